@@ -1,0 +1,6 @@
+export { ERROR_CODES } from './codes.ts'
+export type { ErrorCode } from './codes.ts'
+export { DicomtapError } from './dicomtap-error.ts'
+export { AbortReason, PduError } from './pdu-error.ts'
+export { StatusError } from './status-error.ts'
+export type { StatusErrorOptions } from './status-error.ts'

@@ -1,0 +1,291 @@
+import type { AsyncSeriesBailHook, AsyncSeriesHook, AsyncSeriesWaterfallHook, SyncHook, SyncWaterfallHook } from 'tapable'
+import type { AcceptedContext, Rejection, RoleSelection } from '../acse/types.ts'
+import type { ApplicationEntity } from '../application-entity.ts'
+import type { AssociationServer } from '../association-server.ts'
+import type { Association } from '../association/association.ts'
+import type { ListenerOptions, ResolvedConfig } from '../config/types.ts'
+import type { DataSet } from '../dataset/types.ts'
+import type { CommandSet } from '../dimse/command-set.ts'
+import type {
+  CEchoRequest,
+  CFindAnswer,
+  CFindRequest,
+  CGetRequest,
+  CMoveRequest,
+  CStoreRequest,
+  DimseService,
+  FindMatch,
+  MoveDestination,
+  NActionRequest,
+  NCreateRequest,
+  NDeleteRequest,
+  NEventReportRequest,
+  NGetRequest,
+  NServiceAnswer,
+  NSetRequest,
+  Operation,
+  RetrieveAnswer,
+  StatusAnswer,
+  StatusDetails,
+} from '../dimse/types.ts'
+import type { DulAction, DulEvent, DulState } from '../dul/transition-table.ts'
+import type { DicomtapError } from '../errors/index.ts'
+import type { AAbort, AAssociateAc, AAssociateRj, AAssociateRq, AReleaseRp, AReleaseRq, Pdu } from '../pdu/types.ts'
+import type {
+  AsynchronousOperationsWindow,
+  SopClassCommonExtended,
+  SopClassExtended,
+  UserIdentityRequest,
+} from '../pdu/user-items/types.ts'
+
+/** Carried by every notification: which association it is about. */
+export interface AssociationEvent {
+  readonly association: Association
+}
+export interface ConnectionEvent extends AssociationEvent {
+  readonly remoteAddress: string
+  readonly remotePort: number
+}
+/** Raw bytes in the pieces in which the socket gave or took them. Valid only during the call: copy to keep. */
+export interface DataEvent extends AssociationEvent {
+  readonly data: Uint8Array
+}
+/** A P-DATA-TF PDU as it is announced to observers: what it held, without the bytes (they stream on). */
+export interface PDataTfSummary {
+  readonly type: 'P-DATA-TF'
+  readonly lengthBytes: number
+  readonly pdvs: readonly {
+    readonly presentationContextId: number
+    readonly isCommand: boolean
+    readonly isLast: boolean
+    readonly lengthBytes: number
+  }[]
+}
+export interface PduEvent extends AssociationEvent {
+  readonly pdu: Pdu | PDataTfSummary
+}
+/** An association primitive of PS3.8 section 7. */
+export type AcsePrimitive = AAssociateRq | AAssociateAc | AAssociateRj | AReleaseRq | AReleaseRp | AAbort | { readonly type: 'A-P-ABORT'; readonly reason: number }
+export interface AcseEvent extends AssociationEvent {
+  readonly primitive: AcsePrimitive
+}
+export interface DimseEvent extends AssociationEvent {
+  readonly presentationContextId: number
+  readonly command: CommandSet
+}
+export interface StateChangedEvent extends AssociationEvent {
+  readonly currentState: DulState
+  readonly dulEvent: DulEvent
+  readonly action: DulAction
+  readonly nextState: DulState
+}
+export interface AssociationRejectedEvent extends AssociationEvent, Rejection {}
+export interface AssociationAbortedEvent extends AssociationEvent {
+  /** 0 service-user, 2 service-provider; undefined when the connection was lost. */
+  readonly source: number | undefined
+  readonly reason: number
+  /** Who ended it: the peer, this side, or the network. */
+  readonly by: 'peer' | 'local' | 'network'
+  /** For the log: why this side aborted. */
+  readonly message: string | undefined
+}
+export interface OperationEvent {
+  readonly operation: Operation
+}
+export interface OperationCompletedEvent extends OperationEvent {
+  readonly status: number
+  readonly errorComment: string | undefined
+  readonly durationMs: number
+  /** Data set bytes received with the request. */
+  readonly receivedBytes: number
+  /** Responses sent, the final one included. 0 when the association ended first. */
+  readonly responses: number
+}
+export interface SubOperationEvent extends OperationEvent {
+  readonly sopInstanceUid: string
+  readonly status: number
+}
+export interface HookFailedEvent {
+  readonly hook: string
+  readonly plugin: string
+  readonly error: DicomtapError
+}
+
+/** What `associationRequest` and the negotiation hooks are asked about. */
+export interface AssociationRequestInfo {
+  readonly association: Association
+  /** The A-ASSOCIATE-RQ as received. */
+  readonly request: AAssociateRq
+}
+export interface UserIdentityAnswer {
+  readonly verified: boolean
+  /** Kerberos server ticket, SAML response or JWT; sent only when the peer asked for a response. */
+  readonly response?: Uint8Array
+  /** When not verified; default permanent... see docs: (2,2,1). */
+  readonly rejection?: Rejection
+}
+export interface LifecycleEvent {
+  readonly applicationEntity: ApplicationEntity
+}
+export interface ListeningEvent extends LifecycleEvent {
+  readonly server: AssociationServer
+}
+export interface ConfigEvent extends LifecycleEvent {
+  readonly config: ResolvedConfig
+}
+export interface OutgoingAssociationOptions {
+  readonly host: string
+  readonly port: number
+  readonly calledAeTitle: string
+  readonly callingAeTitle: string
+}
+
+/** Extra per-tap options. */
+export interface TapExtras {
+  /** Only ask this tap for operations on these SOP classes. */
+  readonly sopClasses?: readonly string[]
+}
+
+type Notification<Event> = SyncHook<[Event], void, TapExtras>
+type Ask<Request, Answer> = AsyncSeriesBailHook<[Request, Operation], Answer | undefined, TapExtras>
+
+/**
+ * One frozen table per ApplicationEntity. `hooks/catalog.ts` documents each entry; `docs/reference/hooks.md`
+ * is generated from it.
+ */
+export interface HookTable {
+  // notification
+  readonly connectionOpened: Notification<ConnectionEvent>
+  readonly connectionClosed: Notification<ConnectionEvent>
+  readonly dataReceived: Notification<DataEvent>
+  readonly dataSent: Notification<DataEvent>
+  readonly pduReceived: Notification<PduEvent>
+  readonly pduSent: Notification<PduEvent>
+  readonly acseReceived: Notification<AcseEvent>
+  readonly acseSent: Notification<AcseEvent>
+  readonly dimseReceived: Notification<DimseEvent>
+  readonly dimseSent: Notification<DimseEvent>
+  readonly stateChanged: Notification<StateChangedEvent>
+  readonly associationRequested: Notification<AssociationEvent>
+  readonly associationAccepted: Notification<AssociationEvent>
+  readonly associationEstablished: Notification<AssociationEvent>
+  readonly associationRejected: Notification<AssociationRejectedEvent>
+  readonly associationReleased: Notification<AssociationEvent>
+  readonly associationAborted: Notification<AssociationAbortedEvent>
+  readonly operationStarted: Notification<OperationEvent>
+  readonly operationCancelled: Notification<OperationEvent>
+  readonly operationCompleted: Notification<OperationCompletedEvent>
+  readonly subOperationCompleted: Notification<SubOperationEvent>
+  readonly hookFailed: Notification<HookFailedEvent>
+  // intervention: association
+  readonly associationRequest: AsyncSeriesBailHook<[AssociationRequestInfo], Rejection | undefined, TapExtras>
+  readonly userIdentity: AsyncSeriesBailHook<[UserIdentityRequest, AssociationRequestInfo], UserIdentityAnswer | undefined, TapExtras>
+  readonly asyncOperations: AsyncSeriesBailHook<
+    [AsynchronousOperationsWindow, AssociationRequestInfo],
+    { readonly invoked: number; readonly performed: number } | undefined,
+    TapExtras
+  >
+  readonly roleSelection: AsyncSeriesBailHook<
+    [readonly RoleSelection[], AssociationRequestInfo],
+    readonly RoleSelection[] | undefined,
+    TapExtras
+  >
+  readonly sopClassExtended: AsyncSeriesBailHook<
+    [readonly SopClassExtended[], AssociationRequestInfo],
+    readonly SopClassExtended[] | undefined,
+    TapExtras
+  >
+  readonly sopClassCommonExtended: AsyncSeriesBailHook<
+    [readonly SopClassCommonExtended[], AssociationRequestInfo],
+    readonly SopClassCommonExtended[] | undefined,
+    TapExtras
+  >
+  // intervention: services
+  readonly cEcho: Ask<CEchoRequest, StatusAnswer>
+  readonly cStore: Ask<CStoreRequest, StatusAnswer>
+  readonly cFind: Ask<CFindRequest, CFindAnswer>
+  readonly cGet: Ask<CGetRequest, RetrieveAnswer>
+  readonly cMove: Ask<CMoveRequest, RetrieveAnswer>
+  readonly moveDestination: AsyncSeriesBailHook<[string, Operation], MoveDestination | undefined, TapExtras>
+  readonly nEventReport: Ask<NEventReportRequest, NServiceAnswer>
+  readonly nGet: Ask<NGetRequest, NServiceAnswer>
+  readonly nSet: Ask<NSetRequest, NServiceAnswer>
+  readonly nAction: Ask<NActionRequest, NServiceAnswer>
+  readonly nCreate: Ask<NCreateRequest, NServiceAnswer>
+  readonly nDelete: Ask<NDeleteRequest, NServiceAnswer>
+  // transform
+  readonly acceptedContexts: AsyncSeriesWaterfallHook<[readonly AcceptedContext[], AssociationRequestInfo], TapExtras>
+  readonly listenerOptions: AsyncSeriesWaterfallHook<[ListenerOptions, LifecycleEvent], TapExtras>
+  readonly outgoingAssociation: AsyncSeriesWaterfallHook<[OutgoingAssociationOptions, Operation | undefined], TapExtras>
+  readonly findIdentifier: AsyncSeriesWaterfallHook<[DataSet, Operation], TapExtras>
+  readonly findMatch: AsyncSeriesWaterfallHook<[FindMatch, Operation], TapExtras>
+  readonly responseStatus: SyncWaterfallHook<[StatusDetails, Operation], TapExtras>
+  // lifecycle
+  readonly configResolved: AsyncSeriesHook<[ConfigEvent], TapExtras>
+  readonly ready: AsyncSeriesHook<[LifecycleEvent], TapExtras>
+  readonly listening: AsyncSeriesHook<[ListeningEvent], TapExtras>
+  readonly configReload: AsyncSeriesHook<[ConfigEvent], TapExtras>
+  readonly preClose: AsyncSeriesHook<[LifecycleEvent], TapExtras>
+}
+
+export type HookName = keyof HookTable
+export type HookKind = 'notification' | 'intervention' | 'transform' | 'lifecycle'
+
+/** Hooks that a DIMSE service asks. */
+export type ServiceHookName = 'cEcho' | 'cStore' | 'cFind' | 'cGet' | 'cMove' | 'nEventReport' | 'nGet' | 'nSet' | 'nAction' | 'nCreate' | 'nDelete'
+
+/** Which hook a DIMSE service asks. */
+export type ServiceHooks = Readonly<Record<DimseService, ServiceHookName>>
+
+type Awaitable<T> = T | Promise<T>
+type ArgsOf<H> = H extends { call(...args: infer A): unknown } ? A : H extends { promise(...args: infer A): Promise<unknown> } ? A : never
+type ResultOf<H> = H extends SyncWaterfallHook<infer A> ? (A extends [infer V, ...unknown[]] ? V : never)
+  : H extends { promise(...args: never[]): Promise<infer R> } ? R : void
+
+/** The function a hook takes: `bind('cStore', handler)` and `api.hooks.cStore.tapPromise(handler)`. */
+export type HookHandler<Name extends HookName> = HookTable[Name] extends SyncHook<infer A, infer _R, infer _O>
+  ? (...args: A extends unknown[] ? A : [A]) => void
+  : HookTable[Name] extends SyncWaterfallHook<infer A, infer _O>
+    ? (...args: A extends unknown[] ? A : [A]) => A extends [infer V, ...unknown[]] ? V : never
+    : (...args: ArgsOf<HookTable[Name]>) => Awaitable<ResultOf<HookTable[Name]>>
+
+/** What a tap may say about its place. */
+export interface TapOptions extends TapExtras {
+  /** Default `Stage.Default`. */
+  readonly stage?: number
+  /** Name of the plugin whose tap this one must precede. */
+  readonly before?: string
+}
+
+/** The tap-only view of one hook that plugins get: the tap's name is the plugin's. */
+export interface TapFacade<Name extends HookName> {
+  tap(handler: HookHandler<Name>): void
+  tap(options: TapOptions, handler: HookHandler<Name>): void
+  /** As `tap`; reads better where the handler is async. Void (notification) hooks do not have it. */
+  tapPromise(handler: HookHandler<Name>): void
+  tapPromise(options: TapOptions, handler: HookHandler<Name>): void
+}
+
+/** The tap-only table that plugins get as `api.hooks`. */
+export type HookFacade = { readonly [Name in HookName]: TapFacade<Name> }
+
+/** One row of the catalog. */
+export interface HookCatalogEntry {
+  readonly kind: HookKind
+  /** One sentence: when it fires. */
+  readonly fires: string
+  /** Argument names with a short description each, in order. */
+  readonly arguments: readonly { readonly name: string; readonly type: string; readonly description: string }[]
+  /** What a handler gives back; 'nothing' for notification hooks. */
+  readonly returns: string
+  /** What happens when no handler answers. */
+  readonly noAnswer: string
+  /** What happens when a handler throws. */
+  readonly onError: string
+  /** The clause of the standard, e.g. `PS3.7 9.1.1`. */
+  readonly clause?: string
+  /** pynetdicom's event, for people who come from there. */
+  readonly pynetdicom?: string
+  readonly since: string
+  readonly stability: 'stable' | 'experimental'
+}
