@@ -7,27 +7,26 @@ export interface DulTransition {
   readonly nextState: DulState
 }
 
-/** What a transition depends on besides state and event. */
-export interface DulConditions {
-  /** This side requested the association: decides a release collision (AR-8). */
-  readonly isRequestor: boolean
-  /** The service provider can take the A-ASSOCIATE-RQ (AE-6), e.g. its protocol version. */
-  readonly acceptable: boolean
-}
-
 const FIRST = transitions((states) => states[0])
 const SECOND = transitions((states) => states[1] ?? states[0])
 
 /**
  * One step of the upper layer state machine (PS3.8 9.2). Pure, and without allocation.
  *
+ * @param isRequestor this side requested the association: decides a release collision (AR-8).
+ * @param acceptable the service provider can take the A-ASSOCIATE-RQ, e.g. its protocol version (AE-6).
  * @returns `undefined` for a blank cell of table 9-10.
  */
-export function step(state: DulState, event: DulEvent, conditions: DulConditions): DulTransition | undefined {
+export function step(
+  state: DulState,
+  event: DulEvent,
+  isRequestor: boolean,
+  acceptable: boolean,
+): DulTransition | undefined {
   const action = TRANSITION_TABLE[event][state]
   if (action === undefined) return undefined
-  if (action === 'AE-6') return (conditions.acceptable ? FIRST : SECOND)[action]
-  if (action === 'AR-8') return (conditions.isRequestor ? FIRST : SECOND)[action]
+  if (action === 'AE-6') return (acceptable ? FIRST : SECOND)[action]
+  if (action === 'AR-8') return (isRequestor ? FIRST : SECOND)[action]
   return FIRST[action]
 }
 
