@@ -1,7 +1,7 @@
 import type { ApplicationEntity } from '../application-entity.ts'
 import type { ResolvedConfig } from '../config/types.ts'
 import type { HookFacade } from '../hooks/types.ts'
-import type { Logger, LogSink } from '../logger.ts'
+import type { LogArea, Logger, LogLevel, LogSink } from '../logger.ts'
 
 /**
  * Services that plugins give each other by name. Extend it by declaration merging:
@@ -66,7 +66,7 @@ export interface PluginApi {
   /** Run at close, in reverse order of registration over all plugins. */
   onDispose(dispose: () => void | Promise<void>): void
   /** Take over log output; the last plugin to call it wins. The returned function restores the previous one. */
-  setLogSink(sink: LogSink, isEnabled?: (level: import('../logger.ts').LogLevel, area: import('../logger.ts').LogArea) => boolean): () => void
+  setLogSink(sink: LogSink, isEnabled?: (level: LogLevel, area: LogArea) => boolean): () => void
 }
 
 /** What `definePlugin` takes. */
