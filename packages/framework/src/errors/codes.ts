@@ -21,6 +21,7 @@ export const ERROR_CODES = {
   DICOMTAP_ERR_PLG_SERVICE: 'A service was provided twice or injected before it was provided',
   // HOOK: hooks and handlers
   DICOMTAP_ERR_HOOK_UNKNOWN: 'There is no hook of that name',
+  DICOMTAP_ERR_HOOK_TAP: 'A hook was tapped with wrong arguments',
   DICOMTAP_ERR_HOOK_FAILED: 'A handler threw or rejected',
   DICOMTAP_ERR_HOOK_ANSWER: 'A handler gave an answer that its hook does not allow',
   DICOMTAP_ERR_HOOK_AFTER_LISTEN: 'A hook was tapped after the server started',

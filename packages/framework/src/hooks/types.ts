@@ -148,6 +148,7 @@ export interface TapExtras {
 
 type Notification<Event> = SyncHook<[Event], void, TapExtras>
 type Ask<Request, Answer> = AsyncSeriesBailHook<[Request, Operation], Answer | undefined, TapExtras>
+type Transform<Value, Context> = AsyncSeriesWaterfallHook<[Value, Context], Value, TapExtras>
 
 /**
  * One frozen table per ApplicationEntity. `hooks/catalog.ts` documents each entry; `docs/reference/hooks.md`
@@ -214,12 +215,12 @@ export interface HookTable {
   readonly nCreate: Ask<NCreateRequest, NServiceAnswer>
   readonly nDelete: Ask<NDeleteRequest, NServiceAnswer>
   // transform
-  readonly acceptedContexts: AsyncSeriesWaterfallHook<[readonly AcceptedContext[], AssociationRequestInfo], TapExtras>
-  readonly listenerOptions: AsyncSeriesWaterfallHook<[ListenerOptions, LifecycleEvent], TapExtras>
-  readonly outgoingAssociation: AsyncSeriesWaterfallHook<[OutgoingAssociationOptions, Operation | undefined], TapExtras>
-  readonly findIdentifier: AsyncSeriesWaterfallHook<[DataSet, Operation], TapExtras>
-  readonly findMatch: AsyncSeriesWaterfallHook<[FindMatch, Operation], TapExtras>
-  readonly responseStatus: SyncWaterfallHook<[StatusDetails, Operation], TapExtras>
+  readonly acceptedContexts: Transform<readonly AcceptedContext[], AssociationRequestInfo>
+  readonly listenerOptions: Transform<ListenerOptions, LifecycleEvent>
+  readonly outgoingAssociation: Transform<OutgoingAssociationOptions, Operation | undefined>
+  readonly findIdentifier: Transform<DataSet, Operation>
+  readonly findMatch: Transform<FindMatch, Operation>
+  readonly responseStatus: SyncWaterfallHook<[StatusDetails, Operation], StatusDetails, TapExtras>
   // lifecycle
   readonly configResolved: AsyncSeriesHook<[ConfigEvent], TapExtras>
   readonly ready: AsyncSeriesHook<[LifecycleEvent], TapExtras>
@@ -232,46 +233,86 @@ export type HookName = keyof HookTable
 export type HookKind = 'notification' | 'intervention' | 'transform' | 'lifecycle'
 
 /** Hooks that a DIMSE service asks. */
-export type ServiceHookName = 'cEcho' | 'cStore' | 'cFind' | 'cGet' | 'cMove' | 'nEventReport' | 'nGet' | 'nSet' | 'nAction' | 'nCreate' | 'nDelete'
+export type ServiceHookName =
+  | 'cEcho'
+  | 'cStore'
+  | 'cFind'
+  | 'cGet'
+  | 'cMove'
+  | 'nEventReport'
+  | 'nGet'
+  | 'nSet'
+  | 'nAction'
+  | 'nCreate'
+  | 'nDelete'
+
+/** Hooks that decide on an association request. */
+export type AssociationHookName =
+  | 'associationRequest'
+  | 'userIdentity'
+  | 'asyncOperations'
+  | 'roleSelection'
+  | 'sopClassExtended'
+  | 'sopClassCommonExtended'
+export type LifecycleHookName = 'configResolved' | 'ready' | 'listening' | 'configReload' | 'preClose'
+export type NotificationHookName = Exclude<SyncHookName, 'responseStatus'>
+export type InterventionHookName = AssociationHookName | ServiceHookName | 'moveDestination'
+export type TransformHookName = Exclude<HookName, NotificationHookName | InterventionHookName | LifecycleHookName>
 
 /** Which hook a DIMSE service asks. */
 export type ServiceHooks = Readonly<Record<DimseService, ServiceHookName>>
 
 type Awaitable<T> = T | Promise<T>
-type ArgsOf<H> = H extends { call(...args: infer A): unknown } ? A : H extends { promise(...args: infer A): Promise<unknown> } ? A : never
-type ResultOf<H> = H extends SyncWaterfallHook<infer A> ? (A extends [infer V, ...unknown[]] ? V : never)
-  : H extends { promise(...args: never[]): Promise<infer R> } ? R : void
+
+/** The arguments that a hook's handlers get. */
+export type HookArguments<Name extends HookName> = HookTable[Name] extends { call(...args: infer A): unknown }
+  ? A
+  : HookTable[Name] extends { promise(...args: infer A): Promise<unknown> }
+    ? A
+    : never
+
+/** Hooks whose handlers run synchronously: every notification, and `responseStatus`. */
+export type SyncHookName = { [Name in HookName]: HookTable[Name] extends { call(...args: never[]): unknown } ? Name : never }[HookName]
 
 /** The function a hook takes: `bind('cStore', handler)` and `api.hooks.cStore.tapPromise(handler)`. */
-export type HookHandler<Name extends HookName> = HookTable[Name] extends SyncHook<infer A, infer _R, infer _O>
-  ? (...args: A extends unknown[] ? A : [A]) => void
-  : HookTable[Name] extends SyncWaterfallHook<infer A, infer _O>
-    ? (...args: A extends unknown[] ? A : [A]) => A extends [infer V, ...unknown[]] ? V : never
-    : (...args: ArgsOf<HookTable[Name]>) => Awaitable<ResultOf<HookTable[Name]>>
+export type HookHandler<Name extends HookName> = HookTable[Name] extends { call(...args: infer A): infer R }
+  ? (...args: A) => R
+  : HookTable[Name] extends { promise(...args: infer A): Promise<infer R> }
+    ? (...args: A) => Awaitable<R>
+    : never
 
 /** What a tap may say about its place. */
 export interface TapOptions extends TapExtras {
   /** Default `Stage.Default`. */
   readonly stage?: number
-  /** Name of the plugin whose tap this one must precede. */
+  /** Name of the plugin whose tap this one must precede; without such a tap it says nothing. */
   readonly before?: string
 }
 
-/** The tap-only view of one hook that plugins get: the tap's name is the plugin's. */
-export interface TapFacade<Name extends HookName> {
+/** The tap-only view of one synchronous hook that plugins get: the tap's name is the plugin's. */
+export interface SyncTapFacade<Name extends HookName> {
   tap(handler: HookHandler<Name>): void
   tap(options: TapOptions, handler: HookHandler<Name>): void
-  /** As `tap`; reads better where the handler is async. Void (notification) hooks do not have it. */
+}
+
+/** The tap-only view of one asynchronous hook that plugins get. */
+export interface TapFacade<Name extends HookName> extends SyncTapFacade<Name> {
+  /** As `tap`; reads better where the handler is async. */
   tapPromise(handler: HookHandler<Name>): void
   tapPromise(options: TapOptions, handler: HookHandler<Name>): void
 }
 
 /** The tap-only table that plugins get as `api.hooks`. */
-export type HookFacade = { readonly [Name in HookName]: TapFacade<Name> }
+export type HookFacade = { readonly [Name in HookName]: Name extends SyncHookName ? SyncTapFacade<Name> : TapFacade<Name> }
+
+/** The tapable classes in use. */
+export type HookClassName = 'SyncHook' | 'SyncWaterfallHook' | 'AsyncSeriesHook' | 'AsyncSeriesBailHook' | 'AsyncSeriesWaterfallHook'
 
 /** One row of the catalog. */
 export interface HookCatalogEntry {
   readonly kind: HookKind
+  /** The class of the hook in the table. */
+  readonly tapable: HookClassName
   /** One sentence: when it fires. */
   readonly fires: string
   /** Argument names with a short description each, in order. */

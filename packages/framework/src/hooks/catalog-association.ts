@@ -1,0 +1,95 @@
+import type { AssociationHookName, HookCatalogEntry } from './types.ts'
+
+const INFO = {
+  name: 'info',
+  type: 'AssociationRequestInfo',
+  description: 'the association and the A-ASSOCIATE-RQ as received',
+} as const
+
+const BASE = {
+  kind: 'intervention',
+  tapable: 'AsyncSeriesBailHook',
+  since: '0.1.0',
+  stability: 'stable',
+} as const
+
+/** Hooks that decide on an association, asked by the acceptor in this order. */
+export const ASSOCIATION_INTERVENTIONS: Readonly<Record<AssociationHookName, HookCatalogEntry>> = {
+  associationRequest: {
+    ...BASE,
+    fires: 'When an A-ASSOCIATE-RQ passed the checks of its form and of the AE titles, before it is negotiated.',
+    arguments: [INFO],
+    returns: 'a rejection (result, source, reason), or undefined to go on',
+    noAnswer: 'the negotiation goes on',
+    onError: 'the association is rejected: transient, no reason given (2,1,1)',
+    clause: 'PS3.8 7.1, 9.3.4',
+  },
+  userIdentity: {
+    ...BASE,
+    fires: 'When the request carries a User Identity item.',
+    arguments: [
+      { name: 'identity', type: 'UserIdentityRequest', description: 'the item: type 1 to 5 and the fields as sent' },
+      INFO,
+    ],
+    returns: '{ verified, response?, rejection? }; the response is sent only when the peer asked for one',
+    noAnswer: 'accepted without a response; with requireUserIdentity rejected (2,2,1)',
+    onError: 'the association is rejected (2,2,1)',
+    clause: 'PS3.7 D.3.3.7',
+    pynetdicom: 'EVT_USER_ID',
+  },
+  asyncOperations: {
+    ...BASE,
+    fires: 'When the request carries an Asynchronous Operations Window item.',
+    arguments: [
+      { name: 'proposed', type: 'AsynchronousOperationsWindow', description: 'the window that the peer proposes' },
+      INFO,
+    ],
+    returns: '{ invoked, performed }, each no more than proposed; 0 means unlimited',
+    noAnswer: 'no item in the reply: one operation at a time, each way (1,1)',
+    onError: 'as no answer',
+    clause: 'PS3.7 D.3.3.3',
+    pynetdicom: 'EVT_ASYNC_OPS',
+  },
+  roleSelection: {
+    ...BASE,
+    fires: 'When the request carries SCP/SCU Role Selection items.',
+    arguments: [
+      { name: 'proposed', type: 'readonly RoleSelection[]', description: 'the roles that the peer proposes, per SOP class' },
+      INFO,
+    ],
+    returns: 'the accepted roles per SOP class; a SOP class left out keeps the default roles',
+    noAnswer: 'the roles of the supported context; without them the default roles: requestor SCU, acceptor SCP',
+    onError: 'as no answer',
+    clause: 'PS3.7 D.3.3.4',
+  },
+  sopClassExtended: {
+    ...BASE,
+    fires: 'When the request carries SOP Class Extended Negotiation items.',
+    arguments: [
+      { name: 'proposed', type: 'readonly SopClassExtended[]', description: 'application information per SOP class' },
+      INFO,
+    ],
+    returns: 'the items to reply with; a SOP class left out gets none',
+    noAnswer: 'no item in the reply',
+    onError: 'as no answer',
+    clause: 'PS3.7 D.3.3.5',
+    pynetdicom: 'EVT_SOP_EXTENDED',
+  },
+  sopClassCommonExtended: {
+    ...BASE,
+    fires: 'When the request carries SOP Class Common Extended Negotiation items.',
+    arguments: [
+      {
+        name: 'proposed',
+        type: 'readonly SopClassCommonExtended[]',
+        description: 'service class and related general SOP classes per SOP class',
+      },
+      INFO,
+    ],
+    returns: 'the accepted items; there is no item for the reply',
+    noAnswer: 'none is accepted',
+    onError: 'as no answer',
+    clause: 'PS3.7 D.3.3.6',
+    pynetdicom: 'EVT_SOP_COMMON',
+  },
+}

@@ -1,0 +1,110 @@
+import type { HookCatalogEntry, ServiceHookName } from './types.ts'
+
+type Fields = Pick<HookCatalogEntry, 'fires' | 'returns' | 'clause'> & Partial<Pick<HookCatalogEntry, 'pynetdicom'>>
+
+const STATUS = 'a status, or { status, errorComment?, offendingElements? }'
+const MATCHES = 'an async iterable of identifiers (its return value may be the final status), or a status'
+const INSTANCES = '{ instances, total? } with an async iterable of instances to send, or a status'
+const N_ANSWER = 'a status, or { status, dataset? }'
+
+function service(request: string, noAnswer: string, fields: Fields): HookCatalogEntry {
+  return {
+    kind: 'intervention',
+    tapable: 'AsyncSeriesBailHook',
+    arguments: [
+      { name: 'request', type: request, description: 'the request with its command set; a data set is a stream' },
+      { name: 'operation', type: 'Operation', description: 'association, context, SOP class, cancel signal' },
+    ],
+    noAnswer,
+    onError: 'the status of a StatusError, else 0110 (processing failure) with a neutral error comment',
+    since: '0.1.0',
+    stability: 'stable',
+    ...fields,
+  }
+}
+
+const NOT_SUPPORTED = '0122 (SOP class not supported)'
+const UNRECOGNIZED = '0211 (unrecognized operation)'
+
+/** Hooks that answer the requests of a peer. */
+export const SERVICE_INTERVENTIONS: Readonly<Record<ServiceHookName | 'moveDestination', HookCatalogEntry>> = {
+  cEcho: service('CEchoRequest', '0000 (success)', {
+    fires: 'When a C-ECHO request arrived.',
+    returns: STATUS,
+    clause: 'PS3.7 9.1.5',
+    pynetdicom: 'EVT_C_ECHO',
+  }),
+  cStore: service('CStoreRequest', NOT_SUPPORTED, {
+    fires: 'When the command of a C-STORE request is complete; the data set streams in while handlers run.',
+    returns: STATUS,
+    clause: 'PS3.7 9.1.1',
+    pynetdicom: 'EVT_C_STORE',
+  }),
+  cFind: service('CFindRequest', NOT_SUPPORTED, {
+    fires: 'When a C-FIND request arrived.',
+    returns: MATCHES,
+    clause: 'PS3.7 9.1.2',
+    pynetdicom: 'EVT_C_FIND',
+  }),
+  cGet: service('CGetRequest', NOT_SUPPORTED, {
+    fires: 'When a C-GET request arrived. The core runs the sub-operations, counts them and answers.',
+    returns: INSTANCES,
+    clause: 'PS3.7 9.1.3',
+    pynetdicom: 'EVT_C_GET',
+  }),
+  cMove: service('CMoveRequest', NOT_SUPPORTED, {
+    fires: 'When a C-MOVE request arrived. The core runs the sub-operations, counts them and answers.',
+    returns: INSTANCES,
+    clause: 'PS3.7 9.1.4',
+    pynetdicom: 'EVT_C_MOVE',
+  }),
+  moveDestination: {
+    ...service('CMoveRequest', 'A801 (move destination unknown)', {
+      fires: 'When a C-MOVE names a Move Destination, to learn the address of that AE.',
+      returns: '{ host, port, calledAeTitle? }',
+      clause: 'PS3.7 9.1.4, PS3.4 C.4.2',
+      pynetdicom: 'EVT_C_MOVE',
+    }),
+    arguments: [
+      { name: 'aeTitle', type: 'string', description: 'the Move Destination (0000,0600)' },
+      { name: 'operation', type: 'Operation', description: 'the C-MOVE' },
+    ],
+    onError: 'the status of a StatusError, else A801 (move destination unknown)',
+  },
+  nEventReport: service('NEventReportRequest', UNRECOGNIZED, {
+    fires: 'When an N-EVENT-REPORT request arrived. It does not wait behind other operations.',
+    returns: N_ANSWER,
+    clause: 'PS3.7 10.1.1',
+    pynetdicom: 'EVT_N_EVENT_REPORT',
+  }),
+  nGet: service('NGetRequest', UNRECOGNIZED, {
+    fires: 'When an N-GET request arrived.',
+    returns: N_ANSWER,
+    clause: 'PS3.7 10.1.2',
+    pynetdicom: 'EVT_N_GET',
+  }),
+  nSet: service('NSetRequest', UNRECOGNIZED, {
+    fires: 'When an N-SET request arrived.',
+    returns: N_ANSWER,
+    clause: 'PS3.7 10.1.3',
+    pynetdicom: 'EVT_N_SET',
+  }),
+  nAction: service('NActionRequest', UNRECOGNIZED, {
+    fires: 'When an N-ACTION request arrived.',
+    returns: N_ANSWER,
+    clause: 'PS3.7 10.1.4',
+    pynetdicom: 'EVT_N_ACTION',
+  }),
+  nCreate: service('NCreateRequest', UNRECOGNIZED, {
+    fires: 'When an N-CREATE request arrived.',
+    returns: 'a status, or { status, dataset?, affectedSopInstanceUid? }: name the instance when the request did not',
+    clause: 'PS3.7 10.1.5',
+    pynetdicom: 'EVT_N_CREATE',
+  }),
+  nDelete: service('NDeleteRequest', UNRECOGNIZED, {
+    fires: 'When an N-DELETE request arrived.',
+    returns: STATUS,
+    clause: 'PS3.7 10.1.6',
+    pynetdicom: 'EVT_N_DELETE',
+  }),
+}

@@ -1,0 +1,108 @@
+import { DicomtapError } from '../errors/index.ts'
+import type { Operation } from '../dimse/types.ts'
+import { HOOK_CATALOG } from './catalog.ts'
+import type { GuardContext } from './guard-context.ts'
+import { toHookError } from './hook-error.ts'
+import type { HookName } from './types.ts'
+
+/**
+ * A handler behind its guard. Of a synchronous hook it never throws and never returns a promise; of an
+ * asynchronous one it throws or rejects with a HookError or a StatusError only, and answers at once
+ * when the handler does.
+ */
+export type GuardedHandler = (...args: unknown[]) => unknown
+export type AnyHandler = (...args: never[]) => unknown
+
+/**
+ * Closes the traps of tapable around one handler: a throw that would skip the later taps of a SyncHook,
+ * an async function on a hook that does not wait, `null` that would count as an answer.
+ */
+export function guardHandler(hook: HookName, plugin: string, handler: AnyHandler, context: GuardContext): GuardedHandler {
+  const call = handler as GuardedHandler
+  switch (HOOK_CATALOG[hook].tapable) {
+    case 'SyncHook':
+    case 'SyncWaterfallHook':
+      return guardSync(hook, plugin, call, context)
+    default:
+      return guardAsync(hook, plugin, call, context)
+  }
+}
+
+function guardSync(hook: HookName, plugin: string, handler: GuardedHandler, context: GuardContext): GuardedHandler {
+  const fail = (error: unknown): void => context.onFailure(hook, plugin, toHookError(hook, plugin, error))
+  const isNotification = HOOK_CATALOG[hook].kind === 'notification'
+  return (first, second) => {
+    let result: unknown
+    try {
+      result = handler(first, second)
+      if (isThenable(result)) {
+        context.onMistake(hook, plugin, 'returned a promise, but this hook does not wait: use a synchronous function')
+        Promise.resolve(result).catch(fail)
+        return undefined
+      }
+    } catch (error) {
+      fail(error)
+      return undefined
+    }
+    return isNotification ? undefined : withoutNull(hook, plugin, result, context)
+  }
+}
+
+function guardAsync(hook: HookName, plugin: string, handler: GuardedHandler, context: GuardContext): GuardedHandler {
+  const isLifecycle = HOOK_CATALOG[hook].kind === 'lifecycle'
+  const findOperation = operationFinder(hook)
+  const settle = isLifecycle ? () => undefined : (result: unknown) => withoutNull(hook, plugin, result, context)
+
+  const fail = (thrown: unknown, args: readonly unknown[]): undefined => {
+    if (!isLifecycle && isStatusError(thrown)) throw thrown
+    const error = toHookError(hook, plugin, thrown)
+    // A close goes on whatever happens; the other lifecycle errors reach whoever starts or reloads.
+    if (hook === 'preClose') {
+      context.onFailure(hook, plugin, error)
+      return undefined
+    }
+    // What fails because its operation was ended is no failure of the handler.
+    const wasEnded = findOperation?.(args)?.signal.aborted === true
+    if (!isLifecycle && !wasEnded && error !== thrown) context.onFailure(hook, plugin, error)
+    throw error
+  }
+
+  return (...args) => {
+    let result: unknown
+    try {
+      result = handler(...args)
+    } catch (error) {
+      return fail(error, args)
+    }
+    return isThenable(result) ? Promise.resolve(result).then(settle, (error) => fail(error, args)) : settle(result)
+  }
+}
+
+function withoutNull(hook: HookName, plugin: string, answer: unknown, context: GuardContext): unknown {
+  if (answer !== null) return answer
+  context.onMistake(hook, plugin, 'returned null, which is taken as undefined: return undefined to leave it to the next handler')
+  return undefined
+}
+
+/** How to find the operation among the arguments of a hook; undefined for a hook that is not about one. */
+export function operationFinder(hook: HookName): ((args: readonly unknown[]) => Operation | undefined) | undefined {
+  const [first, second] = HOOK_CATALOG[hook].arguments
+  if (second?.type.startsWith('Operation')) return (args) => args[1] as Operation | undefined
+  if (first !== undefined && /^(?:Sub)?Operation\w*Event$/.test(first.type)) {
+    return (args) => (args[0] as { operation: Operation }).operation
+  }
+  return undefined
+}
+
+/** As `instanceof StatusError`, and true for one of another installed copy. */
+function isStatusError(error: unknown): boolean {
+  return error instanceof DicomtapError && error.code === 'DICOMTAP_ERR_DIMSE_STATUS'
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    (typeof value === 'object' || typeof value === 'function') &&
+    value !== null &&
+    typeof (value as { then?: unknown }).then === 'function'
+  )
+}
