@@ -1,6 +1,6 @@
-import { AbortReason, PduError } from '../errors/index.ts'
 import { PDU_HEADER_BYTES, PDV_HEADER_BYTES } from './limits.ts'
 import { PduType } from './types.ts'
+import { failMalformed, failTooLarge, failUnrecognizedPdu, failValue } from './violations.ts'
 
 /** What a {@link PduFramer} calls while it walks the bytes of a peer. */
 export interface FramerHandler {
@@ -142,7 +142,7 @@ export class PduFramer {
       const byte = chunk[at++] as number
       const index = this.#headerBytes++
       if (index === 0) {
-        if (byte < PduType.AAssociateRq || byte > PduType.AAbort) failUnrecognized(byte)
+        if (byte < PduType.AAssociateRq || byte > PduType.AAbort) failUnrecognizedPdu(byte)
         this.#type = byte
       } else if (index > 1) {
         this.#length = this.#length * 256 + byte
@@ -161,7 +161,8 @@ export class PduFramer {
 
   #startBody(length: number): void {
     if (this.#type === PduType.AAssociateRq || this.#type === PduType.AAssociateAc) {
-      if (length > this.#maximumAssociatePduBytes) failTooLarge(this.#type, length, this.#maximumAssociatePduBytes)
+      const maximum = this.#maximumAssociatePduBytes
+      if (length > maximum) failTooLarge(`An A-ASSOCIATE PDU of ${length} bytes is longer than ${maximum}`)
       if (length === 0) failMalformed('An A-ASSOCIATE PDU is empty')
     } else if (length !== FIXED_PDU_BODY_BYTES) {
       failMalformed(`A PDU of type ${this.#type} has a length of ${length}, not ${FIXED_PDU_BODY_BYTES}`)
@@ -205,7 +206,7 @@ export class PduFramer {
 
   #startPData(length: number): void {
     const maximum = this.#maximumPduBytes
-    if (maximum !== 0 && length > maximum) failTooLarge(this.#type, length, maximum)
+    if (maximum !== 0 && length > maximum) failTooLarge(`A P-DATA-TF of ${length} bytes is longer than ${maximum}`)
     this.#pduRemaining = length
     this.#startPdv()
     this.#handler.pDataStart(length)
@@ -279,28 +280,4 @@ export class PduFramer {
       this.#handler.pDataEnd()
     }
   }
-}
-
-function failUnrecognized(type: number): never {
-  throw new PduError(
-    'DICOMTAP_ERR_PDU_UNRECOGNIZED',
-    AbortReason.UnrecognizedPdu,
-    `PDU type 0x${type.toString(16).padStart(2, '0')} is not one of PS3.8 9.3.1`,
-  )
-}
-
-function failTooLarge(type: number, length: number, maximum: number): never {
-  throw new PduError(
-    'DICOMTAP_ERR_PDU_TOO_LARGE',
-    AbortReason.InvalidPduParameterValue,
-    `A PDU of type ${type} has a length of ${length} bytes; ${maximum} are accepted`,
-  )
-}
-
-function failMalformed(message: string): never {
-  throw new PduError('DICOMTAP_ERR_PDU_MALFORMED', AbortReason.InvalidPduParameterValue, message)
-}
-
-function failValue(message: string): never {
-  throw new PduError('DICOMTAP_ERR_PDU_VALUE', AbortReason.InvalidPduParameterValue, message)
 }

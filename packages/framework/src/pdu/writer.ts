@@ -1,0 +1,117 @@
+import { DicomtapError } from '../errors/index.ts'
+import { AE_TITLE_BYTES, MAX_UID_BYTES } from './limits.ts'
+
+const INITIAL_BYTES = 512
+const MAX_U16 = 0xffff
+
+/** A buffer that grows, for PDUs and items whose length stands before fields that are not written yet. */
+export class PduWriter {
+  #buffer = Buffer.allocUnsafe(INITIAL_BYTES)
+  #length = 0
+
+  /** What has been written: a view that the next write may leave behind. */
+  get bytes(): Buffer {
+    return this.#buffer.subarray(0, this.#length)
+  }
+
+  u8(value: number): void {
+    this.#buffer.writeUInt8(value, this.#reserve(1, value, 0xff))
+  }
+
+  u16(value: number): void {
+    this.#buffer.writeUInt16BE(value, this.#reserve(2, value, MAX_U16))
+  }
+
+  u32(value: number): void {
+    this.#buffer.writeUInt32BE(value, this.#reserve(4, value, 0xffffffff))
+  }
+
+  /** Reserved fields (PS3.8 9.3.1). */
+  zeros(length: number): void {
+    const start = this.#grow(length)
+    this.#buffer.fill(0, start, start + length)
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.#buffer.set(bytes, this.#grow(bytes.length))
+  }
+
+  latin1(text: string): void {
+    for (let index = 0; index < text.length; index++) {
+      if (text.charCodeAt(index) > 0xff) failEncode('a text has a character that does not fit one byte')
+    }
+    this.#buffer.write(text, this.#grow(text.length), 'latin1')
+  }
+
+  uid(uid: string): void {
+    if (uid.length > MAX_UID_BYTES) failEncode(`a UID has ${uid.length} characters; ${MAX_UID_BYTES} are allowed`)
+    this.latin1(uid)
+  }
+
+  /** A two-byte length and the UID. */
+  uidWithLength(uid: string): void {
+    this.u16(uid.length)
+    this.uid(uid)
+  }
+
+  /** A two-byte length and the bytes. */
+  rawWithLength(bytes: Uint8Array): void {
+    this.u16(bytes.length)
+    this.raw(bytes)
+  }
+
+  /** Padded with spaces to 16 bytes (PS3.8 9.3.2). */
+  aeTitle(title: string): void {
+    if (title.length > AE_TITLE_BYTES) failEncode(`an AE title has ${title.length} characters; 16 are allowed`)
+    this.latin1(title.padEnd(AE_TITLE_BYTES))
+  }
+
+  /** An item: `writeFields` writes what its length counts. `secondByte` is reserved in most items. */
+  item(type: number, writeFields: () => void, secondByte = 0): void {
+    this.u8(type)
+    this.u8(secondByte)
+    this.fieldsWithLength(writeFields)
+  }
+
+  /** A two-byte length, patched in after `writeFields` wrote what it counts. */
+  fieldsWithLength(writeFields: () => void): void {
+    const at = this.#grow(2)
+    writeFields()
+    const length = this.#length - at - 2
+    if (length > MAX_U16) failEncode(`an item has ${length} bytes; ${MAX_U16} are possible`)
+    this.#buffer.writeUInt16BE(length, at)
+  }
+
+  /** A PDU: `writeBody` writes its variable field. */
+  pdu(type: number, writeBody: () => void): void {
+    this.u8(type)
+    this.u8(0)
+    const at = this.#grow(4)
+    writeBody()
+    this.#buffer.writeUInt32BE(this.#length - at - 4, at)
+  }
+
+  #reserve(length: number, value: number, maximum: number): number {
+    if (!Number.isInteger(value) || value < 0 || value > maximum) {
+      failEncode(`the value ${value} does not fit a field of ${length} bytes`)
+    }
+    return this.#grow(length)
+  }
+
+  #grow(length: number): number {
+    const start = this.#length
+    const needed = start + length
+    if (needed > this.#buffer.length) {
+      const grown = Buffer.allocUnsafe(Math.max(needed, this.#buffer.length * 2))
+      this.#buffer.copy(grown, 0, 0, start)
+      this.#buffer = grown
+    }
+    this.#length = needed
+    return start
+  }
+}
+
+/** A PDU of this side that cannot be encoded: a mistake of the caller, not of the peer. */
+export function failEncode(message: string): never {
+  throw new DicomtapError('DICOMTAP_ERR_PDU_VALUE', `A PDU cannot be encoded: ${message}`)
+}
