@@ -20,3 +20,4 @@ for (const { folder, path, manifest } of packages) {
   if (isCheck) process.exitCode = 1
   else writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
 }
+console.log(`peer ranges: ${process.exitCode === 1 ? 'out of step, run "node scripts/sync-peers.mjs"' : 'in step'}`)
