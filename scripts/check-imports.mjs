@@ -21,7 +21,7 @@ const LAYERS = [
   ['dul/'],
   ['dataset/', 'pdu/', 'config/', 'console-log.ts'],
   ['limits.ts', 'diagnostics.ts'],
-  ['logger.ts', 'errors/'],
+  ['logger.ts', 'near-names.ts', 'errors/'],
 ]
 
 /** Which workspace packages a package's sources may import. Tests are free. */
