@@ -1,0 +1,17 @@
+export type { DataSet } from './types.ts'
+export {
+  isPrivateUid,
+  isStorageSopClass,
+  isValidUid,
+  sopClassByKeyword,
+  sopClassByUid,
+  sopClassesOf,
+  storageSopClasses,
+  transferSyntaxByKeyword,
+  transferSyntaxByUid,
+} from './registry.ts'
+export type { SopClassSelection } from './registry.ts'
+export { SOP_CLASSES, SopClass, WellKnownInstance } from './sop-classes.ts'
+export type { ServiceClass, SopClassEntry } from './sop-classes.ts'
+export { ALL_TRANSFER_SYNTAXES, DEFAULT_TRANSFER_SYNTAXES, TRANSFER_SYNTAXES, TransferSyntax } from './transfer-syntaxes.ts'
+export type { TransferSyntaxEncoding, TransferSyntaxEntry } from './transfer-syntaxes.ts'
