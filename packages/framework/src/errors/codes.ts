@@ -59,7 +59,7 @@ export const ERROR_CODES = {
   DICOMTAP_ERR_STO_DIRECTORY: 'The storage directory cannot be used',
   DICOMTAP_ERR_STO_FULL: 'There is no room for the object',
   DICOMTAP_ERR_STO_WRITE: 'An object could not be written',
-} as const satisfies Record<`DICOMTAP_ERR_${string}`, string>
+} as const
 
 /** One of the codes of {@link ERROR_CODES}. */
-export type ErrorCode = keyof typeof ERROR_CODES
+export type ErrorCode = keyof typeof ERROR_CODES & `DICOMTAP_ERR_${string}`

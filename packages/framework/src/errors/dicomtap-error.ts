@@ -14,14 +14,14 @@ const BRAND: unique symbol = Symbol.for('dicomtap.error') as never
 export class DicomtapError extends Error {
   override readonly name: string = 'DicomtapError'
   readonly code: ErrorCode
-  readonly [BRAND]: true = true
 
   constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
     super(message, options)
     this.code = code
+    Object.defineProperty(this, BRAND, { value: true })
   }
 
-  static [Symbol.hasInstance](value: unknown): boolean {
+  static override [Symbol.hasInstance](value: unknown): boolean {
     if (typeof value !== 'object' || value === null) return false
     if (this === DicomtapError) return (value as { [BRAND]?: true })[BRAND] === true
     return Function.prototype[Symbol.hasInstance].call(this, value)
