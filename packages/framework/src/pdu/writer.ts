@@ -15,32 +15,37 @@ export class PduWriter {
   }
 
   u8(value: number): void {
-    this.#buffer.writeUInt8(value, this.#reserve(1, value, 0xff))
+    const at = this.#reserve(1, value, 0xff)
+    this.#buffer.writeUInt8(value, at)
   }
 
   u16(value: number): void {
-    this.#buffer.writeUInt16BE(value, this.#reserve(2, value, MAX_U16))
+    const at = this.#reserve(2, value, MAX_U16)
+    this.#buffer.writeUInt16BE(value, at)
   }
 
   u32(value: number): void {
-    this.#buffer.writeUInt32BE(value, this.#reserve(4, value, 0xffffffff))
+    const at = this.#reserve(4, value, 0xffffffff)
+    this.#buffer.writeUInt32BE(value, at)
   }
 
   /** Reserved fields (PS3.8 9.3.1). */
   zeros(length: number): void {
-    const start = this.#grow(length)
-    this.#buffer.fill(0, start, start + length)
+    const at = this.#grow(length)
+    this.#buffer.fill(0, at, at + length)
   }
 
   raw(bytes: Uint8Array): void {
-    this.#buffer.set(bytes, this.#grow(bytes.length))
+    const at = this.#grow(bytes.length)
+    this.#buffer.set(bytes, at)
   }
 
   latin1(text: string): void {
     for (let index = 0; index < text.length; index++) {
       if (text.charCodeAt(index) > 0xff) failEncode('a text has a character that does not fit one byte')
     }
-    this.#buffer.write(text, this.#grow(text.length), 'latin1')
+    const at = this.#grow(text.length)
+    this.#buffer.write(text, at, 'latin1')
   }
 
   uid(uid: string): void {
@@ -98,6 +103,7 @@ export class PduWriter {
     return this.#grow(length)
   }
 
+  /** Makes room and returns where it begins. Replaces `#buffer`: call it before `#buffer` is evaluated. */
   #grow(length: number): number {
     const start = this.#length
     const needed = start + length
