@@ -1,0 +1,45 @@
+import type { Limits, Timeouts } from './types.ts'
+
+export const DEFAULT_AE_TITLE = 'DICOMTAP'
+/** The registered port for DICOM without privileges ("dicom", IANA). */
+export const DEFAULT_PORT = 11_112
+
+export const DEFAULT_TIMEOUTS: Timeouts = Object.freeze({
+  acseMs: 30_000,
+  dimseMs: 30_000,
+  networkMs: 60_000,
+  connectionMs: 15_000,
+  handlerMs: null,
+})
+
+export const DEFAULT_LIMITS: Limits = Object.freeze({
+  maximumAssociations: 100,
+  maximumPendingAssociations: 50,
+  maximumPduBytes: 262_144,
+  maximumAssociatePduBytes: 1_048_576,
+  maximumCommandSetBytes: 65_536,
+  receiveBufferBytes: 262_144,
+  maximumQueuedOperations: 64,
+  maximumDecodedDataSetBytes: 67_108_864,
+  closeDeadlineMs: 10_000,
+})
+
+/** The time-outs of the innermost scope: the defaults, overridden by each layer in turn (AE, listener, peer). */
+export function resolveTimeouts(...layers: (Partial<Timeouts> | undefined)[]): Timeouts {
+  return resolve(DEFAULT_TIMEOUTS, layers)
+}
+
+/** The limits of the innermost scope: the defaults, overridden by each layer in turn (AE, listener, peer). */
+export function resolveLimits(...layers: (Partial<Limits> | undefined)[]): Limits {
+  return resolve(DEFAULT_LIMITS, layers)
+}
+
+function resolve<T extends object>(defaults: T, layers: readonly (Partial<T> | undefined)[]): T {
+  const resolved = { ...defaults }
+  for (const layer of layers) {
+    for (const [key, value] of Object.entries(layer ?? {})) {
+      if (value !== undefined) Object.assign(resolved, { [key]: value })
+    }
+  }
+  return Object.freeze(resolved)
+}

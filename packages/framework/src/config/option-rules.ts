@@ -1,0 +1,114 @@
+import type { PluginInput } from '../plugin/types.ts'
+import { isPlugin, isPluginFactory } from '../define.ts'
+import { DEFAULT_AE_TITLE, DEFAULT_LIMITS, DEFAULT_PORT, DEFAULT_TIMEOUTS } from './defaults.ts'
+import { aeTitle, implementationVersionName, supportedContext, uid } from './dicom-rules.ts'
+import type { Rule } from './rules.ts'
+import { boolean, described, integer, listOf, objectOf, oneOf, orElse, orNothing, show, text } from './rules.ts'
+import type { ApplicationEntityOptions, Config, Limits, ListenerOptions, Timeouts } from './types.ts'
+
+type FieldsOf<T> = { readonly [Key in keyof Required<T>]: Rule<Required<T>[Key]> }
+
+/** What a timer of Node can wait at most. */
+const LONGEST_MS = 2_147_483_647
+const ANY = Number.MAX_SAFE_INTEGER
+const UNSIGNED_32 = 0xffff_ffff
+
+const timeout = (description: string, key: keyof Timeouts): Rule<number | null> =>
+  described(orElse(integer(1, LONGEST_MS, ' milliseconds'), null, 'none'), description, DEFAULT_TIMEOUTS[key])
+
+const TIMEOUTS: FieldsOf<Timeouts> = {
+  acseMs: timeout('Wait for an association PDU or answer (ARTIM), in milliseconds', 'acseMs'),
+  dimseMs: timeout('Wait for the rest of a message or for a response, in milliseconds', 'dimseMs'),
+  networkMs: timeout('How long an association may be idle, in milliseconds', 'networkMs'),
+  connectionMs: timeout('Wait for a TCP connection, in milliseconds', 'connectionMs'),
+  handlerMs: timeout('How long a handler may take, in milliseconds', 'handlerMs'),
+}
+
+const limit = (description: string, key: keyof Limits, minimum: number, maximum = ANY, unit = ' bytes'): Rule<number> =>
+  described(integer(minimum, maximum, unit), description, DEFAULT_LIMITS[key])
+
+const LIMITS: FieldsOf<Limits> = {
+  maximumAssociations: limit('Associations at once', 'maximumAssociations', 1, ANY, ''),
+  maximumPendingAssociations: limit('Connections at once that are not yet associations', 'maximumPendingAssociations', 1, ANY, ''),
+  // The least: a P-DATA-TF with one byte of data and the 6 bytes that come before it (PS3.8 9.3.5.1).
+  maximumPduBytes: described(
+    orElse(integer(7, UNSIGNED_32, ' bytes'), 0, 'unlimited'),
+    'Largest P-DATA-TF accepted; 0 means unlimited',
+    DEFAULT_LIMITS.maximumPduBytes,
+  ),
+  maximumAssociatePduBytes: limit('Largest A-ASSOCIATE PDU accepted', 'maximumAssociatePduBytes', 1024, UNSIGNED_32),
+  maximumCommandSetBytes: limit('Largest command set accepted', 'maximumCommandSetBytes', 1024, UNSIGNED_32),
+  receiveBufferBytes: limit('Data set bytes buffered per association before the socket is paused', 'receiveBufferBytes', 1),
+  maximumQueuedOperations: limit('Requests waiting per association before the socket is paused', 'maximumQueuedOperations', 1, ANY, ''),
+  maximumDecodedDataSetBytes: limit('Largest data set that is decoded', 'maximumDecodedDataSetBytes', 1),
+  closeDeadlineMs: limit('How long a close waits for running operations', 'closeDeadlineMs', 0, LONGEST_MS, ' milliseconds'),
+}
+
+const SHARED = {
+  contexts: described(orNothing(listOf(supportedContext())), 'Presentation contexts supported besides those of the plugins'),
+  timeouts: described(orNothing(objectOf<Partial<Timeouts>>(TIMEOUTS)), 'Time-outs in milliseconds; null means none'),
+  limits: described(orNothing(objectOf<Partial<Limits>>(LIMITS)), 'Limits on size and number'),
+  requireCalledAeTitle: described(boolean(), 'Refuse associations for another AE title', false),
+  requireCallingAeTitles: described(orNothing(listOf(aeTitle())), 'AE titles that may associate; without it anyone may'),
+  requireUserIdentity: described(boolean(), 'Refuse associations whose user no plugin verified', false),
+  unrestrictedStorage: described(boolean(), 'Accept private and unknown storage SOP classes', false),
+  rejectWhenNoContext: described(boolean(), 'Reject associations of which no context is accepted', false),
+}
+
+const LISTENER: FieldsOf<ListenerOptions> = {
+  ...SHARED,
+  port: described(integer(0, 65_535), 'TCP port; 0 picks a free one', DEFAULT_PORT),
+  host: described(text('an address or host name', /^[^\s/]+$/), 'Address to bind; without it every address'),
+  backlog: described(integer(1, 65_535), 'Connections that wait to be accepted', 511),
+  aeTitle: described(aeTitle(), 'The AE title of this listener; without it that of the AE'),
+}
+
+const APPLICATION_ENTITY: FieldsOf<ApplicationEntityOptions> = {
+  ...SHARED,
+  aeTitle: described(aeTitle(), 'The AE title', DEFAULT_AE_TITLE),
+  implementationClassUid: described(uid(), 'Implementation Class UID; without it that of dicomtap'),
+  implementationVersionName: described(
+    orElse(implementationVersionName(), null, 'leaving it out'),
+    'Implementation Version Name; without it that of dicomtap',
+  ),
+  logLevel: described(oneOf('error', 'warn', 'info', 'debug', 'trace', 'silent'), 'Level of the built-in log', 'info'),
+}
+
+const PLUGIN_REFERENCE = objectOf<{ use: string; options?: unknown }>(
+  {
+    use: described(text('a package name or a path', /\S/), 'The package, or a file that starts with ./'),
+    options: { schema: { description: 'The options of the plugin' }, parse: (candidate) => candidate },
+  },
+  ['use'],
+)
+
+/** A package name, `{ use, options }`, a plugin, a list of the same, or nothing. */
+const PLUGIN: Rule<PluginInput> = {
+  schema: { anyOf: [{ type: 'string', minLength: 1 }, PLUGIN_REFERENCE.schema, { enum: [false, null] }] },
+  parse(candidate, path, problems) {
+    if (candidate === false || candidate === null || candidate === undefined || isPlugin(candidate)) return candidate
+    if (Array.isArray(candidate)) return listOf(PLUGIN).parse(candidate, path, problems)
+    if (isPluginFactory(candidate)) problems.push(`${path}: is a factory: call it, ${candidate.plugin.name}()`)
+    else if (typeof candidate === 'object') return PLUGIN_REFERENCE.parse(candidate, path, problems)
+    else if (typeof candidate !== 'string' || candidate.trim() === '') {
+      problems.push(`${path}: must be a package name, { use, options } or a plugin, got ${show(candidate)}`)
+    } else return candidate
+    return undefined
+  },
+}
+
+const CONFIG: FieldsOf<Config> = {
+  ...APPLICATION_ENTITY,
+  listen: described(orNothing(listOf(objectOf<ListenerOptions>(LISTENER))), 'The sockets to listen on', [{ port: DEFAULT_PORT }]),
+  plugins: described(orNothing(listOf(PLUGIN)), 'The plugins, in the order of their start'),
+}
+
+const LISTENER_HINTS = Object.fromEntries(
+  ['port', 'host', 'backlog'].map((key) => [key, `; it belongs to an entry of listen, e.g. listen: [{ ${key}: ... }]`]),
+)
+
+export const listenerRule: Rule<ListenerOptions> = objectOf(LISTENER)
+export const applicationEntityRule: Rule<ApplicationEntityOptions> = objectOf(APPLICATION_ENTITY, [], LISTENER_HINTS)
+
+const SCHEMA_ADDRESS = described(text('an address', /\S/), 'Where the schema of this file is, for editors')
+export const configRule: Rule<Config & { $schema?: string }> = objectOf({ ...CONFIG, $schema: SCHEMA_ADDRESS }, [], LISTENER_HINTS)

@@ -1,0 +1,54 @@
+import { basename } from 'node:path'
+import { DicomtapError } from '../errors/index.ts'
+import type { Plugin, StandardIssue } from './types.ts'
+
+/** A plugin with its options as its schema gave them back. */
+export interface ValidatedPlugin {
+  readonly plugin: Plugin
+  readonly options: unknown
+}
+
+/**
+ * Validates the options of all plugins at once. A plugin without options gets `{}` to validate, so that
+ * a schema of optional fields with defaults needs no more.
+ * @throws DICOMTAP_ERR_PLG_OPTIONS with one line per bad path.
+ */
+export async function validateAllOptions(plugins: readonly Plugin[], file: string | undefined): Promise<ValidatedPlugin[]> {
+  const problems: string[] = []
+  const validated: ValidatedPlugin[] = []
+  for (const plugin of plugins) {
+    validated.push({ plugin, options: await validateOptions(plugin, problems) })
+  }
+  if (problems.length > 0) {
+    const where = file === undefined ? '' : `${basename(file)}: `
+    throw new DicomtapError('DICOMTAP_ERR_PLG_OPTIONS', problems.map((problem) => where + problem).join('\n'))
+  }
+  return validated
+}
+
+async function validateOptions({ name, options, optionsSchema }: Plugin, problems: string[]): Promise<unknown> {
+  const root = `plugins[${name}].options`
+  if (optionsSchema === undefined) {
+    if (options !== undefined && options !== null && !isEmptyObject(options)) problems.push(`${root}: this plugin takes no options`)
+    return undefined
+  }
+  try {
+    const result = await optionsSchema['~standard'].validate(options ?? {})
+    if (result.issues === undefined) return result.value
+    for (const issue of result.issues) problems.push(`${root}${formatPath(issue.path)}: ${issue.message}`)
+  } catch (error) {
+    problems.push(`${root}: the schema failed: ${error instanceof Error ? error.message : String(error)}`)
+  }
+  return undefined
+}
+
+function isEmptyObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0
+}
+
+function formatPath(path: StandardIssue['path']): string {
+  return (path ?? [])
+    .map((segment) => (typeof segment === 'object' ? segment.key : segment))
+    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
+    .join('')
+}
