@@ -79,7 +79,10 @@ export interface StateChangedEvent extends AssociationEvent {
   readonly action: DulAction
   readonly nextState: DulState
 }
-export interface AssociationRejectedEvent extends AssociationEvent, Rejection {}
+export interface AssociationRejectedEvent extends AssociationEvent, Rejection {
+  /** For the log: which check or handler refused it. The peer does not see it. */
+  readonly why: string
+}
 export interface AssociationAbortedEvent extends AssociationEvent {
   /** 0 service-user, 2 service-provider; undefined when the connection was lost. */
   readonly source: number | undefined
@@ -121,7 +124,7 @@ export interface UserIdentityAnswer {
   readonly verified: boolean
   /** Kerberos server ticket, SAML response or JWT; sent only when the peer asked for a response. */
   readonly response?: Uint8Array
-  /** When not verified; default permanent... see docs: (2,2,1). */
+  /** When not verified; default transient, service-provider (ACSE), no reason given (2,2,1). */
   readonly rejection?: Rejection
 }
 export interface LifecycleEvent {

@@ -1,0 +1,96 @@
+import type { PresentationContextAc, PresentationContextRq } from '../pdu/types.ts'
+import { isPrivateUid, isStorageSopClass, sopClassByUid } from '../dataset/index.ts'
+import { ContextResult } from './types.ts'
+import type { AcceptedContext, RejectedContext, RoleSelection, SupportedContext } from './types.ts'
+import { negotiateRoles } from './roles.ts'
+
+export interface ContextPolicy {
+  readonly supportedContexts: ReadonlyMap<string, SupportedContext>
+  /** Accept private and unknown SOP classes as storage, in the first transfer syntax proposed. */
+  readonly unrestrictedStorage: boolean
+  /** What the `roleSelection` hook allows, by SOP class; goes before the supported context's roles. */
+  readonly roleAnswers: ReadonlyMap<string, { readonly scu: boolean; readonly scp: boolean }>
+}
+
+export interface ContextNegotiation {
+  readonly accepted: readonly AcceptedContext[]
+  readonly rejected: readonly RejectedContext[]
+  /** Role replies for the A-ASSOCIATE-AC, at most one per SOP class. */
+  readonly roles: readonly RoleSelection[]
+}
+
+/** Both roles, as unrestricted storage grants them when they are proposed. */
+const ANY_ROLE = { scu: true, scp: true } as const
+
+function isUnrestrictedStorage(abstractSyntax: string): boolean {
+  return isPrivateUid(abstractSyntax) || isStorageSopClass(abstractSyntax) || sopClassByUid(abstractSyntax) === undefined
+}
+
+/**
+ * What an acceptor supports for an abstract syntax under `policy`. Under unrestricted storage the
+ * proposal's own transfer syntaxes are the acceptor's, so that the first one proposed wins.
+ */
+function supportFor(proposal: PresentationContextRq, policy: ContextPolicy): SupportedContext | undefined {
+  const supported = policy.supportedContexts.get(proposal.abstractSyntax)
+  if (policy.unrestrictedStorage && isUnrestrictedStorage(proposal.abstractSyntax)) {
+    return { abstractSyntax: proposal.abstractSyntax, transferSyntaxes: proposal.transferSyntaxes, roles: supported?.roles ?? ANY_ROLE }
+  }
+  return supported
+}
+
+/**
+ * Presentation context negotiation as acceptor (PS3.8 9.3.3.2, PS3.7 D.3.3.4): each proposed context on
+ * its own, in the acceptor's order of preference for transfer syntaxes.
+ */
+export function negotiateContexts(
+  proposals: readonly PresentationContextRq[],
+  proposedRoles: readonly RoleSelection[],
+  policy: ContextPolicy,
+): ContextNegotiation {
+  const roleProposals = new Map(proposedRoles.map((role) => [role.sopClassUid, role]))
+  const accepted: AcceptedContext[] = []
+  const rejected: RejectedContext[] = []
+  const replies = new Map<string, RoleSelection>()
+  for (const proposal of proposals) {
+    const { id, abstractSyntax } = proposal
+    const support = supportFor(proposal, policy)
+    if (support === undefined) {
+      rejected.push({ id, abstractSyntax, result: ContextResult.AbstractSyntaxNotSupported })
+      continue
+    }
+    const transferSyntax = support.transferSyntaxes.find((uid) => proposal.transferSyntaxes.includes(uid))
+    if (transferSyntax === undefined) {
+      rejected.push({ id, abstractSyntax, result: ContextResult.TransferSyntaxesNotSupported })
+      continue
+    }
+    const roles = negotiateRoles(roleProposals.get(abstractSyntax), policy.roleAnswers.get(abstractSyntax) ?? support.roles)
+    if (roles === undefined) {
+      rejected.push({ id, abstractSyntax, result: ContextResult.UserRejection })
+      continue
+    }
+    if (roles.reply !== undefined) replies.set(abstractSyntax, roles.reply)
+    accepted.push({ id, abstractSyntax, transferSyntax, asScu: roles.acceptorAsScu, asScp: roles.acceptorAsScp })
+  }
+  return { accepted, rejected, roles: [...replies.values()] }
+}
+
+/**
+ * The result list of an A-ASSOCIATE-AC: one item per proposed context, by context id, each with exactly
+ * one transfer syntax; strict peers refuse anything else.
+ */
+export function contextResults(
+  proposals: readonly PresentationContextRq[],
+  accepted: readonly AcceptedContext[],
+  rejected: readonly RejectedContext[],
+): PresentationContextAc[] {
+  const acceptedById = new Map(accepted.map((context) => [context.id, context]))
+  const rejectedById = new Map(rejected.map((context) => [context.id, context]))
+  return [...proposals]
+    .sort((a, b) => a.id - b.id)
+    .map(({ id, transferSyntaxes }) => ({
+      id,
+      // A context that a transform took away was refused by the user, not by the provider.
+      result: acceptedById.has(id) ? ContextResult.Acceptance : (rejectedById.get(id)?.result ?? ContextResult.UserRejection),
+      transferSyntax: acceptedById.get(id)?.transferSyntax ?? transferSyntaxes[0] ?? '',
+    }))
+}

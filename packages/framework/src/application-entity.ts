@@ -1,0 +1,300 @@
+import { dirname, resolve as resolvePath } from 'node:path'
+import type { SupportedContext } from './acse/types.ts'
+import { AssociationServer } from './association-server.ts'
+import type { Association } from './association/association.ts'
+import { AssociationRegistry } from './association/registry.ts'
+import { SupportedContexts } from './association/supported-contexts.ts'
+import { closeApplicationEntity } from './close.ts'
+import { resolveLimits, resolveTimeouts } from './config/defaults.ts'
+import type { ApplicationEntityOptions, Limits, ListenerOptions, ResolvedConfig, Timeouts } from './config/types.ts'
+import { parseConfig, parseListenerOptions } from './config/schema.ts'
+import { createLogger } from './console-log.ts'
+import type { ReplaceableLogger } from './console-log.ts'
+import { DicomtapError } from './errors/index.ts'
+import { BindingDispatcher } from './hooks/bindings.ts'
+import type { HandlerBindings } from './hooks/bindings.ts'
+import { createHooks } from './hooks/create-hooks.ts'
+import { createGuardContext } from './hooks/guard-context.ts'
+import { runLifecycle, transform } from './hooks/run.ts'
+import type { HookHandler, HookName, HookTable } from './hooks/types.ts'
+import { FRAMEWORK_VERSION, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME } from './identity.ts'
+import type { Logger } from './logger.ts'
+import { PluginContainer } from './plugin/container.ts'
+import type { PluginInfo } from './plugin/container.ts'
+import type { PluginInput } from './plugin/types.ts'
+
+export interface CloseOptions {
+  /** How long to wait for running operations. Default `limits.closeDeadlineMs`. */
+  readonly deadlineMs?: number
+}
+
+/**
+ * A DICOM application entity: titles, contexts, limits, hooks and plugins, and the listeners that let
+ * peers in.
+ *
+ * @example
+ * const ae = new ApplicationEntity({ aeTitle: 'ARCHIVE' })
+ * await ae.use(verification(), storage({ directory: './data' }))
+ * const server = await ae.listen({ port: 11112 })
+ * // ...
+ * await ae.close()
+ */
+export class ApplicationEntity {
+  readonly aeTitle: string
+  readonly implementationClassUid: string
+  readonly implementationVersionName: string | null
+  readonly timeouts: Timeouts
+  readonly limits: Limits
+  /** The hook table. Plugins get a tap-only view of it; `bind` is for handlers at run time. */
+  readonly hooks: HookTable
+  readonly log: Logger
+  /** @internal */
+  readonly bindings: HandlerBindings
+  readonly #config: ResolvedConfig
+  readonly #dispatcher: BindingDispatcher
+  readonly #plugins: PluginContainer
+  readonly #registry = new AssociationRegistry()
+  readonly #contexts: SupportedContexts
+  readonly #servers: AssociationServer[] = []
+  readonly #abort = new AbortController()
+  #isSealed = false
+  #isReady = false
+  #associations = 0
+  #closing: Promise<void> | undefined
+
+  /**
+   * @param options also a whole resolved config, as `parseConfig` gives it.
+   * @throws DICOMTAP_ERR_CFG_INVALID with one line per value that is not allowed.
+   */
+  constructor(options: ApplicationEntityOptions | ResolvedConfig = {}) {
+    // What parseConfig gave has been checked, and knows its file.
+    const config = 'file' in options ? options : parseConfig(options)
+    this.#config = config
+    this.aeTitle = config.aeTitle
+    this.implementationClassUid = config.implementationClassUid ?? IMPLEMENTATION_CLASS_UID
+    this.implementationVersionName =
+      config.implementationVersionName === undefined ? IMPLEMENTATION_VERSION_NAME : config.implementationVersionName
+    this.timeouts = resolveTimeouts(config.timeouts)
+    this.limits = resolveLimits(config.limits)
+    this.#contexts = new SupportedContexts(config.contexts)
+    this.hooks = createHooks()
+    const log: ReplaceableLogger = createLogger({ level: config.logLevel ?? 'info' })
+    this.log = log
+    const guardContext = createGuardContext({ table: this.hooks, log: this.log, isSealed: () => this.#isSealed })
+    this.#dispatcher = new BindingDispatcher(this.hooks, guardContext)
+    this.bindings = this.#dispatcher.root
+    this.#plugins = new PluginContainer({
+      applicationEntity: this,
+      hooks: this.hooks,
+      config,
+      frameworkVersion: FRAMEWORK_VERSION,
+      guardContext,
+      host: {
+        supportSopClass: ({ uid, transferSyntaxes, roles }) => {
+          this.addSupportedContext(uid, transferSyntaxes, roles)
+        },
+        setLogSink: (sink, isEnabled) => log.setSink(sink, isEnabled),
+        logger: this.log.child({}, 'plugin'),
+        signal: this.#abort.signal,
+        resolvePath: (path) => resolvePath(config.file === undefined ? process.cwd() : dirname(config.file), path),
+      },
+    })
+  }
+
+  get config(): ResolvedConfig {
+    return this.#config
+  }
+
+  /** Contexts offered to peers, by abstract syntax. Assigning replaces them all. */
+  get supportedContexts(): readonly SupportedContext[] {
+    return this.#contexts.list
+  }
+  set supportedContexts(contexts: readonly SupportedContext[]) {
+    this.#contexts.replace(contexts)
+  }
+
+  /**
+   * Supports an abstract syntax, or adds transfer syntaxes to it (default: the uncompressed ones of
+   * PS3.5 10). Holds for associations requested from now on.
+   * @throws DICOMTAP_ERR_CFG_INVALID when a UID is none.
+   */
+  addSupportedContext(
+    abstractSyntax: string,
+    transferSyntaxes?: readonly string[],
+    roles?: { readonly scu: boolean; readonly scp: boolean },
+  ): void {
+    this.#contexts.add(abstractSyntax, transferSyntaxes, roles)
+  }
+
+  /** Takes transfer syntaxes, or the whole abstract syntax, away. What is not there is ignored. */
+  removeSupportedContext(abstractSyntax: string, transferSyntaxes?: readonly string[]): void {
+    this.#contexts.remove(abstractSyntax, transferSyntaxes)
+  }
+
+  /** Associations that were admitted and have not ended, of every listener. */
+  get activeAssociations(): readonly Association[] {
+    return this.#registry.active
+  }
+
+  /** The listeners that were opened and not closed. */
+  get servers(): readonly AssociationServer[] {
+    return this.#servers.filter((server) => server.isListening)
+  }
+
+  get isClosing(): boolean {
+    return this.#closing !== undefined
+  }
+
+  /** Plugins that have started, in order. */
+  plugins(): PluginInfo[] {
+    return this.#plugins.list()
+  }
+
+  /**
+   * Adds plugins and starts them: falsy entries are skipped, arrays flattened. Plugins that depend on
+   * each other go into one call, in any order.
+   * @throws DICOMTAP_ERR_PLG_*
+   */
+  async use(...plugins: PluginInput[]): Promise<this> {
+    if (this.#isSealed) {
+      throw new DicomtapError('DICOMTAP_ERR_HOOK_AFTER_LISTEN', 'Plugins must be added before the first listen()')
+    }
+    this.#plugins.use(...plugins)
+    await this.#plugins.boot()
+    return this
+  }
+
+  /**
+   * Everything before the first socket: `configResolved` and `ready` hooks. `listen` does it when it was
+   * not done. @throws what a handler threw.
+   */
+  async ready(): Promise<void> {
+    if (this.#isReady) return
+    this.#isReady = true
+    await this.#plugins.boot()
+    await runLifecycle(this.hooks.configResolved, { applicationEntity: this, config: this.#config })
+    await runLifecycle(this.hooks.ready, { applicationEntity: this })
+    this.#isSealed = true
+  }
+
+  /**
+   * Opens a listener. Hooks cannot be tapped by plugins any more from here on.
+   * @throws DICOMTAP_ERR_NET_LISTEN, DICOMTAP_ERR_CFG_INVALID, and what handlers of lifecycle hooks throw.
+   */
+  async listen(options: ListenerOptions = {}): Promise<AssociationServer> {
+    if (this.isClosing) throw new DicomtapError('DICOMTAP_ERR_NET_LISTEN', 'The application entity is closed')
+    const checked = parseListenerOptions(options)
+    await this.ready()
+    const listener = await transform(this.hooks.listenerOptions, checked, { applicationEntity: this })
+    const server = this.#createServer(listener)
+    await server.open()
+    this.#servers.push(server)
+    try {
+      await runLifecycle(this.hooks.listening, { applicationEntity: this, server })
+    } catch (error) {
+      await server.close()
+      throw error
+    }
+    return server
+  }
+
+  /** Opens every listener of the config, port 11112 when it names none; all or none. */
+  async listenAll(): Promise<readonly AssociationServer[]> {
+    const opened: AssociationServer[] = []
+    try {
+      for (const listener of this.#config.listen) opened.push(await this.listen(listener))
+    } catch (error) {
+      await Promise.all(opened.map((server) => server.close()))
+      throw error
+    }
+    return opened
+  }
+
+  /** Tells plugins about a changed config; what a plugin cannot change at run time it says so itself. */
+  async reload(config: ResolvedConfig): Promise<void> {
+    await runLifecycle(this.hooks.configReload, { applicationEntity: this, config })
+  }
+
+  /**
+   * Closes gracefully: refuse new associations, `preClose`, wait for running operations until the
+   * deadline, abort the rest, dispose plugins in reverse order. Every call gets the same promise.
+   */
+  close(options: CloseOptions = {}): Promise<void> {
+    this.#closing ??= closeApplicationEntity({
+      ae: this,
+      servers: this.#servers,
+      registry: this.#registry,
+      plugins: this.#plugins,
+      signal: this.#abort,
+      deadlineMs: options.deadlineMs ?? this.limits.closeDeadlineMs,
+    })
+    return this.#closing
+  }
+
+  /** Aborts every association now; `close` then has nothing to wait for. */
+  abort(message = 'The server is stopping'): void {
+    for (const association of this.#registry.all) association.abort(message)
+  }
+
+  /** Binds a handler for every association of this AE. @throws DICOMTAP_ERR_HOOK_UNKNOWN */
+  bind<Name extends HookName>(name: Name, handler: HookHandler<Name>): void {
+    this.bindings.bind(name, handler)
+  }
+  unbind<Name extends HookName>(name: Name, handler: HookHandler<Name>): void {
+    this.bindings.unbind(name, handler)
+  }
+  /** Names of the hooks that handlers are bound to on this AE, sorted. */
+  boundEvents(): HookName[] {
+    return this.bindings.boundEvents()
+  }
+  handlers<Name extends HookName>(name: Name): HookHandler<Name>[] {
+    return this.bindings.handlers(name)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #createServer(options: ListenerOptions): AssociationServer {
+    const own = options.contexts === undefined ? undefined : new SupportedContexts(options.contexts)
+    const timeouts = resolveTimeouts(this.timeouts, options.timeouts)
+    const limits = resolveLimits(this.limits, options.limits)
+    const config = this.#config
+    return new AssociationServer({
+      ae: this,
+      options,
+      bindings: this.#dispatcher.createBindings(),
+      log: this.log,
+      registry: this.#registry,
+      settings: () => ({
+        aeTitle: options.aeTitle ?? this.aeTitle,
+        implementationClassUid: this.implementationClassUid,
+        implementationVersionName: this.implementationVersionName,
+        supportedContexts: (own ?? this.#contexts).map,
+        timeouts,
+        limits,
+        requireCalledAeTitle: options.requireCalledAeTitle ?? config.requireCalledAeTitle ?? false,
+        requireCallingAeTitles: options.requireCallingAeTitles ?? config.requireCallingAeTitles ?? [],
+        requireUserIdentity: options.requireUserIdentity ?? config.requireUserIdentity ?? false,
+        unrestrictedStorage: options.unrestrictedStorage ?? config.unrestrictedStorage ?? false,
+        rejectWhenNoContext: options.rejectWhenNoContext ?? config.rejectWhenNoContext ?? false,
+      }),
+      environmentFor: (server, settings) => ({
+        ae: this,
+        server,
+        id: this.#nextAssociationId(),
+        hooks: this.hooks,
+        log: this.log,
+        registry: this.#registry,
+        settings,
+        bindings: this.#dispatcher.createBindings(),
+      }),
+    })
+  }
+
+  #nextAssociationId(): string {
+    this.#associations += 1
+    return `a${this.#associations}`
+  }
+}
+

@@ -1,0 +1,160 @@
+import { createServer } from 'node:net'
+import type { AddressInfo, Server, Socket } from 'node:net'
+import type { SupportedContext } from './acse/types.ts'
+import type { ApplicationEntity } from './application-entity.ts'
+import { Association } from './association/association.ts'
+import type { AssociationEnvironment } from './association/association.ts'
+import type { AssociationRegistry } from './association/registry.ts'
+import type { AssociationSettings } from './association/settings.ts'
+import { DEFAULT_PORT } from './config/defaults.ts'
+import type { ListenerOptions } from './config/types.ts'
+import { DicomtapError } from './errors/index.ts'
+import type { HandlerBindings } from './hooks/bindings.ts'
+import type { HookHandler, HookName } from './hooks/types.ts'
+import type { Logger } from './logger.ts'
+
+const DEFAULT_BACKLOG = 511
+
+/** @internal What an ApplicationEntity gives its listeners. */
+export interface ServerEnvironment {
+  readonly ae: ApplicationEntity
+  readonly options: ListenerOptions
+  readonly bindings: HandlerBindings
+  readonly log: Logger
+  readonly registry: AssociationRegistry
+  /** The settings for a connection that arrives now. */
+  settings(): AssociationSettings
+  /** What an association of this listener lives in. */
+  environmentFor(server: AssociationServer, settings: AssociationSettings): AssociationEnvironment
+}
+
+const LISTEN_ADVICE: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another process listens there; stop it or choose another port',
+  EACCES: 'this user may not open it; choose a port above 1023 or grant the privilege (CAP_NET_BIND_SERVICE on Linux)',
+  EADDRNOTAVAIL: 'this machine has no such address; check `host`',
+  ENOTFOUND: 'the host name is unknown; check `host`',
+}
+
+/**
+ * One listening socket of an ApplicationEntity. Made by `ae.listen(...)`.
+ *
+ * @example
+ * const server = await ae.listen({ port: 0 })
+ * console.log(server.port)
+ */
+export class AssociationServer {
+  readonly ae: ApplicationEntity
+  readonly options: ListenerOptions
+  /** @internal */
+  readonly bindings: HandlerBindings
+  readonly #environment: ServerEnvironment
+  readonly #server: Server
+  #address: AddressInfo | undefined
+  #isClosed = false
+
+  /** @internal */
+  constructor(environment: ServerEnvironment) {
+    this.#environment = environment
+    this.ae = environment.ae
+    this.options = environment.options
+    this.bindings = environment.bindings
+    this.#server = createServer({ noDelay: true }, (socket) => {
+      this.#connected(socket)
+    })
+  }
+
+  /** The port that is open; with `port: 0` the one that was free. */
+  get port(): number {
+    return this.#address?.port ?? this.options.port ?? DEFAULT_PORT
+  }
+
+  /** The address that is bound: `::` and `0.0.0.0` mean every address. */
+  get host(): string {
+    return this.#address?.address ?? this.options.host ?? '::'
+  }
+
+  get aeTitle(): string {
+    return this.options.aeTitle ?? this.ae.aeTitle
+  }
+
+  /** What this listener supports: its own contexts when the options have some, else the AE's. */
+  get contexts(): readonly SupportedContext[] {
+    return [...this.#environment.settings().supportedContexts.values()]
+  }
+
+  get isListening(): boolean {
+    return this.#server.listening
+  }
+
+  /** Associations that came in here and have not ended. */
+  get activeAssociations(): readonly Association[] {
+    return this.#environment.registry.active.filter((association) => association.server === this)
+  }
+
+  /** @internal @throws DICOMTAP_ERR_NET_LISTEN */
+  async open(): Promise<void> {
+    const { port = DEFAULT_PORT, host, backlog = DEFAULT_BACKLOG } = this.options
+    await new Promise<void>((resolve, reject) => {
+      const failed = (error: NodeJS.ErrnoException): void => {
+        const advice = LISTEN_ADVICE[error.code ?? ''] ?? error.message
+        const where = host === undefined ? `port ${port}` : `${host} port ${port}`
+        reject(new DicomtapError('DICOMTAP_ERR_NET_LISTEN', `Cannot listen on ${where}: ${advice}`, { cause: error }))
+      }
+      this.#server.once('error', failed)
+      this.#server.listen({ port, backlog, ...(host === undefined ? {} : { host }) }, () => {
+        this.#server.off('error', failed)
+        // EMFILE and the like: the listener lives on, the connection is lost.
+        this.#server.on('error', (error) => {
+          this.#environment.log.error('a connection could not be accepted', { error })
+        })
+        resolve()
+      })
+    })
+    this.#address = this.#server.address() as AddressInfo
+  }
+
+  /** Stops listening. Associations live on; `ae.close()` ends them. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    await new Promise<void>((resolve) => {
+      // Its callback waits for every connection; listening ends at once.
+      this.#server.close()
+      resolve()
+    })
+  }
+
+  /** Binds a handler for the associations of this listener. @throws DICOMTAP_ERR_HOOK_UNKNOWN */
+  bind<Name extends HookName>(name: Name, handler: HookHandler<Name>): void {
+    this.bindings.bind(name, handler)
+  }
+  unbind<Name extends HookName>(name: Name, handler: HookHandler<Name>): void {
+    this.bindings.unbind(name, handler)
+  }
+  boundEvents(): HookName[] {
+    return this.bindings.boundEvents()
+  }
+  handlers<Name extends HookName>(name: Name): HookHandler<Name>[] {
+    return this.bindings.handlers(name)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #connected(socket: Socket): void {
+    const { registry, log } = this.#environment
+    const settings = this.#environment.settings()
+    if (!registry.hasRoomFor(settings.limits.maximumPendingAssociations)) {
+      log.warn('a connection was cut: too many wait without an association request', { remoteAddress: socket.remoteAddress })
+      socket.destroy()
+      return
+    }
+    // Gone between accept and now: there is nobody to talk to.
+    if (socket.remoteAddress === undefined) {
+      socket.destroy()
+      return
+    }
+    void new Association(this.#environment.environmentFor(this, settings), socket)
+  }
+}

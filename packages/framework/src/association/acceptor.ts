@@ -1,0 +1,227 @@
+import { admissionRejection } from '../acse/admission.ts'
+import { contextResults, negotiateContexts } from '../acse/negotiate-contexts.ts'
+import { REJECTIONS, isRejection } from '../acse/rejections.ts'
+import type { AcceptedContext, RejectedContext, Rejection, RoleSelection } from '../acse/types.ts'
+import {
+  asynchronousOperationsOf,
+  rolesOf,
+  sopClassCommonExtendedOf,
+  sopClassExtendedOf,
+  userIdentityOf,
+} from '../acse/user-information.ts'
+import { ask, transform } from '../hooks/run.ts'
+import type { AssociationRequestInfo, HookTable } from '../hooks/types.ts'
+import type { Logger } from '../logger.ts'
+import { APPLICATION_CONTEXT_NAME } from '../pdu/types.ts'
+import type { AAssociateAc, AAssociateRq } from '../pdu/types.ts'
+import type { SopClassCommonExtended, UserItem } from '../pdu/user-items/types.ts'
+import type { AssociationRegistry } from './registry.ts'
+import type { AssociationSettings } from './settings.ts'
+
+export interface OperationsWindow {
+  readonly invoked: number
+  readonly performed: number
+}
+
+export interface Acceptance {
+  readonly accept: AAssociateAc
+  readonly accepted: readonly AcceptedContext[]
+  readonly rejected: readonly RejectedContext[]
+  readonly commonExtended: readonly SopClassCommonExtended[]
+  /** As the requestor sees it (PS3.7 D.3.3.3): how many operations it may invoke, and perform. */
+  readonly window: OperationsWindow
+}
+
+export type Decision = { readonly rejection: Rejection; readonly why: string } | Acceptance
+
+export interface AcceptorContext {
+  readonly settings: AssociationSettings
+  readonly hooks: HookTable
+  readonly log: Logger
+  readonly registry: AssociationRegistry
+}
+
+/** One operation at a time: what holds without negotiation (PS3.7 D.3.3.3). */
+export const SYNCHRONOUS: OperationsWindow = { invoked: 1, performed: 1 }
+
+/** A handler that should have decided failed: not to let the peer in is the safe answer. */
+const HANDLER_FAILED: Rejection = { result: 2, source: 1, reason: 1 }
+
+/** Checks that need nobody's answer; the first failure ends them (PS3.8 9.3.4). */
+export function admit(request: AAssociateRq, { settings, registry }: AcceptorContext): { rejection: Rejection; why: string } | undefined {
+  return admissionRejection(request, {
+    aeTitle: settings.aeTitle,
+    requireCalledAeTitle: settings.requireCalledAeTitle,
+    requireCallingAeTitles: settings.requireCallingAeTitles,
+    isOverPendingLimit: registry.isOverPendingLimit(settings.limits.maximumPendingAssociations),
+    isOverAssociationLimit: registry.isOverAssociationLimit(settings.limits.maximumAssociations),
+  })
+}
+
+/** Decides on an admitted A-ASSOCIATE-RQ: asks the hooks, negotiates, builds the A-ASSOCIATE-AC. */
+export async function decide(info: AssociationRequestInfo, context: AcceptorContext): Promise<Decision> {
+  const { hooks, settings } = context
+  const { request } = info
+  const refused = await refusalByHooks(info, context)
+  if (refused !== undefined) return refused
+  const identity = await verifyIdentity(info, context)
+  if ('rejection' in identity) return identity
+
+  const proposedRoles = rolesOf(request.userInformation)
+  const roleAnswers =
+    proposedRoles.length === 0 ? undefined : await optional(context, () => ask(hooks.roleSelection, proposedRoles, info))
+  const negotiation = negotiateContexts(request.presentationContexts, proposedRoles, {
+    supportedContexts: settings.supportedContexts,
+    unrestrictedStorage: settings.unrestrictedStorage,
+    roleAnswers: new Map((roleAnswers ?? []).map((role) => [role.sopClassUid, { scu: role.scuRole, scp: role.scpRole }])),
+  })
+  const accepted = await acceptedByHooks(negotiation.accepted, info, context)
+  if (accepted === undefined) return { rejection: HANDLER_FAILED, why: 'a handler of acceptedContexts failed' }
+  if (accepted.length === 0 && settings.rejectWhenNoContext) {
+    return { rejection: REJECTIONS.noContext, why: 'no presentation context is acceptable' }
+  }
+  const extended = await negotiateExtended(info, context)
+  const accept: AAssociateAc = {
+    type: 'A-ASSOCIATE-AC',
+    protocolVersion: 1,
+    calledAeTitle: request.calledAeTitle,
+    callingAeTitle: request.callingAeTitle,
+    applicationContextName: APPLICATION_CONTEXT_NAME,
+    presentationContexts: contextResults(request.presentationContexts, accepted, negotiation.rejected),
+    userInformation: [...localItems(settings), ...roleItems(negotiation.roles, accepted), ...extended.items, ...identity.items],
+  }
+  const acceptedIds = new Set(accepted.map((item) => item.id))
+  const takenAway = negotiation.accepted.filter((item) => !acceptedIds.has(item.id))
+  return {
+    accept,
+    accepted,
+    rejected: [...negotiation.rejected, ...takenAway.map(({ id, abstractSyntax }) => ({ id, abstractSyntax, result: 1 as const }))],
+    commonExtended: extended.commonExtended,
+    window: extended.window,
+  }
+}
+
+async function refusalByHooks(info: AssociationRequestInfo, { hooks, log }: AcceptorContext): Promise<Decision | undefined> {
+  try {
+    const rejection = await ask(hooks.associationRequest, info)
+    if (rejection === undefined) return undefined
+    if (isRejection(rejection)) return { rejection, why: 'a handler of associationRequest refused it' }
+    log.error('a handler of associationRequest answered no valid rejection', { answer: rejection })
+    return { rejection: HANDLER_FAILED, why: 'a handler of associationRequest answered no valid rejection' }
+  } catch {
+    return { rejection: HANDLER_FAILED, why: 'a handler of associationRequest failed' }
+  }
+}
+
+async function verifyIdentity(
+  info: AssociationRequestInfo,
+  { hooks, settings }: AcceptorContext,
+): Promise<{ readonly items: readonly UserItem[] } | { readonly rejection: Rejection; readonly why: string }> {
+  const identity = userIdentityOf(info.request.userInformation)
+  if (identity === undefined) {
+    if (!settings.requireUserIdentity) return { items: [] }
+    return { rejection: REJECTIONS.userIdentity, why: 'no user identity was given, requireUserIdentity is set' }
+  }
+  try {
+    const answer = await ask(hooks.userIdentity, identity, info)
+    if (answer === undefined) {
+      if (!settings.requireUserIdentity) return { items: [] }
+      return { rejection: REJECTIONS.userIdentity, why: 'no handler verified the user identity, requireUserIdentity is set' }
+    }
+    if (!answer.verified) return { rejection: answer.rejection ?? REJECTIONS.userIdentity, why: 'the user identity was refused' }
+    if (!identity.positiveResponseRequested) return { items: [] }
+    // PS3.7 D.3.3.7.2: types 1 and 2 are answered with an empty response, the others with the server's token.
+    return { items: [{ type: 0x59, serverResponse: answer.response ?? new Uint8Array(0) }] }
+  } catch {
+    return { rejection: REJECTIONS.userIdentity, why: 'a handler of userIdentity failed' }
+  }
+}
+
+async function acceptedByHooks(
+  accepted: readonly AcceptedContext[],
+  info: AssociationRequestInfo,
+  { hooks }: AcceptorContext,
+): Promise<readonly AcceptedContext[] | undefined> {
+  try {
+    const answer = await transform(hooks.acceptedContexts, accepted, info)
+    // A handler may take contexts away or change their roles, not add what was not negotiated.
+    const ids = new Set(accepted.map((context) => context.id))
+    return answer.filter((context) => ids.has(context.id))
+  } catch {
+    return undefined
+  }
+}
+
+async function negotiateExtended(
+  info: AssociationRequestInfo,
+  context: AcceptorContext,
+): Promise<{ items: UserItem[]; window: OperationsWindow; commonExtended: readonly SopClassCommonExtended[] }> {
+  const { hooks } = context
+  const { userInformation } = info.request
+  const items: UserItem[] = []
+  let window = SYNCHRONOUS
+  const proposedWindow = asynchronousOperationsOf(userInformation)
+  if (proposedWindow !== undefined) {
+    const answer = await optional(context, () => ask(hooks.asyncOperations, proposedWindow, info))
+    if (answer !== undefined) {
+      window = withinProposal(answer, proposedWindow)
+      items.push({
+        type: 0x53,
+        maximumNumberOperationsInvoked: window.invoked,
+        maximumNumberOperationsPerformed: window.performed,
+      })
+    }
+  }
+  const sopClassExtended = sopClassExtendedOf(userInformation)
+  if (sopClassExtended.length > 0) {
+    items.push(...((await optional(context, () => ask(hooks.sopClassExtended, sopClassExtended, info))) ?? []))
+  }
+  const commonExtended = sopClassCommonExtendedOf(userInformation)
+  const acceptedCommon =
+    commonExtended.length === 0 ? [] : ((await optional(context, () => ask(hooks.sopClassCommonExtended, commonExtended, info))) ?? [])
+  return { items, window, commonExtended: acceptedCommon }
+}
+
+/** The acceptor's window must not be wider than the proposal (PS3.7 D.3.3.3.2); 0 is unlimited. */
+function withinProposal(
+  answer: OperationsWindow,
+  proposal: { readonly maximumNumberOperationsInvoked: number; readonly maximumNumberOperationsPerformed: number },
+): OperationsWindow {
+  return {
+    invoked: narrower(answer.invoked, proposal.maximumNumberOperationsInvoked),
+    performed: narrower(answer.performed, proposal.maximumNumberOperationsPerformed),
+  }
+}
+
+function narrower(a: number, b: number): number {
+  if (a === 0) return b
+  return b === 0 ? a : Math.min(a, b)
+}
+
+/** An answer that is not needed to go on: a handler that fails is a handler that did not answer. */
+async function optional<T>({ log }: AcceptorContext, question: () => Promise<T | undefined>): Promise<T | undefined> {
+  try {
+    return await question()
+  } catch (error) {
+    log.warn('negotiated without an answer', { error: error instanceof Error ? error.message : String(error) })
+    return undefined
+  }
+}
+
+function localItems(settings: AssociationSettings): UserItem[] {
+  const items: UserItem[] = [
+    { type: 0x51, maximumLengthReceived: settings.limits.maximumPduBytes },
+    { type: 0x52, implementationClassUid: settings.implementationClassUid },
+  ]
+  if (settings.implementationVersionName !== null) {
+    items.push({ type: 0x55, implementationVersionName: settings.implementationVersionName })
+  }
+  return items
+}
+
+/** Role replies only for SOP classes with an accepted context (PS3.7 D.3.3.4.2). */
+function roleItems(roles: readonly RoleSelection[], accepted: readonly AcceptedContext[]): UserItem[] {
+  return roles
+    .filter((role) => accepted.some((context) => context.abstractSyntax === role.sopClassUid))
+    .map((role) => ({ type: 0x54, ...role }))
+}

@@ -1,0 +1,448 @@
+import type { AcceptedContext, ProposedContext, RejectedContext, Rejection } from '../acse/types.ts'
+import { describeRejection } from '../acse/rejections.ts'
+import { implementationClassUidOf, implementationVersionNameOf, maximumLengthOf } from '../acse/user-information.ts'
+import type { ApplicationEntity } from '../application-entity.ts'
+import type { AssociationServer } from '../association-server.ts'
+import { DimseServiceProvider } from '../dimse/provider.ts'
+import type { DimseHost } from '../dimse/provider.ts'
+import type { Operation } from '../dimse/types.ts'
+import { DulServiceProvider } from '../dul/provider.ts'
+import type { TransportSocket } from '../dul/transport.ts'
+import type { AbortIndication, DulUser } from '../dul/user.ts'
+import { DicomtapError, PduError } from '../errors/index.ts'
+import type { HandlerBindings } from '../hooks/bindings.ts'
+import { notify } from '../hooks/run.ts'
+import type { HookHandler, HookName, HookTable } from '../hooks/types.ts'
+import type { Logger } from '../logger.ts'
+import type { AAssociateAc, AAssociateRq } from '../pdu/types.ts'
+import type { SopClassCommonExtended, UserItem } from '../pdu/user-items/types.ts'
+import { SYNCHRONOUS, admit, decide } from './acceptor.ts'
+import type { Acceptance, OperationsWindow } from './acceptor.ts'
+import { HookObserver } from './hook-observer.ts'
+import type { AssociationRegistry } from './registry.ts'
+import type { AssociationSettings } from './settings.ts'
+
+/** Where an association is in its life. */
+export type AssociationState = 'connected' | 'negotiating' | 'established' | 'releasing' | 'released' | 'rejected' | 'aborted' | 'closed'
+
+/** One side of an association, as it described itself in the negotiation. */
+export interface AssociationUser {
+  readonly aeTitle: string
+  /** Largest P-DATA-TF it takes; 0: no limit. */
+  readonly maximumLength: number
+  readonly implementationClassUid: string | undefined
+  readonly implementationVersionName: string | undefined
+  /** Its user information items, unknown ones included. */
+  readonly userInformation: readonly UserItem[]
+}
+
+/** What the AE gives an association to live in. */
+export interface AssociationEnvironment {
+  readonly ae: ApplicationEntity
+  readonly server: AssociationServer | undefined
+  readonly id: string
+  readonly hooks: HookTable
+  readonly log: Logger
+  readonly registry: AssociationRegistry
+  readonly settings: AssociationSettings
+  readonly bindings: HandlerBindings
+}
+
+const NO_CONTEXTS: ReadonlyMap<number, AcceptedContext> = new Map()
+
+/**
+ * An association with a peer (PS3.8 section 7): made for each connection, handed to every hook. Plugins
+ * read what was negotiated and may end it.
+ */
+export class Association implements DimseHost {
+  /** Short and unique within the process, e.g. `a17`: what log lines carry. */
+  readonly id: string
+  readonly ae: ApplicationEntity
+  /** The listener it came in on. */
+  readonly server: AssociationServer | undefined
+  readonly role: 'acceptor' | 'requestor' = 'acceptor'
+  readonly settings: AssociationSettings
+  readonly openedAt: Date = new Date()
+  /** Resolves when the connection is gone. Never rejects. */
+  readonly closed: Promise<void>
+  /** A place for plugins to keep what belongs to this association; use a symbol or the plugin's name as key. */
+  readonly notes: Map<unknown, unknown> = new Map()
+  /** @internal */
+  readonly bindings: HandlerBindings
+  /** @internal */
+  readonly hooks: HookTable
+  /** @internal */
+  readonly log: Logger
+  /** @internal */
+  readonly dul: DulServiceProvider
+  readonly remoteAddress: string
+  readonly remotePort: number
+  readonly localAddress: string
+  readonly localPort: number
+  readonly #registry: AssociationRegistry
+  #resolveClosed!: () => void
+  #state: AssociationState = 'connected'
+  #request: AAssociateRq | undefined
+  #accept: AAssociateAc | undefined
+  #requestor: AssociationUser | undefined
+  #acceptor: AssociationUser | undefined
+  #contexts: ReadonlyMap<number, AcceptedContext> = NO_CONTEXTS
+  #rejectedContexts: readonly RejectedContext[] = []
+  #commonExtended: readonly SopClassCommonExtended[] = []
+  #window: OperationsWindow = SYNCHRONOUS
+  #dimse: DimseServiceProvider | undefined
+
+  /** @internal Made by AssociationServer. */
+  constructor(environment: AssociationEnvironment, socket: TransportSocket) {
+    const { settings, log, hooks } = environment
+    this.id = environment.id
+    this.ae = environment.ae
+    this.server = environment.server
+    this.settings = settings
+    this.bindings = environment.bindings
+    this.hooks = hooks
+    this.log = log.child({ association: this.id })
+    this.#registry = environment.registry
+    this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
+    this.remoteAddress = socket.remoteAddress ?? ''
+    this.remotePort = socket.remotePort ?? 0
+    this.localAddress = socket.localAddress ?? ''
+    this.localPort = socket.localPort ?? 0
+    this.#registry.add(this, settings.limits.maximumPendingAssociations)
+    const observer = new HookObserver(hooks, this)
+    observer.connectionOpened()
+    this.dul = new DulServiceProvider({
+      socket,
+      acseTimeoutMs: settings.timeouts.acseMs,
+      networkTimeoutMs: settings.timeouts.networkMs,
+      maximumPduBytes: settings.limits.maximumPduBytes,
+      maximumAssociatePduBytes: settings.limits.maximumAssociatePduBytes,
+      user: this.#dulUser(),
+      observer,
+    })
+  }
+
+  get state(): AssociationState {
+    return this.#state
+  }
+  get isEstablished(): boolean {
+    return this.#state === 'established'
+  }
+  get isReleased(): boolean {
+    return this.#state === 'released'
+  }
+  get isRejected(): boolean {
+    return this.#state === 'rejected'
+  }
+  get isAborted(): boolean {
+    return this.#state === 'aborted'
+  }
+
+  /** The title the requestor gave itself; empty before its request arrived. */
+  get callingAeTitle(): string {
+    return this.#request?.callingAeTitle ?? ''
+  }
+  /** The title the requestor addressed. */
+  get calledAeTitle(): string {
+    return this.#request?.calledAeTitle ?? ''
+  }
+  /** The requestor's side; undefined before its request arrived. */
+  get requestor(): AssociationUser | undefined {
+    return this.#requestor
+  }
+  /** The acceptor's side; undefined before the request was accepted. */
+  get acceptor(): AssociationUser | undefined {
+    return this.#acceptor
+  }
+  /** The A-ASSOCIATE-RQ as received. */
+  get request(): AAssociateRq | undefined {
+    return this.#request
+  }
+  /** The A-ASSOCIATE-AC as sent. */
+  get accept(): AAssociateAc | undefined {
+    return this.#accept
+  }
+  get proposedContexts(): readonly ProposedContext[] {
+    return this.#request?.presentationContexts ?? []
+  }
+  get acceptedContexts(): readonly AcceptedContext[] {
+    return [...this.#contexts.values()]
+  }
+  get rejectedContexts(): readonly RejectedContext[] {
+    return this.#rejectedContexts
+  }
+  /** SOP class common extended negotiation items that a handler accepted. */
+  get acceptedCommonExtended(): readonly SopClassCommonExtended[] {
+    return this.#commonExtended
+  }
+  /** The negotiated asynchronous operations window, as the requestor sees it; 0 is unlimited. */
+  get asynchronousOperations(): OperationsWindow {
+    return this.#window
+  }
+  /** Operations of the peer that are running or waiting for their turn. */
+  get operations(): readonly Operation[] {
+    return this.#dimse?.runningOperations ?? []
+  }
+
+  // DimseHost
+
+  /** @internal */
+  get association(): Association {
+    return this
+  }
+  /** @internal */
+  get limits(): AssociationSettings['limits'] {
+    return this.settings.limits
+  }
+  /** @internal */
+  get timeouts(): AssociationSettings['timeouts'] {
+    return this.settings.timeouts
+  }
+  /** @internal */
+  get contexts(): ReadonlyMap<number, AcceptedContext> {
+    return this.#contexts
+  }
+  /** @internal */
+  get peerMaximumLength(): number {
+    return this.#requestor?.maximumLength ?? 0
+  }
+  /**
+   * @internal The window is the requestor's: what it may invoke is what this side performs. Unlimited
+   * is bounded by the queue limit.
+   */
+  get maximumOperationsPerformed(): number {
+    return this.#window.invoked === 0 ? this.settings.limits.maximumQueuedOperations : this.#window.invoked
+  }
+  /** @internal P-DATA may be sent: Sta6, and Sta8 while a release waits (PS3.8 table 9-10). */
+  get isOpenForSending(): boolean {
+    return this.dul.state === 'Sta6' || this.dul.state === 'Sta8'
+  }
+
+  /** Binds a handler for this association alone. @throws DICOMTAP_ERR_HOOK_UNKNOWN */
+  bind<Name extends HookName>(name: Name, handler: HookHandler<Name>): void {
+    this.bindings.bind(name, handler)
+  }
+  /** Takes a bound handler back. */
+  unbind<Name extends HookName>(name: Name, handler: HookHandler<Name>): void {
+    this.bindings.unbind(name, handler)
+  }
+  /** Names of the hooks that handlers are bound to here, sorted. */
+  boundEvents(): HookName[] {
+    return this.bindings.boundEvents()
+  }
+  /** The handlers bound to a hook here. */
+  handlers<Name extends HookName>(name: Name): HookHandler<Name>[] {
+    return this.bindings.handlers(name)
+  }
+
+  /**
+   * Aborts the association: A-ABORT, source service-user (PS3.8 7.3). Nothing happens when it has ended.
+   * @param message why, for the log and `associationAborted`; the peer does not see it.
+   */
+  abort(message = 'Aborted by this side'): void {
+    if (this.#hasEnded()) return
+    try {
+      this.dul.issue({ type: 'A-ABORT', source: 0, reason: 0 })
+    } catch (error) {
+      if (!(error instanceof DicomtapError)) throw error
+      // Sta2: there is no association to abort yet, only a connection.
+      this.dul.closeTransport()
+    }
+    this.#aborted({ source: 0, reason: 0, by: 'local', message })
+  }
+
+  /**
+   * Releases the association (PS3.8 7.2) when running operations are done; resolves when it is over.
+   * Nothing happens unless it is established.
+   */
+  async release(): Promise<void> {
+    if (this.#state !== 'established') return
+    this.#state = 'releasing'
+    await this.operationsEnded()
+    if (this.dul.state === 'Sta6') this.dul.issue({ type: 'A-RELEASE-RQ' })
+    await this.closed
+  }
+
+  /** Resolves when no operation of the peer is running or waiting. */
+  async operationsEnded(): Promise<void> {
+    await this.#dimse?.idle()
+  }
+
+  /** Cuts the connection without a word. For connections that are not worth one. */
+  async kill(): Promise<void> {
+    await this.dul.kill()
+  }
+
+  #hasEnded(): boolean {
+    const state = this.#state
+    return state === 'released' || state === 'rejected' || state === 'aborted' || state === 'closed'
+  }
+
+  #dulUser(): DulUser {
+    return {
+      associateIndication: (request) => {
+        this.#requested(request)
+      },
+      associateConfirmation: () => {},
+      associateRejection: () => {},
+      pDataIndication: (id, isCommand, isLast, fragment, first, end) => {
+        this.#pData(id, isCommand, isLast, fragment, first, end)
+      },
+      releaseIndication: (isCollision) => {
+        void this.#releaseRequested(isCollision)
+      },
+      releaseConfirmation: () => {
+        // Sta12: after a collision the acceptor still owes its answer (AR-4).
+        if (this.dul.state === 'Sta12') this.dul.issue({ type: 'A-RELEASE-RP' })
+        this.#released()
+      },
+      abortIndication: (abort) => {
+        this.#aborted(abort)
+      },
+      silenceIndication: (isMidPdu) => isMidPdu || this.#dimse === undefined || this.#dimse.isIdle,
+      writableIndication: () => {},
+      closedIndication: () => {
+        this.#connectionClosed()
+      },
+    }
+  }
+
+  #requested(request: AAssociateRq): void {
+    this.#state = 'negotiating'
+    this.#request = request
+    this.#requestor = {
+      aeTitle: request.callingAeTitle,
+      maximumLength: maximumLengthOf(request.userInformation),
+      implementationClassUid: implementationClassUidOf(request.userInformation),
+      implementationVersionName: implementationVersionNameOf(request.userInformation),
+      userInformation: request.userInformation,
+    }
+    const { hooks } = this
+    if (hooks.acseReceived.taps.length > 0) notify(hooks.acseReceived, { association: this, primitive: request })
+    if (hooks.associationRequested.taps.length > 0) notify(hooks.associationRequested, { association: this })
+    if (this.#state !== 'negotiating') return
+    const context = { settings: this.settings, hooks, log: this.log, registry: this.#registry }
+    const refused = admit(request, context)
+    if (refused !== undefined) {
+      this.#reject(refused.rejection, refused.why)
+      return
+    }
+    this.#registry.admit(this)
+    void decide({ association: this, request }, context).then(
+      (decision) => {
+        // While handlers were asked the peer may have gone, or the time be over.
+        if (this.#state !== 'negotiating' || this.dul.state !== 'Sta3') return
+        if ('rejection' in decision) this.#reject(decision.rejection, decision.why)
+        else this.#establish(request, decision)
+      },
+      (error: unknown) => {
+        this.log.error('the negotiation failed', { error })
+        this.abort('The negotiation failed')
+      },
+    )
+  }
+
+  #reject(rejection: Rejection, why: string): void {
+    this.#state = 'rejected'
+    this.#registry.remove(this)
+    const { hooks } = this
+    const primitive = { type: 'A-ASSOCIATE-RJ', ...rejection } as const
+    this.dul.issue(primitive)
+    if (hooks.acseSent.taps.length > 0) notify(hooks.acseSent, { association: this, primitive })
+    this.log.debug('rejected', { why, rejection: describeRejection(rejection) })
+    if (hooks.associationRejected.taps.length > 0) {
+      notify(hooks.associationRejected, { association: this, ...rejection, why })
+    }
+  }
+
+  #establish(request: AAssociateRq, decision: Acceptance): void {
+    const { accept } = decision
+    const { hooks } = this
+    this.#accept = accept
+    this.#acceptor = {
+      aeTitle: request.calledAeTitle,
+      maximumLength: this.settings.limits.maximumPduBytes,
+      implementationClassUid: this.settings.implementationClassUid,
+      implementationVersionName: this.settings.implementationVersionName ?? undefined,
+      userInformation: accept.userInformation,
+    }
+    this.#contexts = new Map(decision.accepted.map((context) => [context.id, context]))
+    this.#rejectedContexts = decision.rejected
+    this.#commonExtended = decision.commonExtended
+    this.#window = decision.window
+    this.#dimse = new DimseServiceProvider(this)
+    this.#state = 'established'
+    this.dul.issue(accept)
+    if (hooks.acseSent.taps.length > 0) notify(hooks.acseSent, { association: this, primitive: accept })
+    if (hooks.associationAccepted.taps.length > 0) notify(hooks.associationAccepted, { association: this })
+    if (hooks.associationEstablished.taps.length > 0) notify(hooks.associationEstablished, { association: this })
+  }
+
+  #pData(id: number, isCommand: boolean, isLast: boolean, fragment: Buffer, first: boolean, end: boolean): void {
+    try {
+      this.#dimse?.fragment(id, isCommand, isLast, fragment, first, end)
+    } catch (error) {
+      if (!(error instanceof PduError)) throw error
+      this.dul.protocolError(error.abortReason, error.message)
+    }
+  }
+
+  async #releaseRequested(isCollision: boolean): Promise<void> {
+    const { hooks } = this
+    if (hooks.acseReceived.taps.length > 0) {
+      notify(hooks.acseReceived, { association: this, primitive: { type: 'A-RELEASE-RQ' } })
+    }
+    // Sta10: we asked first and the peer answers first (PS3.8 9.2.3, AR-8, AR-10).
+    if (isCollision && this.dul.state === 'Sta10') return
+    this.#state = 'releasing'
+    this.#dimse?.releaseRequested(new DicomtapError('DICOMTAP_ERR_ACSE_RELEASED', 'The peer released the association'))
+    await this.operationsEnded()
+    if (this.dul.state !== 'Sta8' && this.dul.state !== 'Sta9') return
+    const isDone = this.dul.state === 'Sta8'
+    this.dul.issue({ type: 'A-RELEASE-RP' })
+    if (hooks.acseSent.taps.length > 0) notify(hooks.acseSent, { association: this, primitive: { type: 'A-RELEASE-RP' } })
+    if (isDone) this.#released()
+  }
+
+  #released(): void {
+    if (this.#hasEnded()) return
+    this.#state = 'released'
+    this.#dimse?.end(new DicomtapError('DICOMTAP_ERR_ACSE_RELEASED', 'The association was released'))
+    this.#registry.remove(this)
+    if (this.hooks.associationReleased.taps.length > 0) notify(this.hooks.associationReleased, { association: this })
+  }
+
+  #aborted(abort: AbortIndication): void {
+    if (this.#hasEnded()) return
+    const hadRequest = this.#request !== undefined
+    this.#state = 'aborted'
+    const text = abort.message ?? 'The peer aborted the association'
+    this.#dimse?.end(new DicomtapError('DICOMTAP_ERR_ACSE_ABORTED', text))
+    this.#registry.remove(this)
+    this.log.debug('aborted', { by: abort.by, source: abort.source, reason: abort.reason, why: text, hadRequest })
+    const { hooks } = this
+    const { source, reason } = abort
+    if (hooks.acseReceived.taps.length > 0 && abort.by !== 'local') {
+      const primitive = source === 0 ? ({ type: 'A-ABORT', source, reason } as const) : ({ type: 'A-P-ABORT', reason } as const)
+      notify(hooks.acseReceived, { association: this, primitive })
+    }
+    if (hooks.acseSent.taps.length > 0 && abort.by === 'local') {
+      notify(hooks.acseSent, { association: this, primitive: { type: 'A-ABORT', source: source ?? 0, reason } })
+    }
+    if (hooks.associationAborted.taps.length > 0) notify(hooks.associationAborted, { association: this, ...abort })
+  }
+
+  #connectionClosed(): void {
+    this.#registry.disconnected(this)
+    if (!this.#hasEnded()) {
+      this.log.debug('the connection ended before an association request')
+      this.#state = 'closed'
+    }
+    this.#dimse?.end(new DicomtapError('DICOMTAP_ERR_NET_CLOSED', 'The connection was closed'))
+    const { hooks } = this
+    if (hooks.connectionClosed.taps.length > 0) {
+      notify(hooks.connectionClosed, { association: this, remoteAddress: this.remoteAddress, remotePort: this.remotePort })
+    }
+    this.#resolveClosed()
+  }
+}

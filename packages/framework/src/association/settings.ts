@@ -1,0 +1,17 @@
+import type { SupportedContext } from '../acse/types.ts'
+import type { Limits, Timeouts } from '../config/types.ts'
+
+/** What an association goes by: a snapshot of listener and AE taken when the connection arrives. */
+export interface AssociationSettings {
+  readonly aeTitle: string
+  readonly implementationClassUid: string
+  readonly implementationVersionName: string | null
+  readonly supportedContexts: ReadonlyMap<string, SupportedContext>
+  readonly timeouts: Timeouts
+  readonly limits: Limits
+  readonly requireCalledAeTitle: boolean
+  readonly requireCallingAeTitles: readonly string[]
+  readonly requireUserIdentity: boolean
+  readonly unrestrictedStorage: boolean
+  readonly rejectWhenNoContext: boolean
+}

@@ -1,0 +1,49 @@
+import type { ApplicationEntity } from './application-entity.ts'
+import type { AssociationServer } from './association-server.ts'
+import type { AssociationRegistry } from './association/registry.ts'
+import { runLifecycle } from './hooks/run.ts'
+import type { PluginContainer } from './plugin/container.ts'
+
+interface Closing {
+  readonly ae: ApplicationEntity
+  readonly servers: readonly AssociationServer[]
+  readonly registry: AssociationRegistry
+  readonly plugins: PluginContainer
+  readonly signal: AbortController
+  readonly deadlineMs: number
+}
+
+/** How long an aborted association may take to be gone before its connection is cut. */
+const ABORT_GRACE_MS = 500
+
+/** The steps of `ApplicationEntity.close`, in the order of docs/reference/lifecycle.md. */
+export async function closeApplicationEntity({ ae, servers, registry, plugins, signal, deadlineMs }: Closing): Promise<void> {
+  // 1. New associations are refused (transient, temporary congestion) while the listeners are still there.
+  registry.refuseNew()
+  // 2. Plugins may finish what they have begun; an error does not stop the close.
+  try {
+    await runLifecycle(ae.hooks.preClose, { applicationEntity: ae })
+  } catch (error) {
+    ae.log.error('a preClose handler failed', { error })
+  }
+  // 3. Running operations get until the deadline.
+  await within(deadlineMs, Promise.all(registry.all.map((association) => association.operationsEnded())))
+  // 4. The rest is aborted; what does not go is cut.
+  await Promise.all(servers.map((server) => server.close()))
+  ae.abort('The server is closing')
+  const remaining = registry.connections
+  await within(ABORT_GRACE_MS, Promise.all(remaining.map((association) => association.closed)))
+  await Promise.all(registry.connections.map((association) => association.kill()))
+  // 5. Plugins clean up, last one first.
+  signal.abort()
+  for (const error of await plugins.dispose()) ae.log.error(error.message)
+}
+
+async function within(deadlineMs: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const deadline = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, deadlineMs)
+  })
+  await Promise.race([work, deadline])
+  clearTimeout(timer)
+}

@@ -1,0 +1,110 @@
+import type { AcceptedContext } from '../acse/types.ts'
+import { AbortReason, DicomtapError, PduError } from '../errors/index.ts'
+import { decodeCommandSet, hasDataSet } from './command-set.ts'
+import type { CommandSet } from './command-set.ts'
+import type { DataSetStream } from './data-set-stream.ts'
+
+export interface AssemblerHandler {
+  contextById(presentationContextId: number): AcceptedContext | undefined
+  createDataSet(context: AcceptedContext): DataSetStream
+  /** The command is complete; `dataSet` fills up afterwards. */
+  message(context: AcceptedContext, command: CommandSet, dataSet: DataSetStream | undefined): void
+}
+
+/**
+ * Puts PDV fragments together to messages (PS3.7 6.3.1, PS3.8 annex E): command fragments are gathered,
+ * data set fragments pass through to the data set's stream. The fragments of a message come one after
+ * the other on one presentation context; anything else throws a PduError.
+ */
+export class MessageAssembler {
+  readonly #handler: AssemblerHandler
+  readonly #maximumCommandSetBytes: number
+  #context: AcceptedContext | undefined
+  #commandFragments: Buffer[] = []
+  #commandBytes = 0
+  #dataSet: DataSetStream | undefined
+
+  constructor(handler: AssemblerHandler, maximumCommandSetBytes: number) {
+    this.#handler = handler
+    this.#maximumCommandSetBytes = maximumCommandSetBytes
+  }
+
+  /** A message has begun and is not complete. */
+  get isMidMessage(): boolean {
+    return this.#context !== undefined
+  }
+
+  fragment(id: number, isCommand: boolean, isLast: boolean, fragment: Buffer, first: boolean, end: boolean): void {
+    const context = this.#context
+    if (first) this.#checkPdv(id, isCommand, context)
+    if (isCommand) this.#commandFragment(this.#context as AcceptedContext, isLast && end, fragment)
+    else this.#dataSetFragment(isLast && end, fragment)
+  }
+
+  /** The association ended: a message under way will not be completed. */
+  fail(error: DicomtapError): void {
+    this.#dataSet?.fail(error)
+    this.#dataSet = undefined
+    this.#context = undefined
+    this.#commandFragments = []
+  }
+
+  #checkPdv(id: number, isCommand: boolean, context: AcceptedContext | undefined): void {
+    if (context === undefined) {
+      const accepted = this.#handler.contextById(id)
+      if (accepted === undefined) {
+        throw invalid(AbortReason.InvalidPduParameterValue, `PDV on presentation context ${id}, which was not accepted`)
+      }
+      if (!isCommand) throw invalid(AbortReason.UnexpectedPduParameter, 'Data set fragment without a command')
+      this.#context = accepted
+      return
+    }
+    if (id !== context.id) {
+      throw invalid(AbortReason.UnexpectedPduParameter, `PDV on presentation context ${id} inside a message on ${context.id}`)
+    }
+    if (isCommand !== (this.#dataSet === undefined)) {
+      const what = isCommand ? 'Command fragment inside a data set' : 'Data set fragment inside a command'
+      throw invalid(AbortReason.UnexpectedPduParameter, what)
+    }
+  }
+
+  #commandFragment(context: AcceptedContext, isComplete: boolean, fragment: Buffer): void {
+    this.#commandBytes += fragment.length
+    if (this.#commandBytes > this.#maximumCommandSetBytes) {
+      throw invalid(AbortReason.InvalidPduParameterValue, `Command set larger than ${this.#maximumCommandSetBytes} bytes`)
+    }
+    if (!isComplete) {
+      if (fragment.length > 0) this.#commandFragments.push(fragment)
+      return
+    }
+    const bytes = this.#commandFragments.length === 0 ? fragment : Buffer.concat([...this.#commandFragments, fragment])
+    if (this.#commandFragments.length > 0) this.#commandFragments = []
+    this.#commandBytes = 0
+    const command = decode(bytes)
+    if (hasDataSet(command)) this.#dataSet = this.#handler.createDataSet(context)
+    else this.#context = undefined
+    this.#handler.message(context, command, this.#dataSet)
+  }
+
+  #dataSetFragment(isComplete: boolean, fragment: Buffer): void {
+    const dataSet = this.#dataSet as DataSetStream
+    if (isComplete) {
+      this.#dataSet = undefined
+      this.#context = undefined
+    }
+    dataSet.push(fragment, isComplete)
+  }
+}
+
+function invalid(reason: AbortReason, message: string): PduError {
+  return new PduError('DICOMTAP_ERR_PDU_VALUE', reason, message)
+}
+
+function decode(bytes: Buffer): CommandSet {
+  try {
+    return decodeCommandSet(bytes)
+  } catch (error) {
+    if (!(error instanceof DicomtapError)) throw error
+    throw invalid(AbortReason.InvalidPduParameterValue, error.message)
+  }
+}

@@ -1,0 +1,230 @@
+import { decodeDataSet } from '../dataset/index.ts'
+import type { DataSet } from '../dataset/types.ts'
+import { DicomtapError } from '../errors/index.ts'
+import type { DataSetSink, IncomingDataSet } from './incoming-data-set.ts'
+import type { ReceiveFlow } from './receive-flow.ts'
+
+interface Pipe {
+  readonly sink: DataSetSink
+  readonly resolve: (bytes: number) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** The receiving end of a data set: the assembler pushes fragments, one consumer takes them. */
+export class DataSetStream implements IncomingDataSet {
+  readonly transferSyntaxUid: string
+  readonly #flow: ReceiveFlow
+  readonly #maximumBytes: number
+  #fragments: Buffer[] = []
+  #receivedBytes = 0
+  #isEnded = false
+  #error: DicomtapError | undefined
+  #isDiscarded = false
+  #isTaken = false
+  #pipe: Pipe | undefined
+  #isWriting = false
+  #wakeReader: (() => void) | undefined
+  #settled: (() => void)[] | undefined
+  #buffer: Promise<Buffer> | undefined
+  #dataset: Promise<DataSet> | undefined
+  #mapDataSet: ((dataset: DataSet) => Promise<DataSet>) | undefined
+
+  constructor(transferSyntaxUid: string, flow: ReceiveFlow, maximumBytes: number) {
+    this.transferSyntaxUid = transferSyntaxUid
+    this.#flow = flow
+    this.#maximumBytes = maximumBytes
+  }
+
+  get receivedBytes(): number {
+    return this.#receivedBytes
+  }
+
+  /** True when the last fragment arrived, or none will arrive any more. */
+  get isSettled(): boolean {
+    return this.#isEnded || this.#error !== undefined
+  }
+
+  /** The association ended first. */
+  get isTruncated(): boolean {
+    return this.#error !== undefined
+  }
+
+  /** Runs on what `dataset()` decodes, e.g. the `findIdentifier` transform. */
+  set mapDataSet(map: (dataset: DataSet) => Promise<DataSet>) {
+    this.#mapDataSet = map
+  }
+
+  bytes(): AsyncIterable<Uint8Array> {
+    this.#take()
+    return this.#iterate()
+  }
+
+  buffer(maximumBytes: number = this.#maximumBytes): Promise<Buffer> {
+    if (this.#buffer === undefined) {
+      this.#take()
+      this.#buffer = this.#gather(maximumBytes)
+    }
+    return this.#buffer
+  }
+
+  dataset(): Promise<DataSet> {
+    this.#dataset ??= this.#decode()
+    return this.#dataset
+  }
+
+  pipeTo(sink: DataSetSink): Promise<number> {
+    this.#take()
+    return new Promise((resolve, reject) => {
+      this.#pipe = { sink, resolve, reject }
+      this.#pump()
+    })
+  }
+
+  push(fragment: Buffer, isEnd: boolean): void {
+    this.#receivedBytes += fragment.length
+    if (isEnd) this.#isEnded = true
+    if (!this.#isDiscarded && fragment.length > 0) {
+      this.#fragments.push(fragment)
+      this.#flow.add(fragment.length)
+    }
+    if (this.#pipe !== undefined) this.#pump()
+    else this.#wakeReader?.()
+    if (isEnd) this.#settle()
+  }
+
+  /** No more fragments will come: the association ended. */
+  fail(error: DicomtapError): void {
+    if (this.isSettled) return
+    this.#error = error
+    if (this.#pipe !== undefined) this.#pump()
+    else this.#wakeReader?.()
+    this.#settle()
+  }
+
+  /** Drops what nobody will take, so that the messages behind it can be read. */
+  discard(): void {
+    if (this.#isDiscarded) return
+    this.#isDiscarded = true
+    this.#dropFragments()
+  }
+
+  /** Resolves when the last fragment arrived or none will arrive any more. */
+  settled(): Promise<void> {
+    if (this.isSettled) return Promise.resolve()
+    return new Promise((resolve) => (this.#settled ??= []).push(resolve))
+  }
+
+  #take(): void {
+    if (this.#isTaken) throw new DicomtapError('DICOMTAP_ERR_DIMSE_CONSUMED', 'The data set was read already')
+    this.#isTaken = true
+  }
+
+  #settle(): void {
+    for (const resolve of this.#settled ?? []) resolve()
+    this.#settled = undefined
+  }
+
+  #dropFragments(): void {
+    for (const fragment of this.#fragments) this.#flow.remove(fragment.length)
+    this.#fragments = []
+  }
+
+  #pump(): void {
+    const pipe = this.#pipe
+    while (pipe !== undefined && !this.#isWriting) {
+      if (this.#error !== undefined) {
+        this.#endPipe(pipe)
+        this.#dropFragments()
+        pipe.reject(this.#error)
+        return
+      }
+      if (this.#fragments.length === 0) {
+        if (!this.#isEnded) return
+        this.#endPipe(pipe)
+        pipe.resolve(this.#receivedBytes)
+        return
+      }
+      this.#writeQueued(pipe)
+    }
+  }
+
+  #writeQueued(pipe: Pipe): void {
+    const fragments = this.#fragments
+    this.#fragments = []
+    try {
+      const written = pipe.sink.write(fragments)
+      if (written === undefined) {
+        this.#free(fragments)
+        return
+      }
+      this.#isWriting = true
+      written.then(
+        () => {
+          this.#isWriting = false
+          this.#free(fragments)
+          this.#pump()
+        },
+        (error: unknown) => {
+          this.#isWriting = false
+          this.#failPipe(pipe, fragments, error)
+        },
+      )
+    } catch (error) {
+      this.#failPipe(pipe, fragments, error)
+    }
+  }
+
+  #failPipe(pipe: Pipe, fragments: readonly Buffer[], error: unknown): void {
+    this.#endPipe(pipe)
+    this.#free(fragments)
+    this.discard()
+    pipe.reject(error)
+  }
+
+  #endPipe(pipe: Pipe): void {
+    if (this.#pipe === pipe) this.#pipe = undefined
+  }
+
+  #free(fragments: readonly Buffer[]): void {
+    for (const fragment of fragments) this.#flow.remove(fragment.length)
+  }
+
+  async *#iterate(): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      for (;;) {
+        const fragment = this.#fragments.shift()
+        if (fragment !== undefined) {
+          this.#flow.remove(fragment.length)
+          yield fragment
+        } else if (this.#error !== undefined) {
+          throw this.#error
+        } else if (this.#isEnded) {
+          return
+        } else {
+          await new Promise<void>((resolve) => (this.#wakeReader = resolve))
+          this.#wakeReader = undefined
+        }
+      }
+    } finally {
+      this.discard()
+    }
+  }
+
+  async #gather(maximumBytes: number): Promise<Buffer> {
+    const gathered: Uint8Array[] = []
+    let length = 0
+    for await (const fragment of this.#iterate()) {
+      length += fragment.length
+      if (length > maximumBytes) {
+        throw new DicomtapError('DICOMTAP_ERR_DS_TOO_LARGE', `The data set is larger than ${maximumBytes} bytes`)
+      }
+      gathered.push(fragment)
+    }
+    return Buffer.concat(gathered, length)
+  }
+
+  async #decode(): Promise<DataSet> {
+    const dataset = await decodeDataSet(await this.buffer(), this.transferSyntaxUid)
+    return this.#mapDataSet === undefined ? dataset : this.#mapDataSet(dataset)
+  }
+}

@@ -1,0 +1,176 @@
+import type { AcceptedContext } from '../acse/types.ts'
+import { encodeDataSet } from '../dataset/index.ts'
+import { DicomtapError } from '../errors/index.ts'
+import { notify, transformSync } from '../hooks/run.ts'
+import type { HookTable } from '../hooks/types.ts'
+import type { Logger } from '../logger.ts'
+import { CommandField, DATA_SET_PRESENT } from './command-set.ts'
+import type { CommandSet } from './command-set.ts'
+import type { Exchange } from './exchange.ts'
+import type { DataSetBytes } from './fragmenter.ts'
+import type { Response } from './invocations.ts'
+import type { RunningOperation } from './operation.ts'
+import { outcomeOfError } from './outcome.ts'
+import type { Outcome } from './outcome.ts'
+import type { DimseHost } from './provider.ts'
+import { responseTo } from './responses.ts'
+import { performCEcho } from './services/c-echo.ts'
+import { performCFind } from './services/c-find.ts'
+import { performCGet } from './services/c-get.ts'
+import { performCMove } from './services/c-move.ts'
+import { performCStore } from './services/c-store.ts'
+import { performNService } from './services/n-services.ts'
+import type { DimseService, InstanceToSend, OutgoingDataSet } from './types.ts'
+import { Status } from './well-known-status.ts'
+
+type Performer = (operation: RunningOperation, exchange: Exchange) => Promise<Outcome>
+
+const PERFORMERS: Readonly<Record<DimseService, Performer>> = {
+  'C-ECHO': performCEcho,
+  'C-STORE': performCStore,
+  'C-FIND': performCFind,
+  'C-GET': performCGet,
+  'C-MOVE': performCMove,
+  'N-EVENT-REPORT': performNService,
+  'N-GET': performNService,
+  'N-SET': performNService,
+  'N-ACTION': performNService,
+  'N-CREATE': performNService,
+  'N-DELETE': performNService,
+}
+
+/** The message exchange below the performer. */
+export interface MessageExchange {
+  send(context: AcceptedContext, command: CommandSet, dataSet?: DataSetBytes): Promise<void> | undefined
+  invoke(context: AcceptedContext, command: CommandSet, dataSet?: DataSetBytes): AsyncIterable<Response>
+}
+
+/**
+ * Performs requests of the peer: asks the service's hook, sends what it answers. The only place that
+ * sends responses, so that each request gets exactly one final response, or none when the association
+ * is gone.
+ */
+export class OperationPerformer implements Exchange {
+  readonly hooks: HookTable
+  readonly log: Logger
+  readonly #host: DimseHost
+  readonly #messages: MessageExchange
+
+  constructor(host: DimseHost, messages: MessageExchange) {
+    this.hooks = host.hooks
+    this.log = host.log
+    this.#host = host
+    this.#messages = messages
+  }
+
+  /** Never rejects. */
+  async perform(operation: RunningOperation): Promise<void> {
+    const { hooks } = this
+    if (hooks.operationStarted.taps.length > 0) notify(hooks.operationStarted, { operation })
+    let outcome = await this.#outcome(operation)
+    const { dataSet } = operation
+    if (dataSet !== undefined && !dataSet.isSettled) {
+      // The handler answered early. A response before the end of the request would overtake it.
+      dataSet.discard()
+      await dataSet.settled()
+    }
+    if (!this.#isAssociationGone(operation)) {
+      outcome = transformSync(hooks.responseStatus, outcome, operation) as Outcome
+      outcome = await this.#respond(operation, outcome)
+    }
+    if (hooks.operationCompleted.taps.length === 0) return
+    notify(hooks.operationCompleted, {
+      operation,
+      status: outcome.status,
+      errorComment: outcome.errorComment,
+      durationMs: performance.now() - operation.startedAtMs,
+      receivedBytes: dataSet?.receivedBytes ?? 0,
+      responses: operation.responses,
+    })
+  }
+
+  async sendPending(operation: RunningOperation, outcome: Outcome): Promise<void> {
+    if (operation.endReason !== undefined) throw operation.endReason
+    await this.#send(operation, outcome)
+    if (!this.#host.dul.isWritable) await operation.untilEnd(this.#host.dul.drained())
+  }
+
+  contextFor(sopClassUid: string, transferSyntaxUid: string): AcceptedContext | undefined {
+    for (const context of this.#host.contexts.values()) {
+      const isFitting = context.abstractSyntax === sopClassUid && context.transferSyntax === transferSyntaxUid
+      if (isFitting && context.asScu) return context
+    }
+    return undefined
+  }
+
+  async storeOnAssociation(context: AcceptedContext, instance: InstanceToSend): Promise<number> {
+    const command: CommandSet = {
+      commandField: CommandField.C_STORE_RQ,
+      affectedSopClassUid: instance.sopClassUid,
+      affectedSopInstanceUid: instance.sopInstanceUid,
+      priority: 0,
+      commandDataSetType: DATA_SET_PRESENT,
+    }
+    for await (const response of this.#messages.invoke(context, command, instance.bytes())) {
+      response.dataSet?.discard()
+      return response.command.status ?? Status.ProcessingFailure
+    }
+    return Status.ProcessingFailure
+  }
+
+  async #outcome(operation: RunningOperation): Promise<Outcome> {
+    const work = PERFORMERS[operation.service](operation, this)
+    try {
+      return await this.#withinTime(operation, work)
+    } catch (error) {
+      if (operation.isCancelled) return { status: Status.Cancel }
+      if (operation.endReason?.code === 'DICOMTAP_ERR_DIMSE_TIMEOUT') {
+        return { status: Status.ProcessingFailure, errorComment: 'The handler took too long' }
+      }
+      return outcomeOfError(error, operation.service)
+    }
+  }
+
+  #withinTime(operation: RunningOperation, work: Promise<Outcome>): Promise<Outcome> {
+    const { handlerMs } = this.#host.timeouts
+    if (handlerMs === null) return work
+    const timer = setTimeout(() => {
+      this.log.error('a handler took too long', { service: operation.service, messageId: operation.messageId, handlerMs })
+      operation.end(new DicomtapError('DICOMTAP_ERR_DIMSE_TIMEOUT', `No answer within ${handlerMs} ms`))
+    }, handlerMs)
+    return operation.untilEnd(work).finally(() => {
+      clearTimeout(timer)
+    })
+  }
+
+  #isAssociationGone(operation: RunningOperation): boolean {
+    return operation.dataSet?.isTruncated === true || !this.#host.association.isOpenForSending
+  }
+
+  /** Sends the final response; one that cannot be encoded becomes a failure. */
+  async #respond(operation: RunningOperation, outcome: Outcome): Promise<Outcome> {
+    try {
+      await this.#send(operation, outcome)
+      return outcome
+    } catch (error) {
+      if (!this.#host.association.isOpenForSending) return outcome
+      this.log.error('a response could not be encoded', { service: operation.service, messageId: operation.messageId, error: String(error) })
+      const failure = outcomeOfError(error, operation.service)
+      await this.#send(operation, failure).catch(() => {
+        this.#host.abort('A response could not be sent')
+      })
+      return failure
+    }
+  }
+
+  async #send(operation: RunningOperation, outcome: Outcome): Promise<void> {
+    const dataSet = outcome.dataset === undefined ? undefined : await this.#encode(outcome.dataset, operation.context)
+    const command = responseTo(operation.request.command, outcome, dataSet !== undefined)
+    operation.responses += 1
+    await this.#messages.send(operation.context, command, dataSet)
+  }
+
+  async #encode(dataset: OutgoingDataSet, context: AcceptedContext): Promise<Uint8Array> {
+    return dataset instanceof Uint8Array ? dataset : encodeDataSet(dataset, context.transferSyntax)
+  }
+}

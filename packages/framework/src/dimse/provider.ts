@@ -1,0 +1,267 @@
+import type { AcceptedContext } from '../acse/types.ts'
+import type { Association } from '../association/association.ts'
+import type { Limits, Timeouts } from '../config/types.ts'
+import type { DulServiceProvider } from '../dul/provider.ts'
+import { AbortReason, DicomtapError, PduError } from '../errors/index.ts'
+import { notify } from '../hooks/run.ts'
+import type { HookTable } from '../hooks/types.ts'
+import type { Logger } from '../logger.ts'
+import { MessageAssembler } from './assembler.ts'
+import type { AssemblerHandler } from './assembler.ts'
+import { CommandField, commandName, isResponse } from './command-set.ts'
+import type { CommandSet } from './command-set.ts'
+import { DataSetStream } from './data-set-stream.ts'
+import { MessageFragmenter } from './fragmenter.ts'
+import type { DataSetBytes } from './fragmenter.ts'
+import { Invocations } from './invocations.ts'
+import type { Response } from './invocations.ts'
+import { RunningOperation } from './operation.ts'
+import { OperationPerformer } from './performer.ts'
+import { ReceiveFlow } from './receive-flow.ts'
+import { refusalOf, requestOf, sopClassOf } from './requests.ts'
+import { responseTo } from './responses.ts'
+import { OperationScheduler } from './scheduler.ts'
+import { Status } from './well-known-status.ts'
+
+/** What the DIMSE layer needs of the association it runs on. */
+export interface DimseHost {
+  readonly association: Association
+  readonly dul: DulServiceProvider
+  readonly hooks: HookTable
+  readonly log: Logger
+  readonly limits: Limits
+  readonly timeouts: Timeouts
+  /** Accepted contexts by id. */
+  readonly contexts: ReadonlyMap<number, AcceptedContext>
+  /** Maximum Length Received of the peer; 0: no limit. */
+  readonly peerMaximumLength: number
+  /** Operations the peer may have us perform at once; 0: no limit (PS3.7 D.3.3.3). */
+  readonly maximumOperationsPerformed: number
+  /** Ends the association because of this side. */
+  abort(message: string): void
+}
+
+/**
+ * The DIMSE service provider of one association (PS3.7): messages in and out, requests of the peer
+ * performed through the hooks, requests of our own matched with their responses.
+ */
+export class DimseServiceProvider implements AssemblerHandler {
+  readonly #host: DimseHost
+  readonly #flow: ReceiveFlow
+  readonly #assembler: MessageAssembler
+  readonly #fragmenter: MessageFragmenter
+  readonly #scheduler: OperationScheduler
+  readonly #performer: OperationPerformer
+  readonly #invocations: Invocations
+  readonly #operations = new Map<number, RunningOperation>()
+  readonly #idleWaiters: (() => void)[] = []
+  #messageTimer: NodeJS.Timeout | undefined
+  #isMessageTimerArmed = false
+  #isEnded = false
+
+  constructor(host: DimseHost) {
+    this.#host = host
+    const { dul, limits } = host
+    this.#flow = new ReceiveFlow(
+      limits.receiveBufferBytes,
+      () => {
+        dul.pauseReceiving()
+      },
+      () => {
+        dul.resumeReceiving()
+      },
+    )
+    this.#assembler = new MessageAssembler(this, limits.maximumCommandSetBytes)
+    this.#fragmenter = new MessageFragmenter(dul, host.peerMaximumLength)
+    this.#scheduler = new OperationScheduler(host.maximumOperationsPerformed, limits.maximumQueuedOperations, this.#flow)
+    this.#invocations = new Invocations(host.timeouts.dimseMs, () => {
+      host.abort('The peer did not answer a request in time')
+    })
+    this.#performer = new OperationPerformer(host, {
+      send: (context, command, dataSet) => this.sendMessage(context, command, dataSet),
+      invoke: (context, command, dataSet) => this.invoke(context, command, dataSet),
+    })
+  }
+
+  /** Operations being performed or waiting for their turn. */
+  get runningOperations(): readonly RunningOperation[] {
+    return [...this.#operations.values()]
+  }
+
+  get isIdle(): boolean {
+    return this.#operations.size === 0 && !this.#assembler.isMidMessage
+  }
+
+  /** Resolves when no operation is running or waiting. */
+  idle(): Promise<void> {
+    if (this.#operations.size === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#idleWaiters.push(resolve))
+  }
+
+  /** A piece of a PDV, straight from the framer. @throws PduError when it does not belong there. */
+  fragment(id: number, isCommand: boolean, isLast: boolean, fragment: Buffer, first: boolean, end: boolean): void {
+    this.#assembler.fragment(id, isCommand, isLast, fragment, first, end)
+    if (this.#assembler.isMidMessage) this.#armMessageTimer()
+  }
+
+  /** The association is over: nothing more is received or sent. */
+  end(error: DicomtapError): void {
+    if (this.#isEnded) return
+    this.#isEnded = true
+    clearTimeout(this.#messageTimer)
+    this.#scheduler.clear()
+    this.#assembler.fail(new DicomtapError('DICOMTAP_ERR_DIMSE_TRUNCATED', `The message is incomplete: ${error.message}`))
+    for (const operation of this.#operations.values()) operation.end(error)
+    this.#invocations.end(error)
+  }
+
+  /**
+   * The peer asked for release. A message it has not finished will not be finished; multi-response
+   * operations are of no use to it any more; the others still get their answer (PS3.8 9.2, AR-7).
+   */
+  releaseRequested(error: DicomtapError): void {
+    this.#assembler.fail(new DicomtapError('DICOMTAP_ERR_DIMSE_TRUNCATED', 'The association was released inside a message'))
+    for (const operation of this.#operations.values()) {
+      const { service } = operation
+      if (service === 'C-FIND' || service === 'C-GET' || service === 'C-MOVE') operation.end(error)
+    }
+  }
+
+  /** Sends a message; undefined when it left at once. */
+  sendMessage(context: AcceptedContext, command: CommandSet, dataSet?: DataSetBytes): Promise<void> | undefined {
+    const { hooks, association } = this.#host
+    if (hooks.dimseSent.taps.length > 0) {
+      notify(hooks.dimseSent, { association, presentationContextId: context.id, command })
+    }
+    return this.#fragmenter.send(context.id, command, dataSet)
+  }
+
+  /**
+   * Invokes an operation on the peer: the request goes out with a message ID of its own, the responses
+   * come as they arrive, the final one last. `command` gets its messageId here.
+   */
+  invoke(context: AcceptedContext, command: CommandSet, dataSet?: DataSetBytes): AsyncIterable<Response> {
+    const { messageId, responses } = this.#invocations.open()
+    const sent = this.sendMessage(context, { ...command, messageId }, dataSet)
+    sent?.catch((error: unknown) => {
+      // Part of the message may be on the wire: the association cannot go on.
+      this.#host.abort(`A request could not be sent: ${error instanceof Error ? error.message : String(error)}`)
+    })
+    return responses
+  }
+
+  // AssemblerHandler
+
+  contextById(presentationContextId: number): AcceptedContext | undefined {
+    return this.#host.contexts.get(presentationContextId)
+  }
+
+  createDataSet(context: AcceptedContext): DataSetStream {
+    return new DataSetStream(context.transferSyntax, this.#flow, this.#host.limits.maximumDecodedDataSetBytes)
+  }
+
+  message(context: AcceptedContext, command: CommandSet, dataSet: DataSetStream | undefined): void {
+    const { hooks, association, log } = this.#host
+    if (hooks.dimseReceived.taps.length > 0) {
+      notify(hooks.dimseReceived, { association, presentationContextId: context.id, command })
+    }
+    const { commandField } = command
+    if (commandField === CommandField.C_CANCEL_RQ) {
+      dataSet?.discard()
+      this.#cancel(command)
+    } else if (isResponse(commandField)) {
+      if (this.#invocations.respond(command, dataSet)) return
+      dataSet?.discard()
+      log.warn('a response arrived that answers no request', { messageIdBeingRespondedTo: command.messageIdBeingRespondedTo })
+    } else {
+      this.#request(context, command, dataSet)
+    }
+  }
+
+  #cancel(command: CommandSet): void {
+    const operation = this.#operations.get(command.messageIdBeingRespondedTo ?? -1)
+    if (operation === undefined || operation.isCancelled) return
+    // PS3.7 9.3.2.3 to 9.3.4.3: only these can be cancelled.
+    if (operation.service !== 'C-FIND' && operation.service !== 'C-GET' && operation.service !== 'C-MOVE') return
+    const { hooks } = this.#host
+    if (hooks.operationCancelled.taps.length > 0) notify(hooks.operationCancelled, { operation })
+    operation.cancel()
+  }
+
+  #request(context: AcceptedContext, command: CommandSet, dataSet: DataSetStream | undefined): void {
+    if (command.messageId === undefined) {
+      // Without an ID there is nothing that a response could refer to.
+      const name = commandName(command.commandField)
+      throw new PduError('DICOMTAP_ERR_PDU_VALUE', AbortReason.InvalidPduParameterValue, `${name} without Message ID`)
+    }
+    const refusal = this.#operations.has(command.messageId)
+      ? { status: Status.DuplicateInvocation, errorComment: 'The Message ID is in use' }
+      : refusalOf(command, context, dataSet !== undefined)
+    if (refusal !== undefined) {
+      this.#host.log.warn('a request was refused', {
+        command: commandName(command.commandField),
+        messageId: command.messageId,
+        status: refusal.status,
+        errorComment: refusal.errorComment,
+      })
+      dataSet?.discard()
+      // Takes its place in the order of answers, and is answered when its data set is through.
+      this.#scheduler.add(async () => {
+        await dataSet?.settled()
+        await this.#respondRefusal(context, command, refusal)
+      })
+      return
+    }
+    const request = requestOf(command, dataSet)
+    const operation = new RunningOperation(this.#host.association, context, request, sopClassOf(command), dataSet)
+    this.#operations.set(command.messageId, operation)
+    const run = async (): Promise<void> => {
+      if (!this.#isEnded) await this.#performer.perform(operation)
+      this.#finished(operation)
+    }
+    // PS3.7 10.1.1: a report of the SCP must not wait behind what it reports about.
+    if (operation.service === 'N-EVENT-REPORT') void run()
+    else this.#scheduler.add(run)
+  }
+
+  async #respondRefusal(context: AcceptedContext, command: CommandSet, refusal: { status: number; errorComment?: string | undefined }): Promise<void> {
+    if (this.#isEnded) return
+    try {
+      await this.sendMessage(context, responseTo(command, refusal, false))
+    } catch (error) {
+      this.#host.log.debug('a response could not be sent', { error: String(error) })
+    }
+  }
+
+  #finished(operation: RunningOperation): void {
+    this.#operations.delete(operation.messageId)
+    if (this.#operations.size > 0) return
+    for (const wake of this.#idleWaiters.splice(0)) wake()
+  }
+
+  /** One timer, armed while a message is incomplete; it re-arms itself so that a fragment costs a refresh at most. */
+  #armMessageTimer(): void {
+    const { dimseMs } = this.#host.timeouts
+    if (dimseMs === null) return
+    if (this.#isMessageTimerArmed) {
+      this.#messageTimer?.refresh()
+      return
+    }
+    this.#isMessageTimerArmed = true
+    if (this.#messageTimer === undefined) {
+      this.#messageTimer = setTimeout(() => {
+        this.#messageTimerExpired()
+      }, dimseMs)
+    } else {
+      this.#messageTimer.refresh()
+    }
+  }
+
+  #messageTimerExpired(): void {
+    this.#isMessageTimerArmed = false
+    if (this.#isEnded || !this.#assembler.isMidMessage) return
+    // While we do not read, the peer cannot go on.
+    if (this.#flow.isPaused) this.#armMessageTimer()
+    else this.#host.abort('The peer stopped in the middle of a message')
+  }
+}

@@ -1,0 +1,56 @@
+import type { ReceiveFlow } from './receive-flow.ts'
+
+/**
+ * Runs the operations that a peer invokes: as many at once as were negotiated (PS3.7 D.3.3.3), the others
+ * in order behind them, none dropped. When too many wait, the socket is paused.
+ */
+export class OperationScheduler {
+  readonly #performed: number
+  readonly #maximumQueued: number
+  readonly #flow: ReceiveFlow
+  readonly #queue: (() => Promise<void>)[] = []
+  #running = 0
+  #isHolding = false
+
+  /** @param performed operations at once, 0 for no limit. */
+  constructor(performed: number, maximumQueued: number, flow: ReceiveFlow) {
+    this.#performed = performed === 0 ? Number.POSITIVE_INFINITY : performed
+    this.#maximumQueued = maximumQueued
+    this.#flow = flow
+  }
+
+  get isIdle(): boolean {
+    return this.#running === 0 && this.#queue.length === 0
+  }
+
+  /** `run` must not reject. */
+  add(run: () => Promise<void>): void {
+    if (this.#running < this.#performed) {
+      this.#run(run)
+      return
+    }
+    this.#queue.push(run)
+    if (!this.#isHolding && this.#queue.length >= this.#maximumQueued) {
+      this.#isHolding = true
+      this.#flow.hold()
+    }
+  }
+
+  /** Forgets what has not started. */
+  clear(): void {
+    this.#queue.length = 0
+  }
+
+  #run(run: () => Promise<void>): void {
+    this.#running += 1
+    void run().finally(() => {
+      this.#running -= 1
+      const next = this.#queue.shift()
+      if (this.#isHolding && this.#queue.length < this.#maximumQueued) {
+        this.#isHolding = false
+        this.#flow.release()
+      }
+      if (next !== undefined) this.#run(next)
+    })
+  }
+}

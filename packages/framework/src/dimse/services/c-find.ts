@@ -1,0 +1,45 @@
+import { ask, transform } from '../../hooks/run.ts'
+import type { Exchange } from '../exchange.ts'
+import type { RunningOperation } from '../operation.ts'
+import { isFinalStatus, outcomeOfStatus } from '../outcome.ts'
+import type { Outcome } from '../outcome.ts'
+import type { CFindAnswer, CFindRequest, FindMatch, OutgoingDataSet, StatusAnswer } from '../types.ts'
+import { Status } from '../well-known-status.ts'
+import { ItemPuller, isIterable } from './pull.ts'
+
+/** C-FIND (PS3.7 9.1.2): one Pending per match, pulled only when the one before has left. */
+export async function performCFind(operation: RunningOperation, exchange: Exchange): Promise<Outcome> {
+  const { hooks, log } = exchange
+  const request = operation.request as CFindRequest
+  operation.dataSet!.mapDataSet = (dataset) => transform(hooks.findIdentifier, dataset, operation)
+  const answer = (await operation.untilEnd(ask(hooks.cFind, request, operation))) as CFindAnswer | undefined
+  if (!isIterable<OutgoingDataSet | FindMatch>(answer)) {
+    return outcomeOfStatus(answer, 'C-FIND', Status.SopClassNotSupported)
+  }
+  const matches = new ItemPuller(answer, operation)
+  try {
+    for (;;) {
+      const { done, value } = await matches.next()
+      if (done === true) return finalOutcome(value)
+      const match = await transform(hooks.findMatch, matchOf(value as OutgoingDataSet | FindMatch), operation)
+      const status = match.status === Status.PendingWarning ? Status.PendingWarning : Status.Pending
+      await exchange.sendPending(operation, { status, dataset: match.identifier })
+    }
+  } finally {
+    matches.stop((error) => {
+      log.warn('a C-FIND handler failed while it was stopped', { messageId: operation.messageId, error: String(error) })
+    })
+  }
+}
+
+/** Keywords start with a capital letter, so `identifier` cannot be an attribute. */
+function matchOf(item: OutgoingDataSet | FindMatch): FindMatch {
+  if (!(item instanceof Uint8Array) && 'identifier' in item) return item as FindMatch
+  return { identifier: item as OutgoingDataSet }
+}
+
+/** What the iterable returned: a final status of its own, e.g. B001 for a limit, else 0000. */
+function finalOutcome(returned: unknown): Outcome {
+  const status = typeof returned === 'object' && returned !== null ? (returned as { status?: unknown }).status : returned
+  return isFinalStatus(status) ? outcomeOfStatus(returned as StatusAnswer, 'C-FIND', Status.Success) : { status: Status.Success }
+}

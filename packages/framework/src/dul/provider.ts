@@ -1,0 +1,414 @@
+import { DicomtapError, PduError } from '../errors/index.ts'
+import type { AbortReason } from '../errors/index.ts'
+import { decodePdu } from '../pdu/decode.ts'
+import { encodePdu } from '../pdu/encode.ts'
+import { PduFramer } from '../pdu/framer.ts'
+import type { FramerHandler } from '../pdu/framer.ts'
+import type { AAbort, AAssociateAc, AAssociateRj, AAssociateRq, AReleaseRp, AReleaseRq, PDataTf, Pdu } from '../pdu/types.ts'
+import { ACTIONS } from './actions.ts'
+import type { ActionContext, EventPayload } from './actions.ts'
+import { ArtimTimer } from './artim-timer.ts'
+import { step } from './fsm.ts'
+import { IndicationQueue } from './indication-queue.ts'
+import type { DulIndication } from './indication-queue.ts'
+import { PDataObservation } from './p-data-observation.ts'
+import { StateDeadline } from './state-deadline.ts'
+import type { DulEvent, DulState } from './transition-table.ts'
+import { Transport } from './transport.ts'
+import type { TransportHandler, TransportSocket } from './transport.ts'
+import type { DulObserver, DulUser } from './user.ts'
+
+/** What a user may send. P-DATA may be a PDU, or PDUs drawn one by one as the socket takes them. */
+export type DulRequest =
+  | AAssociateRq
+  | AAssociateAc
+  | AAssociateRj
+  | AReleaseRq
+  | AReleaseRp
+  | AAbort
+  | PDataTf
+  | { readonly type: 'P-DATA'; readonly pdus: Iterable<PDataTf> | AsyncIterable<PDataTf> }
+
+export interface DulOptions {
+  /** Acceptor: the connection that arrived. */
+  readonly socket?: TransportSocket
+  /** Requestor: opens the connection when the A-ASSOCIATE request is issued (AE-1). */
+  readonly connect?: () => TransportSocket
+  /** ARTIM, and the deadline of the states that ARTIM does not cover. Default 30 000; null: none. */
+  readonly acseTimeoutMs?: number | null
+  /** Silence, half-received PDU, peer that does not read. Default 60 000; null: none. */
+  readonly networkTimeoutMs?: number | null
+  /** TCP connect (Sta4). Default 15 000; null: none. */
+  readonly connectionTimeoutMs?: number | null
+  /** Largest P-DATA-TF accepted, as announced in item 0x51; 0: unlimited. Default 262 144. */
+  readonly maximumPduBytes?: number
+  /** Largest A-ASSOCIATE PDU accepted. Default 1 MiB. */
+  readonly maximumAssociatePduBytes?: number
+  /** Gets the indications as calls. Without it they queue up for {@link DulServiceProvider.receive}. */
+  readonly user?: DulUser
+  readonly observer?: DulObserver
+}
+
+const REQUEST_EVENTS: Readonly<Record<DulRequest['type'], DulEvent>> = {
+  'A-ASSOCIATE-RQ': 'Evt1',
+  'A-ASSOCIATE-AC': 'Evt7',
+  'A-ASSOCIATE-RJ': 'Evt8',
+  'P-DATA-TF': 'Evt9',
+  'P-DATA': 'Evt9',
+  'A-RELEASE-RQ': 'Evt11',
+  'A-RELEASE-RP': 'Evt14',
+  'A-ABORT': 'Evt15',
+}
+
+const PDU_EVENTS: Readonly<Record<Pdu['type'], DulEvent>> = {
+  'A-ASSOCIATE-AC': 'Evt3',
+  'A-ASSOCIATE-RJ': 'Evt4',
+  'A-ASSOCIATE-RQ': 'Evt6',
+  'P-DATA-TF': 'Evt10',
+  'A-RELEASE-RQ': 'Evt12',
+  'A-RELEASE-RP': 'Evt13',
+  'A-ABORT': 'Evt16',
+}
+
+/** PS3.8 9.3.4: rejected permanently, by the service provider (ACSE), protocol version not supported. */
+const PROTOCOL_VERSION_REJECTION: AAssociateRj = { type: 'A-ASSOCIATE-RJ', result: 1, source: 2, reason: 2 }
+
+/**
+ * The DICOM upper layer service provider of one connection (PS3.8): socket, framer, state machine and
+ * ARTIM wired together, in either role. Above it an {@link Association} is its user; alone, it can be
+ * driven with `send` and `receive`.
+ *
+ * @example
+ * const dul = new DulServiceProvider({ connect: () => net.connect(104, 'pacs') })
+ * await dul.send(associateRequest)
+ * const answer = await dul.receive(30_000) // { type: 'A-ASSOCIATE-AC', ... }
+ */
+export class DulServiceProvider implements TransportHandler, FramerHandler, ActionContext {
+  readonly isRequestor: boolean
+  readonly user: DulUser
+  readonly artim: ArtimTimer
+  readonly #options: DulOptions
+  readonly #observer: DulObserver | undefined
+  readonly #framer: PduFramer
+  readonly #queue: IndicationQueue | undefined
+  readonly #deadline: StateDeadline
+  readonly #networkTimeoutMs: number | null
+  readonly #networkTimer: NodeJS.Timeout | undefined
+  readonly #observation: PDataObservation
+  readonly #drainWaiters: (() => void)[] = []
+  #transport: Transport | undefined
+  #state: DulState = 'Sta1'
+  #associateRequest: AAssociateRq | undefined
+  #isWritable = true
+  #isKilled = false
+  #isTransportGone = false
+  #lastBytesWritten = 0
+  #acceptsPData = false
+
+  constructor(options: DulOptions) {
+    this.#options = options
+    this.isRequestor = options.socket === undefined
+    this.#observer = options.observer
+    if (options.user === undefined) {
+      this.#queue = new IndicationQueue(() => this.#transport)
+      this.user = this.#queue
+    } else {
+      this.user = options.user
+    }
+    const acseTimeoutMs = options.acseTimeoutMs === undefined ? 30_000 : options.acseTimeoutMs
+    this.artim = new ArtimTimer(acseTimeoutMs, () => {
+      this.#dispatch('Evt18', { message: 'ARTIM expired' })
+    })
+    const connectionTimeoutMs = options.connectionTimeoutMs === undefined ? 15_000 : options.connectionTimeoutMs
+    this.#deadline = new StateDeadline({ acseTimeoutMs, connectionTimeoutMs }, (message) => {
+      this.#deadlineExpired(message)
+    })
+    this.#framer = new PduFramer(this, {
+      maximumPduBytes: options.maximumPduBytes ?? 262_144,
+      maximumAssociatePduBytes: options.maximumAssociatePduBytes ?? 1_048_576,
+    })
+    this.#observation = new PDataObservation()
+    this.#networkTimeoutMs = options.networkTimeoutMs === undefined ? 60_000 : options.networkTimeoutMs
+    if (this.#networkTimeoutMs !== null) {
+      this.#networkTimer = setTimeout(() => {
+        this.#silent()
+      }, this.#networkTimeoutMs)
+    }
+    if (options.socket !== undefined) this.#accept(options.socket)
+  }
+
+  get state(): DulState {
+    return this.#state
+  }
+
+  get isKilled(): boolean {
+    return this.#isKilled
+  }
+
+  /** The connection's addresses; undefined before AE-1. */
+  get transport(): Transport | undefined {
+    return this.#transport
+  }
+
+  /** False while the peer does not take what was written: wait for {@link drained}. */
+  get isWritable(): boolean {
+    return this.#isWritable
+  }
+
+  /**
+   * Issues a request or response primitive. Resolves when the socket has room again.
+   * @throws DICOMTAP_ERR_DUL_STATE when the primitive has no cell in table 9-10 for the current state.
+   */
+  async send(request: DulRequest): Promise<void> {
+    if (request.type === 'P-DATA') {
+      for await (const pdu of request.pdus) {
+        this.sendPData(encodePdu(pdu))
+        if (!this.#isWritable) await this.drained()
+      }
+      return
+    }
+    if (request.type === 'P-DATA-TF') this.sendPData(encodePdu(request))
+    else this.issue(request)
+    if (!this.#isWritable) await this.drained()
+  }
+
+  /** As `send` for everything but P-DATA, without waiting for room. */
+  issue(request: Exclude<DulRequest, { type: 'P-DATA' | 'P-DATA-TF' }>): void {
+    if (request.type === 'A-ASSOCIATE-RQ') this.#associateRequest = request
+    if (!this.#dispatch(REQUEST_EVENTS[request.type], { pdu: request })) throw this.#stateError(request.type)
+  }
+
+  /**
+   * Writes an encoded P-DATA-TF (DT-1, AR-7), optionally as header and body. Returns false when the
+   * caller should wait for `drained` before the next one.
+   * @throws DICOMTAP_ERR_DUL_STATE outside Sta6 and Sta8.
+   */
+  sendPData(header: Uint8Array, body?: Uint8Array): boolean {
+    const { action, nextState } = step(this.#state, 'Evt9', this.isRequestor, true) ?? {}
+    if (action === undefined || nextState === undefined || this.#transport === undefined) throw this.#stateError('P-DATA')
+    const isRoomLeft = body === undefined ? this.#transport.write(header) : this.#transport.writePair(header, body)
+    const observer = this.#observer
+    if (observer !== undefined) {
+      observer.dataSent(header)
+      if (body !== undefined) observer.dataSent(body)
+      if (observer.wantsPData) observer.pduSent(this.#observation.ofSent(header))
+      observer.stateChanged(this.#state, 'Evt9', action, nextState)
+    }
+    this.#networkTimer?.refresh()
+    this.#isWritable = isRoomLeft
+    return isRoomLeft
+  }
+
+  /** Resolves when the socket takes data again, or is gone. */
+  drained(): Promise<void> {
+    if (this.#isWritable || this.#isTransportGone) return Promise.resolve()
+    return new Promise((resolve) => this.#drainWaiters.push(resolve))
+  }
+
+  /**
+   * The next indication, for use without a `user`.
+   * @throws DICOMTAP_ERR_DUL_TIMEOUT when none arrived within `timeoutMs`; DICOMTAP_ERR_DUL_KILLED after `kill`.
+   */
+  receive(timeoutMs: number | null = null): Promise<DulIndication> {
+    if (this.#queue === undefined) {
+      return Promise.reject(new DicomtapError('DICOMTAP_ERR_DUL_STATE', 'receive() is for providers without a user'))
+    }
+    return this.#queue.receive(timeoutMs)
+  }
+
+  /** Stops an idle provider. Returns false, and does nothing, unless the state is Sta1. */
+  stop(): boolean {
+    if (this.#state !== 'Sta1') return false
+    this.#finish()
+    return true
+  }
+
+  /** Cuts the connection whatever the state; resolves when it is gone. No A-ABORT is sent. */
+  async kill(): Promise<void> {
+    this.#isKilled = true
+    const transport = this.#transport
+    if (transport !== undefined && !this.#isTransportGone) {
+      const gone = new Promise<void>((resolve) => this.#drainWaiters.push(resolve))
+      transport.destroy()
+      await gone
+    }
+    this.#finish()
+  }
+
+  /** Back-pressure: nothing is read until `resumeReceiving`. */
+  pauseReceiving(): void {
+    this.#transport?.pause()
+  }
+  resumeReceiving(): void {
+    this.#transport?.resume()
+    this.#networkTimer?.refresh()
+  }
+
+  /** The user found the peer's bytes invalid (a PDV, a command set): Evt19, as for an invalid PDU. */
+  protocolError(reason: AbortReason, message: string): void {
+    this.#framer.stop()
+    this.#dispatch('Evt19', { reason, message })
+  }
+
+  // ActionContext
+
+  connect(): void {
+    const socket = (this.#options.connect as () => TransportSocket)()
+    this.#transport = new Transport(socket, this, false)
+  }
+
+  sendPdu(pdu: Pdu): void {
+    if (this.#transport === undefined) return
+    const bytes = encodePdu(pdu)
+    this.#isWritable = this.#transport.write(bytes)
+    this.#networkTimer?.refresh()
+    this.#observer?.dataSent(bytes)
+    this.#observer?.pduSent(pdu)
+  }
+
+  closeTransport(): void {
+    this.#framer.stop()
+    this.#transport?.close()
+  }
+
+  // TransportHandler
+
+  transportConnected(): void {
+    this.#observer?.connectionOpened()
+    this.#dispatch('Evt2', this.#associateRequest === undefined ? {} : { pdu: this.#associateRequest })
+  }
+
+  transportData(chunk: Buffer): void {
+    this.#networkTimer?.refresh()
+    this.#observer?.dataReceived(chunk)
+    try {
+      this.#framer.push(chunk)
+    } catch (error) {
+      if (!(error instanceof PduError)) throw error
+      this.#dispatch('Evt19', { reason: error.abortReason, message: error.message })
+    }
+  }
+
+  transportDrained(): void {
+    this.#isWritable = true
+    this.#networkTimer?.refresh()
+    this.#wakeWriters()
+    this.user.writableIndication()
+  }
+
+  transportClosed(error: Error | undefined): void {
+    if (this.#isTransportGone) return
+    this.#isTransportGone = true
+    this.#framer.stop()
+    this.#dispatch('Evt17', { error })
+    this.#finish()
+    this.user.closedIndication()
+  }
+
+  // FramerHandler
+
+  pdu(type: number, body: Uint8Array): void {
+    const pdu = decodePdu(type, body)
+    this.#observer?.pduReceived(pdu)
+    const event = PDU_EVENTS[pdu.type]
+    if (event !== 'Evt6') this.#dispatch(event, { pdu, message: `Unexpected ${pdu.type} in ${this.#state}` })
+    else this.#associateRequestReceived(pdu as AAssociateRq)
+  }
+
+  pDataStart(lengthBytes: number): void {
+    const state = this.#state
+    this.#acceptsPData = state === 'Sta6' || state === 'Sta7'
+    if (this.#acceptsPData) {
+      this.#observer?.stateChanged(state, 'Evt10', state === 'Sta6' ? 'DT-2' : 'AR-6', state)
+      if (this.#observer?.wantsPData === true) this.#observation.start(lengthBytes)
+    } else {
+      this.#dispatch('Evt10', { message: `Unexpected P-DATA-TF in ${state}` })
+    }
+  }
+
+  pdvFragment(id: number, isCommand: boolean, isLast: boolean, fragment: Buffer, first: boolean, end: boolean): void {
+    if (!this.#acceptsPData) return
+    if (this.#observer?.wantsPData === true) this.#observation.add(id, isCommand, isLast, fragment.length, first)
+    this.user.pDataIndication(id, isCommand, isLast, fragment, first, end)
+    if (this.#state !== 'Sta6' && this.#state !== 'Sta7') this.#acceptsPData = false
+  }
+
+  pDataEnd(): void {
+    if (this.#acceptsPData && this.#observer?.wantsPData === true) this.#observer.pduReceived(this.#observation.end())
+    this.#acceptsPData = false
+  }
+
+  #accept(socket: TransportSocket): void {
+    this.#transport = new Transport(socket, this, true)
+    this.#dispatch('Evt5', {})
+  }
+
+  #associateRequestReceived(request: AAssociateRq): void {
+    // PS3.8 9.3.2: only bit 0 of the protocol version is tested.
+    const isAcceptable = (request.protocolVersion & 1) === 1
+    const rejection = isAcceptable ? undefined : PROTOCOL_VERSION_REJECTION
+    this.#dispatch('Evt6', { pdu: request, rejection, message: `Unexpected A-ASSOCIATE-RQ in ${this.#state}` })
+  }
+
+  /** Runs one event through the machine. False when table 9-10 has no cell for it. */
+  #dispatch(event: DulEvent, payload: EventPayload): boolean {
+    const current = this.#state
+    const transition = step(current, event, this.isRequestor, payload.rejection === undefined)
+    if (transition === undefined) return false
+    const { action, nextState } = transition
+    this.#state = nextState
+    this.#deadline.enter(nextState)
+    // Sta13 waits for the peer to close: it must be read to be seen.
+    if (nextState === 'Sta13') this.#transport?.resume()
+    // Before the action, because the action may make the user issue the next primitive at once.
+    this.#observer?.stateChanged(current, event, action, nextState)
+    ACTIONS[action](this, payload, nextState)
+    return true
+  }
+
+  #deadlineExpired(message: string): void {
+    if (this.#state === 'Sta4') {
+      this.user.abortIndication({ source: undefined, reason: 0, by: 'network', message })
+      this.#dispatch('Evt15', { pdu: { type: 'A-ABORT', source: 0, reason: 0 } })
+      return
+    }
+    this.#dispatch('Evt15', { pdu: { type: 'A-ABORT', source: 2, reason: 0 } })
+    this.user.abortIndication({ source: 2, reason: 0, by: 'local', message })
+  }
+
+  #silent(): void {
+    const transport = this.#transport
+    if (transport === undefined || this.#isTransportGone) return
+    if (transport.pendingBytes > 0 && transport.bytesWritten === this.#lastBytesWritten) {
+      // The peer does not read: an A-ABORT would not reach it either.
+      transport.destroy()
+      return
+    }
+    this.#lastBytesWritten = transport.bytesWritten
+    // Sta2 and Sta13 are ARTIM's; while we do not read, the silence is ours.
+    const isCovered = this.#state === 'Sta2' || this.#state === 'Sta13' || transport.isPaused
+    if (!isCovered && this.user.silenceIndication(this.#framer.isMidPdu)) {
+      const message = this.#framer.isMidPdu ? 'The peer stopped in the middle of a PDU' : 'The association was idle for too long'
+      this.#dispatch('Evt15', { pdu: { type: 'A-ABORT', source: 2, reason: 0 } })
+      this.user.abortIndication({ source: 2, reason: 0, by: 'local', message })
+    }
+    this.#networkTimer?.refresh()
+  }
+
+  #wakeWriters(): void {
+    for (const wake of this.#drainWaiters.splice(0)) wake()
+  }
+
+  #finish(): void {
+    this.artim.stop()
+    this.#deadline.stop()
+    clearTimeout(this.#networkTimer)
+    this.#isWritable = true
+    this.#wakeWriters()
+    if (this.#isKilled) this.#queue?.killed()
+  }
+
+  #stateError(primitive: string): DicomtapError {
+    return new DicomtapError('DICOMTAP_ERR_DUL_STATE', `${primitive} cannot be issued in ${this.#state}`)
+  }
+}

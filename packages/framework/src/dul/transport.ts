@@ -1,0 +1,141 @@
+import type { Duplex } from 'node:stream'
+
+/** What the DUL needs of a socket: `net.Socket`, `tls.TLSSocket` and the in-memory socket of the tests have it. */
+export interface TransportSocket extends Duplex {
+  readonly remoteAddress?: string | undefined
+  readonly remotePort?: number | undefined
+  readonly localAddress?: string | undefined
+  readonly localPort?: number | undefined
+  readonly bytesWritten?: number
+  setNoDelay?(noDelay?: boolean): unknown
+  destroySoon?(): void
+}
+
+export interface TransportHandler {
+  transportConnected(): void
+  transportData(chunk: Buffer): void
+  transportDrained(): void
+  /** Once, when the connection is gone in both directions or the peer closed its side. */
+  transportClosed(error: Error | undefined): void
+}
+
+/** How long a closing connection may take to flush its last PDU before it is cut. */
+const FLUSH_DEADLINE_MS = 2_000
+
+/**
+ * The TCP (or TLS) connection under an association: reads, gathered writes, pause and close. The only
+ * place of the DUL that touches a socket.
+ */
+export class Transport {
+  readonly #socket: TransportSocket
+  readonly #handler: TransportHandler
+  #isClosed = false
+  #isPaused = false
+  #error: Error | undefined
+  #flushTimer: NodeJS.Timeout | undefined
+
+  constructor(socket: TransportSocket, handler: TransportHandler, isConnected: boolean) {
+    this.#socket = socket
+    this.#handler = handler
+    socket.setNoDelay?.(true)
+    socket.on('data', (chunk: Buffer) => {
+      handler.transportData(chunk)
+    })
+    socket.on('drain', () => {
+      handler.transportDrained()
+    })
+    socket.on('error', (error) => {
+      this.#error = error
+    })
+    // The peer's FIN ends the association (PS3.8 9.1.4): nobody sends on half a connection.
+    socket.on('end', () => {
+      this.#closed()
+    })
+    socket.on('close', () => {
+      clearTimeout(this.#flushTimer)
+      this.#closed()
+    })
+    if (!isConnected) {
+      socket.once('connect', () => {
+        handler.transportConnected()
+      })
+    }
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused
+  }
+
+  /** Bytes written but not yet taken by the operating system. */
+  get pendingBytes(): number {
+    return this.#socket.writableLength
+  }
+
+  get bytesWritten(): number {
+    return this.#socket.bytesWritten ?? 0
+  }
+
+  get remoteAddress(): string {
+    return this.#socket.remoteAddress ?? ''
+  }
+  get remotePort(): number {
+    return this.#socket.remotePort ?? 0
+  }
+  get localAddress(): string {
+    return this.#socket.localAddress ?? ''
+  }
+  get localPort(): number {
+    return this.#socket.localPort ?? 0
+  }
+
+  /** Returns false when the caller should wait for `transportDrained`. */
+  write(bytes: Uint8Array): boolean {
+    if (this.#isClosed || this.#socket.destroyed) return true
+    return this.#socket.write(bytes)
+  }
+
+  /** Writes header and body in one system call. */
+  writePair(header: Uint8Array, body: Uint8Array): boolean {
+    if (this.#isClosed || this.#socket.destroyed) return true
+    this.#socket.cork()
+    this.#socket.write(header)
+    const isWritable = this.#socket.write(body)
+    this.#socket.uncork()
+    return isWritable
+  }
+
+  pause(): void {
+    if (this.#isPaused) return
+    this.#isPaused = true
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return
+    this.#isPaused = false
+    this.#socket.resume()
+  }
+
+  /** Flushes what was written, then closes; cuts the connection when the peer does not take it in time. */
+  close(): void {
+    if (this.#socket.destroyed || this.#flushTimer !== undefined) return
+    this.resume()
+    this.#flushTimer = setTimeout(() => {
+      this.#socket.destroy()
+    }, FLUSH_DEADLINE_MS)
+    this.#flushTimer.unref()
+    if (this.#socket.destroySoon === undefined) this.#socket.end(() => this.#socket.destroy())
+    else this.#socket.destroySoon()
+  }
+
+  /** Cuts the connection at once. */
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  #closed(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#handler.transportClosed(this.#error)
+  }
+}

@@ -1,0 +1,49 @@
+import type { AAssociateAc, AAssociateRj, AAssociateRq, Pdu } from '../pdu/types.ts'
+import type { DulAction, DulEvent, DulState } from './transition-table.ts'
+
+/** Why an association ended without a release. */
+export interface AbortIndication {
+  /** 0 service-user, 2 service-provider; undefined when the connection was lost without an A-ABORT. */
+  readonly source: number | undefined
+  /** PS3.8 table 9-26. */
+  readonly reason: number
+  readonly by: 'peer' | 'local' | 'network'
+  readonly message: string | undefined
+}
+
+/** Service primitives the provider issues to its user (PS3.8 section 7), as calls in the order they happen. */
+export interface DulUser {
+  associateIndication(request: AAssociateRq): void
+  associateConfirmation(accept: AAssociateAc): void
+  associateRejection(reject: AAssociateRj): void
+  /** A piece of a PDV as it arrived. The fragment's memory belongs to the user. */
+  pDataIndication(presentationContextId: number, isCommand: boolean, isLast: boolean, fragment: Buffer, first: boolean, end: boolean): void
+  releaseIndication(isCollision: boolean): void
+  releaseConfirmation(): void
+  /** A-ABORT or A-P-ABORT indication, or the connection went away. */
+  abortIndication(abort: AbortIndication): void
+  /** Nothing was received or sent for the network time-out. Answer true to have the association aborted. */
+  silenceIndication(isMidPdu: boolean): boolean
+  /** The socket takes data again. */
+  writableIndication(): void
+  /** The transport connection is gone; the last call. */
+  closedIndication(): void
+}
+
+/** What the hooks observe. Each method is called for everything and decides whether anybody listens. */
+export interface DulObserver {
+  connectionOpened(): void
+  dataReceived(data: Uint8Array): void
+  dataSent(data: Uint8Array): void
+  /** Are pduReceived and pduSent wanted for P-DATA-TF? They cost an object per PDU. */
+  readonly wantsPData: boolean
+  pduReceived(pdu: Pdu | PDataSummary): void
+  pduSent(pdu: Pdu | PDataSummary): void
+  stateChanged(currentState: DulState, event: DulEvent, action: DulAction, nextState: DulState): void
+}
+
+export interface PDataSummary {
+  readonly type: 'P-DATA-TF'
+  readonly lengthBytes: number
+  readonly pdvs: { presentationContextId: number; isCommand: boolean; isLast: boolean; lengthBytes: number }[]
+}
