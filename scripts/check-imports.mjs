@@ -12,8 +12,8 @@ import { ROOT, readManifest, workspaces } from './workspaces.mjs'
  */
 const LAYERS = [
   ['index.ts', 'testing/'],
-  ['application-entity.ts', 'association-server.ts', 'define.ts'],
-  ['plugin/'],
+  ['application-entity.ts', 'association-server.ts'],
+  ['define.ts', 'plugin/'],
   ['association/'],
   ['dimse/'],
   ['hooks/'],
