@@ -1,0 +1,113 @@
+import { basename, resolve } from 'node:path'
+import { detectPackageManager, PACKAGE_MANAGERS } from './package-manager.ts'
+import type { PackageManager } from './package-manager.ts'
+import type { Flags } from './program.ts'
+import { SERVICE_NAMES, SERVICES } from './services.ts'
+import type { ServiceName } from './services.ts'
+import { complaint, parseAeTitle, parsePort, parseServices } from './validate.ts'
+
+/** Everything that the scaffold depends on. */
+export interface Answers {
+  readonly template: 'scp' | 'plugin'
+  /** As typed, for the next commands. */
+  readonly folder: string
+  /** Absolute. */
+  readonly target: string
+  readonly aeTitle: string
+  readonly port: number
+  readonly services: readonly ServiceName[]
+  readonly language: 'ts' | 'yaml'
+  readonly packageManager: PackageManager
+}
+
+/** Ctrl-C at a question. */
+export class Cancelled extends Error {
+  override readonly name: string = 'Cancelled'
+}
+
+const DEFAULTS = { aeTitle: 'DICOMTAP', port: '11112', language: 'ts' } as const
+
+export function defaultFolder(template: Answers['template']): string {
+  return template === 'plugin' ? 'dicomtap-plugin-example' : 'my-scp'
+}
+
+/**
+ * What was asked for: flags first, then questions, when `isInteractive`, else defaults. All flags are
+ * checked before the first question.
+ *
+ * @throws UsageError, Cancelled
+ */
+export async function collectAnswers(folder: string | undefined, flags: Flags, isInteractive: boolean): Promise<Answers> {
+  const given = {
+    aeTitle: flags.aeTitle === undefined ? undefined : parseAeTitle(flags.aeTitle),
+    port: flags.port === undefined ? undefined : parsePort(flags.port),
+    services: flags.services === undefined ? undefined : parseServices(flags.services),
+  }
+  const detected = flags.packageManager ?? detectPackageManager(process.env['npm_config_user_agent'])
+  const ask = isInteractive ? await questions() : undefined
+  const where = folder ?? (await ask?.folder(defaultFolder(flags.template))) ?? defaultFolder(flags.template)
+  const isScp = flags.template === 'scp'
+  return {
+    template: flags.template,
+    folder: where,
+    target: resolve(where),
+    aeTitle: given.aeTitle ?? (isScp ? await ask?.aeTitle() : undefined) ?? DEFAULTS.aeTitle,
+    port: given.port ?? (isScp ? await ask?.port() : undefined) ?? Number(DEFAULTS.port),
+    services: given.services ?? (isScp ? await ask?.services() : undefined) ?? SERVICE_NAMES,
+    language: flags.language ?? (isScp ? await ask?.language() : undefined) ?? DEFAULTS.language,
+    packageManager: flags.packageManager ?? (await ask?.packageManager(detected)) ?? detected,
+  }
+}
+
+/** The questions; the prompts are loaded only when somebody is there to answer. */
+async function questions() {
+  const { isCancel, multiselect, select, text } = await import('@clack/prompts')
+  const answered = async <Value>(prompt: Promise<Value>): Promise<Exclude<Value, symbol>> => {
+    const answer = await prompt
+    if (isCancel(answer)) throw new Cancelled()
+    return answer as Exclude<Value, symbol>
+  }
+  const askText = (message: string, fallback: string, parse: (value: string) => unknown) =>
+    answered(
+      text({
+        message,
+        placeholder: fallback,
+        defaultValue: fallback,
+        validate: (value) => complaint(parse)(value === undefined || value === '' ? fallback : value),
+      }),
+    )
+
+  return {
+    folder: (fallback: string) => askText('Where?', fallback, (value) => basename(resolve(value))),
+    aeTitle: async () => parseAeTitle(await askText('AE title of the server?', DEFAULTS.aeTitle, parseAeTitle)),
+    port: async () => parsePort(await askText('Port?', DEFAULTS.port, parsePort)),
+    services: () =>
+      answered(
+        multiselect<ServiceName>({
+          message: 'Which services? (space selects, return goes on)',
+          options: SERVICE_NAMES.map((value) => ({ value, label: SERVICES[value].label, hint: SERVICES[value].hint })),
+          initialValues: [...SERVICE_NAMES],
+          required: true,
+        }),
+      ),
+    language: () =>
+      answered(
+        select<'ts' | 'yaml'>({
+          message: 'Language of the config file?',
+          options: [
+            { value: 'ts', label: 'TypeScript', hint: 'checked and completed by the editor, can hold code' },
+            { value: 'yaml', label: 'YAML', hint: 'plain data' },
+          ],
+          initialValue: DEFAULTS.language,
+        }),
+      ),
+    packageManager: (detected: PackageManager) =>
+      answered(
+        select<PackageManager>({
+          message: 'Package manager?',
+          options: PACKAGE_MANAGERS.map((value) => ({ value, label: value })),
+          initialValue: detected,
+        }),
+      ),
+  }
+}

@@ -1,0 +1,115 @@
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Answers } from './answers.ts'
+import { fillManifest } from './manifest.ts'
+import { exportNameOf, packageNameOf, pluginPackageNameOf } from './names.ts'
+import { runCommand } from './package-manager.ts'
+import { SERVICE_NAMES, SERVICES } from './services.ts'
+import { copyTemplate } from './template.ts'
+import type { Fill } from './template.ts'
+import type { Undo } from './undo.ts'
+
+export interface ScaffoldOptions {
+  readonly version: string
+  readonly overwrite: boolean
+  readonly tarballs: ReadonlyMap<string, string> | undefined
+  readonly undo: Undo
+}
+
+/** The folder holds files and `--overwrite` was not given. */
+export class FolderNotEmpty extends Error {
+  override readonly name: string = 'FolderNotEmpty'
+}
+
+/** Whether there is anything in the folder besides a fresh repository. */
+export async function isFree(target: string): Promise<boolean> {
+  try {
+    return (await readdir(target)).every((name) => name === '.git')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return true
+    throw error
+  }
+}
+
+/**
+ * Writes the new project and gives the files back. It is put together in a folder beside the target, so
+ * that a failure or Ctrl-C on the way leaves nothing half-made.
+ *
+ * @throws FolderNotEmpty
+ */
+export async function scaffold(answers: Answers, { version, overwrite, tarballs, undo }: ScaffoldOptions): Promise<string[]> {
+  const { target } = answers
+  if (!overwrite && !(await isFree(target))) {
+    throw new FolderNotEmpty(`${target} is not empty. Choose another folder, or write into it with --overwrite.`)
+  }
+  // In the same file system, so that moving is renaming; the parent of a folder that exists may be read-only.
+  const parent = existsSync(target) ? target : dirname(target)
+  await mkdir(parent, { recursive: true })
+  const draft = await mkdtemp(join(parent, '.create-dicomtap-'))
+  undo.drafts.add(draft)
+  try {
+    const template = answers.template === 'plugin' ? 'plugin' : `scp-${answers.language}`
+    const files = await copyTemplate(template, draft, fillOf(answers))
+    await fillManifest(join(draft, 'package.json'), {
+      name: projectName(answers),
+      version,
+      without: SERVICE_NAMES.filter((name) => !answers.services.includes(name)).map((name) => SERVICES[name].package),
+      tarballs,
+    })
+    if (answers.packageManager === 'yarn') {
+      // Plug'n'Play has no node_modules, where plugins are looked for.
+      await writeFile(join(draft, '.yarnrc.yml'), 'nodeLinker: node-modules\n')
+      files.push('.yarnrc.yml')
+    }
+    await move(draft, target)
+    return files
+  } finally {
+    await rm(draft, { recursive: true, force: true })
+    undo.drafts.delete(draft)
+  }
+}
+
+export function projectName({ template, target }: Answers): string {
+  return template === 'plugin' ? pluginPackageNameOf(target) : packageNameOf(target)
+}
+
+function fillOf(answers: Answers): Fill {
+  const { aeTitle, port, services, packageManager, target } = answers
+  const pluginName = pluginPackageNameOf(target)
+  return {
+    values: {
+      name: projectName(answers),
+      exportName: exportNameOf(pluginName),
+      aeTitle,
+      aeTitleJson: JSON.stringify(aeTitle),
+      aeTitleTs: `'${aeTitle.replaceAll("'", String.raw`\'`)}'`,
+      aeTitleShell: shellWord(aeTitle),
+      port: String(port),
+      folder: target,
+      install: `${packageManager} install`,
+      start: runCommand(packageManager, 'start'),
+      check: runCommand(packageManager, 'check'),
+      hooks: runCommand(packageManager, 'hooks'),
+      plugins: runCommand(packageManager, 'plugins'),
+      test: runCommand(packageManager, 'test'),
+      add: packageManager === 'npm' ? 'npm install' : `${packageManager} add`,
+    },
+    isOn: (section) => services.some((name) => name === section) || (section === 'privileged' && port < 1024),
+  }
+}
+
+/** One word for a POSIX shell. */
+export function shellWord(text: string): string {
+  return /^[\w.@%+=:,/-]+$/u.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
+}
+
+/** Moves the entries of `from` into `to`, replacing files of the same name. */
+async function move(from: string, to: string): Promise<void> {
+  await mkdir(to, { recursive: true })
+  for (const entry of await readdir(from, { withFileTypes: true })) {
+    const [source, destination] = [join(from, entry.name), join(to, entry.name)]
+    if (entry.isDirectory()) await move(source, destination)
+    else await rename(source, destination)
+  }
+}

@@ -1,0 +1,134 @@
+import { createServer } from 'node:net'
+import { relative } from 'node:path'
+import { DEFAULT_PORT, DicomtapError, redactOptions } from '@dicomtap/framework'
+import type { ApplicationEntity, ListenerOptions, ResolvedConfig } from '@dicomtap/framework'
+import { createApplication } from '../application.ts'
+import { endpoint } from '../output/endpoint.ts'
+import { exitCodeOf, problemsOf, reportError } from '../output/report-error.ts'
+import type { Problem } from '../output/report-error.ts'
+import { painter, print, printJson, table } from '../output/terminal.ts'
+import type { CheckOptions } from '../program.ts'
+
+/** What `dicomtap check --json` prints. */
+export interface CheckReport {
+  readonly ok: boolean
+  readonly problems: readonly Problem[]
+  /** Absolute path of the config file; this and what follows is absent when it did not get that far. */
+  readonly file?: string
+  readonly aeTitle?: string
+  readonly listeners?: readonly { readonly host: string | null; readonly port: number; readonly aeTitle: string }[]
+  readonly plugins?: readonly { readonly name: string; readonly version: string; readonly bootMs: number; readonly options: unknown }[]
+  readonly supportedContexts?: number
+  /** The configuration with defaults filled in, secrets hidden. */
+  readonly config?: unknown
+}
+
+/** Loads the configuration, starts the plugins, listens nowhere, and says what it found. */
+export async function check(options: CheckOptions): Promise<number> {
+  let ae: ApplicationEntity | undefined
+  try {
+    const application = await createApplication(options.config)
+    ae = application.ae
+    await ae.ready()
+    const problems = options.ports === true ? await tryPorts(application.config) : []
+    const report = describe(ae, application.config, application.file, problems.flatMap(problemsOf))
+    if (options.json === true) printJson(report)
+    else printReport(report)
+    for (const problem of options.json === true ? [] : problems) reportError(problem)
+    return problems.length === 0 ? 0 : 1
+  } catch (error) {
+    if (options.json === true) printJson({ ok: false, problems: problemsOf(error) } satisfies CheckReport)
+    reportError(error, { verbose: options.verbose === true })
+    return exitCodeOf(error)
+  } finally {
+    await ae?.close({ deadlineMs: 0 })
+  }
+}
+
+function describe(ae: ApplicationEntity, config: ResolvedConfig, file: string, problems: readonly Problem[]): CheckReport {
+  const { plugins: _entries, listen, file: _file, ...settings } = config
+  return {
+    ok: problems.length === 0,
+    problems,
+    file,
+    aeTitle: ae.aeTitle,
+    listeners: listeners(config).map(({ host, port = DEFAULT_PORT, aeTitle }) => ({ host: host ?? null, port, aeTitle: aeTitle ?? ae.aeTitle })),
+    plugins: ae.plugins().map(({ name, version, bootMs, options }) => ({
+      name,
+      version,
+      bootMs: Math.round(bootMs * 10) / 10,
+      options: redactOptions(options) ?? null,
+    })),
+    supportedContexts: ae.supportedContexts.length,
+    config: redactOptions({ ...settings, timeouts: ae.timeouts, limits: ae.limits, listen }),
+  }
+}
+
+function listeners({ listen }: ResolvedConfig): readonly ListenerOptions[] {
+  return listen.length === 0 ? [{}] : listen
+}
+
+function printReport({ ok, file = '', aeTitle = '', listeners: places = [], plugins = [], supportedContexts = 0, config }: CheckReport): void {
+  const paint = painter(process.stdout)
+  const verdict = ok ? paint('green', 'The configuration is right.') : paint('red', 'The server would not start.')
+  print(`${verdict} ${paint('dim', shortPath(file))}\n`)
+  print(
+    table([
+      ['AE title', aeTitle],
+      ...places.map((one, index) => [
+        index === 0 ? 'Listeners' : '',
+        `${endpoint(one.host ?? undefined, one.port)}${one.aeTitle === aeTitle ? '' : ` as ${one.aeTitle}`}`,
+      ]),
+      ['Contexts', `${supportedContexts} supported`],
+    ]),
+  )
+  print(`\n${paint('bold', 'Plugins, in the order in which they start')}`)
+  if (plugins.length === 0) print('  none: this server refuses every presentation context')
+  else print(table(plugins.map((one, index) => [`${index + 1}.`, one.name, one.version, `${one.bootMs} ms`, inline(one.options)]), '  '))
+  print(`\n${paint('bold', 'Settings, defaults filled in')}`)
+  print(settingLines(config as Readonly<Record<string, unknown>>).join('\n'))
+}
+
+/** `limits.maximumAssociations: 100`, one line per value. */
+function settingLines(value: unknown, path = ''): string[] {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || Object.keys(value).length === 0) {
+    return [`  ${path}: ${inline(value)}`]
+  }
+  return Object.entries(value).flatMap(([key, one]) => settingLines(one, path === '' ? key : `${path}.${key}`))
+}
+
+function inline(value: unknown): string {
+  if (value === null || value === undefined) return value === null ? 'none' : ''
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+function shortPath(file: string): string {
+  const short = relative(process.cwd(), file)
+  return short.startsWith('..') ? file : short
+}
+
+/** One error for each configured port that cannot be opened. */
+async function tryPorts(config: ResolvedConfig): Promise<DicomtapError[]> {
+  const problems: DicomtapError[] = []
+  for (const [index, listener] of listeners(config).entries()) {
+    const { port = DEFAULT_PORT, host } = listener
+    const error = await tryPort(port, host)
+    if (error !== undefined) problems.push(new DicomtapError('DICOMTAP_ERR_NET_LISTEN', portProblem(index, endpoint(host, port), error), { cause: error }))
+  }
+  return problems
+}
+
+function portProblem(index: number, place: string, { code, message }: NodeJS.ErrnoException): string {
+  const where = `listen[${index}]: ${place} cannot be opened`
+  if (code === 'EADDRINUSE') return `${where}: another process listens there; stop it or choose another port`
+  if (code === 'EACCES') return `${where}: this user may not open it; choose a port above 1023 or grant the privilege (CAP_NET_BIND_SERVICE on Linux)`
+  return `${where}: ${message}`
+}
+
+function tryPort(port: number, host: string | undefined): Promise<NodeJS.ErrnoException | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', resolve)
+    server.listen({ port, ...(host === undefined ? {} : { host }) }, () => server.close(() => resolve(undefined)))
+  })
+}

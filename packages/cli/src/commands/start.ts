@@ -1,0 +1,56 @@
+import { basename } from 'node:path'
+import type { ApplicationEntity, AssociationServer, LogLevel } from '@dicomtap/framework'
+import { createApplication, override } from '../application.ts'
+import type { Application } from '../application.ts'
+import { loadConfig } from '../config/load-config.ts'
+import { endpoint } from '../output/endpoint.ts'
+import { problemsOf } from '../output/report-error.ts'
+import { painter, print } from '../output/terminal.ts'
+import type { StartOptions } from '../program.ts'
+import { catchStrayErrors } from '../stray-errors.ts'
+import { stopOnSignals } from '../stop-on-signals.ts'
+
+/** Runs the server until a signal stops it. The answer is the exit code. */
+export async function start(options: StartOptions): Promise<number> {
+  const overrides = { ...options, logLevel: options.logLevel as LogLevel | 'silent' | undefined }
+  const stop = stopOnSignals()
+  const { ae, file, config } = await createApplication(options.config, overrides)
+  catchStrayErrors(ae, stop)
+  stop.started(ae)
+  try {
+    const servers = await ae.listenAll()
+    print(readyLine(ae, servers, file))
+  } catch (error) {
+    await ae.close({ deadlineMs: 0 })
+    throw error
+  }
+  reloadOnHangup(ae, async () => override((await loadConfig({ file: config.file })).config, overrides))
+  return stop.exitCode
+}
+
+function readyLine(ae: ApplicationEntity, servers: readonly AssociationServer[], file: string): string {
+  const paint = painter(process.stdout)
+  const places = servers.map(({ aeTitle, host, port }) => `${aeTitle} on ${endpoint(host, port)}`)
+  const plugins = ae.plugins().length
+  const details = `${plugins} ${plugins === 1 ? 'plugin' : 'plugins'}, ${basename(file)}, ${Math.round(process.uptime() * 1000)} ms`
+  return `${paint('green', 'ready')} ${paint('bold', places.join(', '))} (${details})`
+}
+
+/** SIGHUP: a configuration that is wrong is reported, and the one that runs stays. Windows has no such signal. */
+function reloadOnHangup(ae: Application['ae'], load: () => Promise<Application['config']>): void {
+  if (process.platform === 'win32') return
+  let isLoading = false
+  process.on('SIGHUP', () => {
+    if (isLoading || ae.isClosing) return
+    isLoading = true
+    void load()
+      .then(async (config) => {
+        await ae.reload(config)
+        ae.log.info('configuration reloaded')
+      })
+      .catch((error: unknown) => {
+        for (const { code, message } of problemsOf(error)) ae.log.error(`not reloaded: ${message}`, { code })
+      })
+      .finally(() => (isLoading = false))
+  })
+}

@@ -1,0 +1,39 @@
+import { CommanderError } from 'commander'
+import { EXIT_USAGE } from './output/exit-codes.ts'
+import { createProgram } from './program.ts'
+
+/**
+ * Runs the command line `args` and ends the process with its exit code. Each command's code is loaded
+ * when it is asked for: `--help` must not wait for the parts that start a server.
+ */
+export async function main(args: readonly string[]): Promise<void> {
+  // A reader that goes away (`dicomtap hooks | head`) or a lost terminal must not end a server.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+  const program = createProgram(
+    {
+      start: async (options) => (await import('./commands/start.ts')).start(options),
+      check: async (options) => (await import('./commands/check.ts')).check(options),
+      hooks: async (name, options) => (await import('./commands/hooks.ts')).hooks(name, options),
+      plugins: async (options) => (await import('./commands/plugins.ts')).plugins(options),
+      schema: async (options) => (await import('./commands/schema.ts')).schema(options),
+    },
+    finish,
+  )
+  for (const command of [program, ...program.commands]) command.exitOverride()
+  try {
+    await program.parseAsync(args, { from: 'user' })
+  } catch (error) {
+    if (error instanceof CommanderError) finish(error.exitCode === 0 ? 0 : EXIT_USAGE)
+    else {
+      const { exitCodeOf, reportError } = await import('./output/report-error.ts')
+      reportError(error, { verbose: args.includes('--verbose') || process.env['DEBUG'] !== undefined })
+      finish(exitCodeOf(error))
+    }
+  }
+}
+
+/** Exits after what was printed is written, even when a plugin left a timer or a socket open. */
+function finish(code: number): void {
+  process.exitCode = code
+  process.stdout.write('', () => process.stderr.write('', () => process.exit(code)))
+}

@@ -1,0 +1,61 @@
+import { inspect } from 'node:util'
+import { DicomtapError } from '@dicomtap/framework'
+import { EXIT_CONFIG, EXIT_FAILURE } from './exit-codes.ts'
+import { note, painter } from './terminal.ts'
+
+/** One thing that is wrong, as `--json` shows it. */
+export interface Problem {
+  /** One of the codes of `docs/reference/errors.md`; undefined for a bug or an error of the system. */
+  readonly code: string | undefined
+  /** What, where and what to do, in one line. */
+  readonly message: string
+}
+
+/** Errors that the person who writes the config file can mend there. */
+const CONFIG_CODES: ReadonlySet<string> = new Set([
+  'DICOMTAP_ERR_PLG_NOT_FOUND',
+  'DICOMTAP_ERR_PLG_INVALID',
+  'DICOMTAP_ERR_PLG_VERSION',
+  'DICOMTAP_ERR_PLG_MISSING_DEPENDENCY',
+  'DICOMTAP_ERR_PLG_DUPLICATE',
+  'DICOMTAP_ERR_PLG_CYCLE',
+  'DICOMTAP_ERR_PLG_OPTIONS',
+])
+
+/** 78 when every error is one of the configuration, else 1. */
+export function exitCodeOf(error: unknown): number {
+  const isConfig = flatten(error).every(
+    (one) => one instanceof DicomtapError && (one.code.startsWith('DICOMTAP_ERR_CFG_') || CONFIG_CODES.has(one.code)),
+  )
+  return isConfig ? EXIT_CONFIG : EXIT_FAILURE
+}
+
+/** One problem per line of the error's message, over all errors of an AggregateError. */
+export function problemsOf(error: unknown): Problem[] {
+  return flatten(error).flatMap((one) => {
+    const code = one instanceof DicomtapError ? one.code : undefined
+    return lines(one).map((message) => ({ code, message }))
+  })
+}
+
+/** `error CODE: what, where, what to do`, one line per problem; the stack only when asked for. */
+export function reportError(error: unknown, options: { readonly verbose?: boolean } = {}): void {
+  const paint = painter(process.stderr)
+  const problems = problemsOf(error)
+  for (const { code, message } of problems) {
+    note(`${paint('red', 'error')}${code === undefined ? '' : ` ${paint('bold', code)}`}: ${message}`)
+  }
+  if (options.verbose === true) note(inspect(error, { depth: 4 }))
+  else if (problems.some(({ code }) => code === undefined)) note('Run it again with --verbose to see where it comes from.')
+}
+
+function flatten(error: unknown): unknown[] {
+  return error instanceof AggregateError ? error.errors.flatMap(flatten) : [error]
+}
+
+function lines(error: unknown): string[] {
+  if (!(error instanceof Error)) return [String(error)]
+  const text = error instanceof DicomtapError ? error.message : `${error.name}: ${error.message}`
+  const found = text.split('\n').map((line) => line.trim()).filter((line) => line !== '')
+  return error instanceof DicomtapError ? found : found.slice(0, 1)
+}
