@@ -138,6 +138,8 @@ export type DimseRequest =
 export interface Operation {
   readonly service: DimseService
   readonly messageId: number
+  /** The request as handlers get it; its data set is read by the handler that answers, and by no one else. */
+  readonly request: DimseRequest
   readonly association: Association
   /** The presentation context the request came on. */
   readonly context: AcceptedContext
