@@ -8,6 +8,7 @@ import type { AssociationRegistry } from './association/registry.ts'
 import type { AssociationSettings } from './association/settings.ts'
 import { DEFAULT_PORT } from './config/defaults.ts'
 import type { ListenerOptions } from './config/types.ts'
+import { takeOver } from './dul/take-over.ts'
 import { DicomtapError } from './errors/index.ts'
 import type { HandlerBindings } from './hooks/bindings.ts'
 import type { HookHandler, HookName } from './hooks/types.ts'
@@ -58,7 +59,7 @@ export class AssociationServer {
     this.ae = environment.ae
     this.options = environment.options
     this.bindings = environment.bindings
-    this.#server = createServer({ noDelay: true }, (socket) => {
+    this.#server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => {
       this.#connected(socket)
     })
   }
@@ -155,6 +156,8 @@ export class AssociationServer {
       socket.destroy()
       return
     }
-    void new Association(this.#environment.environmentFor(this, settings), socket)
+    const taken = takeOver(socket)
+    void new Association(this.#environment.environmentFor(this, settings), taken)
+    taken.resume()
   }
 }

@@ -18,7 +18,7 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   maximumPduBytes: 262_144,
   maximumAssociatePduBytes: 1_048_576,
   maximumCommandSetBytes: 65_536,
-  receiveBufferBytes: 262_144,
+  receiveBufferBytes: 524_288,
   maximumQueuedOperations: 64,
   maximumDecodedDataSetBytes: 67_108_864,
   closeDeadlineMs: 10_000,

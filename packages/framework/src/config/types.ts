@@ -27,7 +27,7 @@ export interface Limits {
   readonly maximumAssociatePduBytes: number
   /** Largest command set accepted. Default 64 KiB. */
   readonly maximumCommandSetBytes: number
-  /** Data set bytes buffered per association before the socket is paused. Default 256 KiB. */
+  /** Data set bytes buffered per association before the socket is paused. Default 512 KiB. */
   readonly receiveBufferBytes: number
   /** Requests of a peer waiting behind the running one before the socket is paused. Default 64. */
   readonly maximumQueuedOperations: number

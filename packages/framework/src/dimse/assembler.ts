@@ -74,7 +74,8 @@ export class MessageAssembler {
       throw invalid(AbortReason.InvalidPduParameterValue, `Command set larger than ${this.#maximumCommandSetBytes} bytes`)
     }
     if (!isComplete) {
-      if (fragment.length > 0) this.#commandFragments.push(fragment)
+      // A copy: the fragment's memory is only lent.
+      if (fragment.length > 0) this.#commandFragments.push(Buffer.from(fragment))
       return
     }
     const bytes = this.#commandFragments.length === 0 ? fragment : Buffer.concat([...this.#commandFragments, fragment])

@@ -84,8 +84,7 @@ export class DataSetStream implements IncomingDataSet {
     this.#receivedBytes += fragment.length
     if (isEnd) this.#isEnded = true
     if (!this.#isDiscarded && fragment.length > 0) {
-      this.#fragments.push(fragment)
-      this.#flow.add(fragment.length)
+      this.#fragments.push(this.#flow.keep(fragment))
     }
     if (this.#pipe !== undefined) this.#pump()
     else this.#wakeReader?.()
@@ -125,7 +124,7 @@ export class DataSetStream implements IncomingDataSet {
   }
 
   #dropFragments(): void {
-    for (const fragment of this.#fragments) this.#flow.remove(fragment.length)
+    this.#free(this.#fragments)
     this.#fragments = []
   }
 
@@ -186,7 +185,7 @@ export class DataSetStream implements IncomingDataSet {
   }
 
   #free(fragments: readonly Buffer[]): void {
-    for (const fragment of fragments) this.#flow.remove(fragment.length)
+    for (const fragment of fragments) this.#flow.release(fragment)
   }
 
   async *#iterate(): AsyncGenerator<Uint8Array, void, undefined> {
@@ -194,7 +193,7 @@ export class DataSetStream implements IncomingDataSet {
       for (;;) {
         const fragment = this.#fragments.shift()
         if (fragment !== undefined) {
-          this.#flow.remove(fragment.length)
+          this.#flow.giveAway(fragment)
           yield fragment
         } else if (this.#error !== undefined) {
           throw this.#error

@@ -64,6 +64,7 @@ export class DimseServiceProvider implements AssemblerHandler {
     const { dul, limits } = host
     this.#flow = new ReceiveFlow(
       limits.receiveBufferBytes,
+      dul.transport?.readBuffers,
       () => {
         dul.pauseReceiving()
       },

@@ -1,16 +1,21 @@
+import type { ReadBuffers } from '../dul/read-buffers.ts'
+
 /**
- * Back-pressure of one association: counts data set bytes that nobody has taken yet and holds placed by
- * a full queue; the socket is paused while either is over its limit.
+ * Back-pressure of one association: counts the memory of data set fragments that nobody has taken yet
+ * and holds placed by a full queue; the socket is paused while either is over its limit.
  */
 export class ReceiveFlow {
   readonly #highWaterBytes: number
   readonly #pause: () => void
   readonly #resume: () => void
+  readonly #buffers: ReadBuffers | undefined
+  /** Fragments kept in memory of their own; pinned read buffers count themselves. */
   #bytes = 0
   #holds = 0
   #isPaused = false
 
-  constructor(highWaterBytes: number, pause: () => void, resume: () => void) {
+  constructor(highWaterBytes: number, buffers: ReadBuffers | undefined, pause: () => void, resume: () => void) {
+    this.#buffers = buffers
     this.#highWaterBytes = highWaterBytes
     this.#pause = pause
     this.#resume = resume
@@ -20,13 +25,23 @@ export class ReceiveFlow {
     return this.#isPaused
   }
 
-  add(bytes: number): void {
-    this.#bytes += bytes
-    if (this.#bytes > this.#highWaterBytes) this.#update()
+  /** Keeps a fragment that has just arrived; use what comes back in its place. */
+  keep(fragment: Buffer): Buffer {
+    const kept = this.#buffers?.keep(fragment) ?? fragment
+    if (this.#buffers?.isPinned(kept) !== true) this.#bytes += kept.length
+    this.#update()
+    return kept
   }
 
-  remove(bytes: number): void {
-    this.#bytes -= bytes
+  /** The fragment was written or dropped: its memory may be used again. */
+  release(fragment: Buffer): void {
+    if (this.#buffers?.release(fragment) !== true) this.#bytes -= fragment.length
+    if (this.#isPaused) this.#update()
+  }
+
+  /** The fragment belongs to a handler from here on. */
+  giveAway(fragment: Buffer): void {
+    if (this.#buffers?.giveAway(fragment) !== true) this.#bytes -= fragment.length
     if (this.#isPaused) this.#update()
   }
 
@@ -35,7 +50,7 @@ export class ReceiveFlow {
     this.#update()
   }
 
-  release(): void {
+  unhold(): void {
     this.#holds -= 1
     this.#update()
   }
@@ -43,7 +58,7 @@ export class ReceiveFlow {
   #update(): void {
     // Half of the mark, so that the socket is not switched on and off for every fragment.
     const limit = this.#isPaused ? this.#highWaterBytes / 2 : this.#highWaterBytes
-    const isFull = this.#holds > 0 || this.#bytes > limit
+    const isFull = this.#holds > 0 || this.#bytes + (this.#buffers?.pinnedBytes ?? 0) > limit
     if (isFull === this.#isPaused) return
     this.#isPaused = isFull
     if (isFull) this.#pause()

@@ -48,7 +48,7 @@ export class OperationScheduler {
       const next = this.#queue.shift()
       if (this.#isHolding && this.#queue.length < this.#maximumQueued) {
         this.#isHolding = false
-        this.#flow.release()
+        this.#flow.unhold()
       }
       if (next !== undefined) this.#run(next)
     })

@@ -82,7 +82,7 @@ export class IndicationQueue implements DulUser {
   }
   pDataIndication(id: number, isCommand: boolean, isLast: boolean, fragment: Buffer, _first: boolean, end: boolean): void {
     this.#queuedBytes += fragment.length
-    this.#give({ type: 'P-DATA', presentationContextId: id, isCommand, isLast: isLast && end, data: fragment })
+    this.#give({ type: 'P-DATA', presentationContextId: id, isCommand, isLast: isLast && end, data: Buffer.from(fragment) })
     if (this.#queuedBytes > HIGH_WATER_BYTES) this.#transport()?.pause()
   }
   releaseIndication(isCollision: boolean): void {

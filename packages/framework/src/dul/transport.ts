@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import type { ReadBuffers } from './read-buffers.ts'
 
 /** What the DUL needs of a socket: `net.Socket`, `tls.TLSSocket` and the in-memory socket of the tests have it. */
 export interface TransportSocket extends Duplex {
@@ -9,6 +10,9 @@ export interface TransportSocket extends Duplex {
   readonly bytesWritten?: number
   setNoDelay?(noDelay?: boolean): unknown
   destroySoon?(): void
+  /** Set when the socket reads into buffers that are used again; then `onChunk` gets the chunks, not `data`. */
+  readonly readBuffers?: ReadBuffers
+  onChunk?: ((chunk: Buffer) => void) | undefined
 }
 
 export interface TransportHandler {
@@ -38,9 +42,11 @@ export class Transport {
     this.#socket = socket
     this.#handler = handler
     socket.setNoDelay?.(true)
-    socket.on('data', (chunk: Buffer) => {
+    const receive = (chunk: Buffer): void => {
       handler.transportData(chunk)
-    })
+    }
+    if (socket.readBuffers === undefined) socket.on('data', receive)
+    else socket.onChunk = receive
     socket.on('drain', () => {
       handler.transportDrained()
     })
@@ -60,6 +66,11 @@ export class Transport {
         handler.transportConnected()
       })
     }
+  }
+
+  /** Undefined when each chunk has memory of its own. */
+  get readBuffers(): ReadBuffers | undefined {
+    return this.#socket.readBuffers
   }
 
   get isPaused(): boolean {

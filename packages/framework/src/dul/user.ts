@@ -16,7 +16,7 @@ export interface DulUser {
   associateIndication(request: AAssociateRq): void
   associateConfirmation(accept: AAssociateAc): void
   associateRejection(reject: AAssociateRj): void
-  /** A piece of a PDV as it arrived. The fragment's memory belongs to the user. */
+  /** A piece of a PDV as it arrived. The fragment's memory is lent for the call: keep it through `readBuffers`. */
   pDataIndication(presentationContextId: number, isCommand: boolean, isLast: boolean, fragment: Buffer, first: boolean, end: boolean): void
   releaseIndication(isCollision: boolean): void
   releaseConfirmation(): void
