@@ -101,7 +101,7 @@ function importsOf(file) {
   const found = []
   visit(program, (node) => {
     if (node.type === 'ImportDeclaration' || node.type === 'ExportNamedDeclaration' || node.type === 'ExportAllDeclaration') {
-      if (node.source == null) return
+      if (!node.source) return
       add(node.source, node.importKind === 'type' || node.exportKind === 'type' || hasOnlyTypes(node))
     }
     if (node.type === 'ImportExpression' && node.source.type === 'StringLiteral') add(node.source, false)

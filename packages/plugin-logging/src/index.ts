@@ -1,0 +1,6 @@
+export type { Threshold } from './levels.ts'
+export { logging } from './logging.ts'
+export { loggingOptions } from './options.ts'
+export type { LoggingOptions } from './options.ts'
+export type { LogEntry } from './entry.ts'
+export type { LoggingService } from './service.ts'

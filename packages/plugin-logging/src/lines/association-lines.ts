@@ -1,0 +1,113 @@
+import { describeAbort, describeRejection } from '@dicomtap/framework'
+import type { Association, AssociationAbortedEvent, HookFacade, LogLevel } from '@dicomtap/framework'
+import type { LogWriter } from '../log-writer.ts'
+import { durationInWords, plural } from '../words.ts'
+import { contextRows, contextTable } from './context-table.ts'
+import { tallyAsFields, tallyInWords } from './tally.ts'
+import type { Tallies } from './tally.ts'
+
+/** One line when an association is accepted, one with its sum when it ends. */
+export function logAssociations(hooks: HookFacade, writer: LogWriter, tallies: Tallies, withContexts: boolean): void {
+  const write = (association: Association, level: LogLevel, event: string, message: string, fields: Record<string, unknown> = {}): void => {
+    if (!writer.isEnabled(level, 'acse')) return
+    writer.writeOwn({ level, area: 'acse', message, fields: { ...identify(association, event), ...fields }, isSentence: true })
+  }
+  const writeContexts = (association: Association): void => {
+    const rows = contextRows(association)
+    if (rows.length === 0 || !writer.isEnabled('info', 'acse')) return
+    writer.writeOwn({
+      level: 'info',
+      area: 'acse',
+      message: `contexts proposed by ${partner(association)}:`,
+      fields: { ...identify(association, 'association.contexts'), contexts: rows },
+      details: contextTable(rows),
+      isSentence: true,
+    })
+  }
+
+  hooks.associationAccepted.tap(({ association }) => {
+    const accepted = association.acceptedContexts.length
+    const refused = association.rejectedContexts.length
+    const contexts = refused === 0 ? plural(accepted, 'context') : `${accepted} of ${plural(accepted + refused, 'context')}`
+    // Nothing can be done on an association without contexts: worth a look.
+    const level = accepted === 0 ? 'warn' : 'info'
+    const message = `association accepted: ${partner(association)} to ${quoted(association.calledAeTitle)}, ${contexts}`
+    write(association, level, 'association.accepted', message, { acceptedContexts: accepted, refusedContexts: refused })
+    if (withContexts) writeContexts(association)
+  })
+
+  hooks.associationRejected.tap(({ association, result, source, reason, why }) => {
+    const words = describeRejection({ result, source, reason })
+    const message = `association rejected: ${partner(association)} to ${quoted(association.calledAeTitle)}: ${words}${why === '' ? '' : ` (${why})`}`
+    write(association, 'warn', 'association.rejected', message, { result, source, reason, why })
+  })
+
+  hooks.associationReleased.tap(({ association }) => {
+    write(association, 'info', 'association.released', ended(association, 'released', tallies), sum(association, tallies))
+  })
+
+  hooks.associationAborted.tap(({ association, by, source, reason, message }) => {
+    // Port scanners and load balancers: a connection that never asked for anything.
+    const isAnonymous = association.request === undefined
+    const how = { peer: 'aborted by the peer', local: 'aborted by this side', network: 'ended by the network' }[by]
+    const why = abortInWords(by, source, reason, message)
+    const text = isAnonymous
+      ? `connection ${how} before an association request: ${peerAddress(association)} (${why})`
+      : ended(association, `${how} (${why})`, tallies)
+    write(association, isAnonymous && by !== 'local' ? 'debug' : 'warn', 'association.aborted', text, {
+      by,
+      source,
+      reason,
+      why: message,
+      ...(isAnonymous ? {} : sum(association, tallies)),
+    })
+  })
+}
+
+/** The standard's words for what was said on the wire; ours for what this side or the network did. */
+function abortInWords(by: AssociationAbortedEvent['by'], source: number | undefined, reason: number, message: string | undefined): string {
+  const words = describeAbort(source, reason)
+  if (message === undefined || by === 'peer') return words
+  return by === 'local' && source === 2 ? `${words}: ${message}` : message
+}
+
+function ended(association: Association, how: string, tallies: Tallies): string {
+  const duration = durationInWords(Date.now() - association.openedAt.getTime())
+  return `association ${how}: ${partner(association)}, ${duration}: ${tallyInWords(tallies.of(association))}`
+}
+
+function sum(association: Association, tallies: Tallies): Record<string, unknown> {
+  const tally = tallies.of(association)
+  return {
+    durationMs: Date.now() - association.openedAt.getTime(),
+    operations: tallyAsFields(tally),
+    receivedBytes: tally.receivedBytes,
+  }
+}
+
+function identify(association: Association, event: string): Record<string, unknown> {
+  const { id, role, callingAeTitle, calledAeTitle, remotePort } = association
+  return { association: id, event, role, callingAeTitle, calledAeTitle, remoteAddress: plainAddress(association), remotePort }
+}
+
+/** An IPv4 peer of a socket that takes both comes as `::ffff:10.0.4.17`. */
+function plainAddress({ remoteAddress }: Association): string {
+  return remoteAddress.replace(/^::ffff:(?=[\d.]+$)/i, '')
+}
+
+/** `10.0.4.17:51234`, `[2001:db8::1]:51234`. */
+function peerAddress(association: Association): string {
+  const address = plainAddress(association)
+  return `${address.includes(':') ? `[${address}]` : address}:${association.remotePort}`
+}
+
+/** `CT01 (10.0.4.17:51234)`. */
+function partner(association: Association): string {
+  const { role, callingAeTitle, calledAeTitle } = association
+  return `${quoted(role === 'acceptor' ? callingAeTitle : calledAeTitle)} (${peerAddress(association)})`
+}
+
+/** Titles with spaces in them, or none at all, would read like words of the sentence. */
+function quoted(aeTitle: string): string {
+  return /^\S+$/.test(aeTitle) ? aeTitle : `'${aeTitle}'`
+}

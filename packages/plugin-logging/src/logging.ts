@@ -1,0 +1,123 @@
+import { createRequire } from 'node:module'
+import { DicomtapError, definePlugin, isPlugin } from '@dicomtap/framework'
+import type { PluginApi, PluginFactory, PluginInput, ResolvedConfig } from '@dicomtap/framework'
+import { createDestination } from './destinations/destination.ts'
+import { createLineDestination } from './destinations/line-target.ts'
+import { rotatingFileTarget } from './destinations/rotating-file.ts'
+import { standardErrorTarget } from './destinations/standard-error.ts'
+import type { LogEntry } from './entry.ts'
+import { LOG_AREAS, LevelTable } from './levels.ts'
+import { logAssociations } from './lines/association-lines.ts'
+import { logOperations } from './lines/operation-lines.ts'
+import { Tallies } from './lines/tally.ts'
+import { LogWriter } from './log-writer.ts'
+import { loggingOptions } from './options.ts'
+import type { FileOptions, Format, LoggingOptions } from './options.ts'
+import { renderJson } from './render/json.ts'
+import { renderPretty } from './render/pretty.ts'
+import type { LoggingService } from './service.ts'
+
+const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
+
+/**
+ * Readable or structured logs through winston: takes over the log of the ApplicationEntity and adds lines
+ * about associations and operations.
+ *
+ * @example
+ * await ae.use(logging({ level: 'info', file: { path: './logs/dicom.log' } }))
+ */
+export const logging: PluginFactory<typeof loggingOptions> = definePlugin({
+  name: 'logging',
+  version,
+  framework: `>=${version} <1`,
+  options: loggingOptions,
+  apply: startLogging,
+})
+
+async function startLogging(api: PluginApi, options: LoggingOptions): Promise<void> {
+  const levels = createLevels(api.config, options)
+  const writer = new LogWriter(levels, options.phi)
+  await addDestinations(api, writer, options)
+
+  const restoreSink = api.setLogSink(writer.sink, (level, area) => writer.isEnabled(level, area))
+  api.onDispose(async () => {
+    restoreSink()
+    await writer.close()
+  })
+
+  const tallies = new Tallies()
+  // Operations first: an association that ends with them running counts them before it is summed up.
+  logOperations(api.hooks, writer, tallies, options)
+  logAssociations(api.hooks, writer, tallies, options.contexts)
+
+  const service: LoggingService = {
+    setLevel: (level, area) => levels.set(level, area),
+    levels: () => levels.current(),
+  }
+  api.provideService('logging', service)
+  api.hooks.configReload.tap(({ config }) => {
+    reloadLevels(levels, config, api)
+  })
+}
+
+function createLevels(config: ResolvedConfig, { level, levels }: LoggingOptions): LevelTable {
+  return new LevelTable(level ?? config.logLevel ?? 'info', levels)
+}
+
+async function addDestinations(api: PluginApi, writer: LogWriter, options: LoggingOptions): Promise<void> {
+  const { file, format, stderr, transports } = options
+  if (stderr) {
+    const isColoured = options.colour === 'auto' ? process.stderr.isTTY && process.stderr.hasColors() : options.colour
+    writer.add(createLineDestination('standard error', standardErrorTarget(), renderer(format, isColoured), () => {}))
+  }
+  if (file !== null) {
+    const path = api.resolvePath(file.path)
+    const onError = (error: Error): void => writer.complain(path, error)
+    const target = await openFile({ ...file, path }, onError)
+    writer.add(createLineDestination(path, target, renderer(file.format ?? format, false), onError))
+  }
+  for (const [index, transport] of transports.entries()) {
+    const name = `transport ${index + 1}`
+    const onError = (error: Error): void => writer.complain(name, error)
+    writer.add(createDestination({ name, transport, render: renderer(format, false), onError }))
+  }
+}
+
+async function openFile(options: FileOptions, onError: (error: Error) => void): ReturnType<typeof rotatingFileTarget> {
+  try {
+    return await rotatingFileTarget({ ...options, onError })
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    const message = `Plugin 'logging': file.path: cannot write to '${options.path}' (${reason}): give a folder this user may write to`
+    throw new DicomtapError('DICOMTAP_ERR_PLG_OPTIONS', message, { cause })
+  }
+}
+
+function renderer(format: Format, isColoured: boolean): (entry: LogEntry) => string {
+  return format === 'json' ? renderJson : (entry) => renderPretty(entry, isColoured)
+}
+
+/** Of a changed config the levels are taken over; what else changed holds from the next start. */
+function reloadLevels(levels: LevelTable, config: ResolvedConfig, api: PluginApi): void {
+  const plugin = findOwn(config.plugins)
+  const parsed = loggingOptions.safeParse(plugin?.options ?? {})
+  if (!parsed.success) {
+    api.log.warn('the changed options are not valid, the log levels stay as they are')
+    return
+  }
+  const current = createLevels(config, parsed.data).current()
+  for (const area of LOG_AREAS) levels.set(current[area], area)
+}
+
+function findOwn(plugins: PluginInput | undefined): { readonly options?: unknown } | undefined {
+  if (Array.isArray(plugins)) {
+    for (const each of plugins as readonly PluginInput[]) {
+      const found = findOwn(each)
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+  if (isPlugin(plugins)) return plugins.name === 'logging' ? plugins : undefined
+  if (typeof plugins !== 'object' || plugins === null || !('use' in plugins)) return undefined
+  return plugins.use === '@dicomtap/plugin-logging' ? plugins : undefined
+}
