@@ -395,7 +395,7 @@ export class Association implements DimseHost {
     // Sta10: we asked first and the peer answers first (PS3.8 9.2.3, AR-8, AR-10).
     if (isCollision && this.dul.state === 'Sta10') return
     this.#state = 'releasing'
-    this.#dimse?.releaseRequested(new DicomtapError('DICOMTAP_ERR_ACSE_RELEASED', 'The peer released the association'))
+    this.#dimse?.releaseRequested()
     await this.operationsEnded()
     if (this.dul.state !== 'Sta8' && this.dul.state !== 'Sta9') return
     const isDone = this.dul.state === 'Sta8'
@@ -407,7 +407,7 @@ export class Association implements DimseHost {
   #released(): void {
     if (this.#hasEnded()) return
     this.#state = 'released'
-    this.#dimse?.end(new DicomtapError('DICOMTAP_ERR_ACSE_RELEASED', 'The association was released'))
+    this.#dimse?.end(() => new DicomtapError('DICOMTAP_ERR_ACSE_RELEASED', 'The association was released'))
     this.#registry.remove(this)
     if (this.hooks.associationReleased.taps.length > 0) notify(this.hooks.associationReleased, { association: this })
   }
@@ -417,7 +417,7 @@ export class Association implements DimseHost {
     const hadRequest = this.#request !== undefined
     this.#state = 'aborted'
     const text = abort.message ?? 'The peer aborted the association'
-    this.#dimse?.end(new DicomtapError('DICOMTAP_ERR_ACSE_ABORTED', text))
+    this.#dimse?.end(() => new DicomtapError('DICOMTAP_ERR_ACSE_ABORTED', text))
     this.#registry.remove(this)
     this.log.debug('aborted', { by: abort.by, source: abort.source, reason: abort.reason, why: text, hadRequest })
     const { hooks } = this
@@ -438,7 +438,7 @@ export class Association implements DimseHost {
       this.log.debug('the connection ended before an association request')
       this.#state = 'closed'
     }
-    this.#dimse?.end(new DicomtapError('DICOMTAP_ERR_NET_CLOSED', 'The connection was closed'))
+    this.#dimse?.end(() => new DicomtapError('DICOMTAP_ERR_NET_CLOSED', 'The connection was closed'))
     const { hooks } = this
     if (hooks.connectionClosed.taps.length > 0) {
       notify(hooks.connectionClosed, { association: this, remoteAddress: this.remoteAddress, remotePort: this.remotePort })

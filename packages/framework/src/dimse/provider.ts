@@ -55,6 +55,8 @@ export class DimseServiceProvider implements AssemblerHandler {
   readonly #invocations: Invocations
   readonly #operations = new Map<number, RunningOperation>()
   readonly #idleWaiters: (() => void)[] = []
+  /** Requests that have not got their final response, refused ones included. */
+  #unanswered = 0
   #messageTimer: NodeJS.Timeout | undefined
   #isMessageTimerArmed = false
   #isEnded = false
@@ -90,12 +92,12 @@ export class DimseServiceProvider implements AssemblerHandler {
   }
 
   get isIdle(): boolean {
-    return this.#operations.size === 0 && !this.#assembler.isMidMessage
+    return this.#unanswered === 0 && !this.#assembler.isMidMessage
   }
 
-  /** Resolves when no operation is running or waiting. */
+  /** Resolves when every request has its final response. */
   idle(): Promise<void> {
-    if (this.#operations.size === 0) return Promise.resolve()
+    if (this.#unanswered === 0) return Promise.resolve()
     return new Promise((resolve) => this.#idleWaiters.push(resolve))
   }
 
@@ -105,12 +107,16 @@ export class DimseServiceProvider implements AssemblerHandler {
     if (this.#assembler.isMidMessage) this.#armMessageTimer()
   }
 
-  /** The association is over: nothing more is received or sent. */
-  end(error: DicomtapError): void {
+  /**
+   * The association is over: nothing more is received or sent. The error is made only when something is
+   * under way that it ends, for most associations end with nothing.
+   */
+  end(makeError: () => DicomtapError): void {
     if (this.#isEnded) return
     this.#isEnded = true
     clearTimeout(this.#messageTimer)
-    this.#scheduler.clear()
+    if (this.isIdle && this.#invocations.size === 0) return
+    const error = makeError()
     this.#assembler.fail(new DicomtapError('DICOMTAP_ERR_DIMSE_TRUNCATED', `The message is incomplete: ${error.message}`))
     for (const operation of this.#operations.values()) operation.end(error)
     this.#invocations.end(error)
@@ -120,8 +126,11 @@ export class DimseServiceProvider implements AssemblerHandler {
    * The peer asked for release. A message it has not finished will not be finished; multi-response
    * operations are of no use to it any more; the others still get their answer (PS3.8 9.2, AR-7).
    */
-  releaseRequested(error: DicomtapError): void {
-    this.#assembler.fail(new DicomtapError('DICOMTAP_ERR_DIMSE_TRUNCATED', 'The association was released inside a message'))
+  releaseRequested(): void {
+    if (this.isIdle) return
+    const message = 'The association was released inside a message'
+    this.#assembler.fail(new DicomtapError('DICOMTAP_ERR_DIMSE_TRUNCATED', message))
+    const error = new DicomtapError('DICOMTAP_ERR_ACSE_RELEASED', 'The peer released the association')
     for (const operation of this.#operations.values()) {
       const { service } = operation
       if (service === 'C-FIND' || service === 'C-GET' || service === 'C-MOVE') operation.end(error)
@@ -198,6 +207,7 @@ export class DimseServiceProvider implements AssemblerHandler {
     const refusal = this.#operations.has(command.messageId)
       ? { status: Status.DuplicateInvocation, errorComment: 'The Message ID is in use' }
       : refusalOf(command, context, dataSet !== undefined)
+    this.#unanswered += 1
     if (refusal !== undefined) {
       this.#host.log.warn('a request was refused', {
         command: commandName(command.commandField),
@@ -210,6 +220,7 @@ export class DimseServiceProvider implements AssemblerHandler {
       this.#scheduler.add(async () => {
         await dataSet?.settled()
         await this.#respondRefusal(context, command, refusal)
+        this.#answered()
       })
       return
     }
@@ -218,7 +229,8 @@ export class DimseServiceProvider implements AssemblerHandler {
     this.#operations.set(command.messageId, operation)
     const run = async (): Promise<void> => {
       if (!this.#isEnded) await this.#performer.perform(operation)
-      this.#finished(operation)
+      this.#operations.delete(operation.messageId)
+      this.#answered()
     }
     // PS3.7 10.1.1: a report of the SCP must not wait behind what it reports about.
     if (operation.service === 'N-EVENT-REPORT') void run()
@@ -234,9 +246,9 @@ export class DimseServiceProvider implements AssemblerHandler {
     }
   }
 
-  #finished(operation: RunningOperation): void {
-    this.#operations.delete(operation.messageId)
-    if (this.#operations.size > 0) return
+  #answered(): void {
+    this.#unanswered -= 1
+    if (this.#unanswered > 0) return
     for (const wake of this.#idleWaiters.splice(0)) wake()
   }
 

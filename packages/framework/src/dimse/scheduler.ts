@@ -36,11 +36,6 @@ export class OperationScheduler {
     }
   }
 
-  /** Forgets what has not started. */
-  clear(): void {
-    this.#queue.length = 0
-  }
-
   #run(run: () => Promise<void>): void {
     this.#running += 1
     void run().finally(() => {
