@@ -299,7 +299,7 @@ export class Association implements DimseHost {
       abortIndication: (abort) => {
         this.#aborted(abort)
       },
-      silenceIndication: (isMidPdu) => isMidPdu || this.#dimse === undefined || this.#dimse.isIdle,
+      silenceIndication: (isMidPdu) => isMidPdu || this.#dimse === undefined || this.#dimse.isWaitingForPeer,
       writableIndication: () => {},
       closedIndication: () => {
         this.#connectionClosed()

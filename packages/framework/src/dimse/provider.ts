@@ -91,8 +91,14 @@ export class DimseServiceProvider implements AssemblerHandler {
     return [...this.#operations.values()]
   }
 
+  /** No message is under way and every request has its final response. */
   get isIdle(): boolean {
     return this.#unanswered === 0 && !this.#assembler.isMidMessage
+  }
+
+  /** Nothing can happen before the peer sends something: the rest of a message, or the next one. */
+  get isWaitingForPeer(): boolean {
+    return this.#unanswered === 0 || this.#assembler.isMidMessage
   }
 
   /** Resolves when every request has its final response. */

@@ -19,10 +19,6 @@ export class OperationScheduler {
     this.#flow = flow
   }
 
-  get isIdle(): boolean {
-    return this.#running === 0 && this.#queue.length === 0
-  }
-
   /** `run` must not reject. */
   add(run: () => Promise<void>): void {
     if (this.#running < this.#performed) {
