@@ -2,13 +2,13 @@ import { promisify } from 'node:util'
 import { deflateRaw, inflateRaw } from 'node:zlib'
 import { DicomtapError } from '../errors/index.ts'
 import { buildDataSet } from './decode.ts'
+import type { DecodeLimits } from './decode.ts'
 import { loadDictionary } from './dictionary.ts'
 import { writeDataSet } from './encode.ts'
 import { encodingOf } from './structure.ts'
-import type { StructureLimits } from './structure.ts'
 import type { DataSet } from './types.ts'
 
-export interface DecodeOptions extends StructureLimits {
+export interface DecodeOptions extends DecodeLimits {
   /** Bytes that a deflated data set may inflate to; default 256 MiB. */
   readonly maximumInflatedBytes?: number | undefined
 }

@@ -1,3 +1,4 @@
+import { DicomtapError } from '../errors/index.ts'
 import { DEFAULT_CHARACTER_SET, parseCharacterSet } from './character-sets.ts'
 import type { CharacterSet } from './character-sets.ts'
 import type { Dictionary } from './dictionary.ts'
@@ -5,7 +6,8 @@ import { walkDataSet } from './structure.ts'
 import type { StructureLimits, StructureVisitor } from './structure.ts'
 import type { TransferSyntaxEncoding } from './transfer-syntaxes.ts'
 import type { DataSet } from './types.ts'
-import { decodeValues } from './values.ts'
+import { countValues, decodeValues } from './values.ts'
+import { tagText } from './vr.ts'
 
 const SPECIFIC_CHARACTER_SET = 0x00080005
 
@@ -26,14 +28,21 @@ interface Waiting {
   readonly bigEndian: boolean
 }
 
+export interface DecodeLimits extends StructureLimits {
+  /** Values of all elements together; default five million. */
+  readonly maximumValues?: number | undefined
+}
+
+const DEFAULT_VALUES = 5_000_000
+
 /** Decodes a data set that is not deflated. */
 export function buildDataSet(
   bytes: Buffer,
   encoding: TransferSyntaxEncoding,
   dictionary: Dictionary,
-  limits: StructureLimits,
+  limits: DecodeLimits,
 ): DataSet {
-  const builder = new DataSetBuilder(bytes, dictionary)
+  const builder = new DataSetBuilder(bytes, dictionary, limits.maximumValues ?? DEFAULT_VALUES)
   walkDataSet(bytes, encoding, dictionary.vrOf, builder, limits)
   return builder.finish()
 }
@@ -46,8 +55,10 @@ class DataSetBuilder implements StructureVisitor {
   #level: Level
   #waiting: Waiting[] = []
   #fragments: Buffer[] = []
+  #valuesLeft: number
 
-  constructor(bytes: Buffer, dictionary: Dictionary) {
+  constructor(bytes: Buffer, dictionary: Dictionary, maximumValues: number) {
+    this.#valuesLeft = maximumValues
     this.#bytes = bytes
     this.#dictionary = dictionary
     this.#root = newLevel(DEFAULT_CHARACTER_SET)
@@ -60,6 +71,8 @@ class DataSetBuilder implements StructureVisitor {
     const name = this.#dictionary.nameOf(tag)
     if (Object.hasOwn(dataset, name)) return
     const bytes = this.#bytes.subarray(start, end)
+    this.#valuesLeft -= countValues(vr, bytes, this.#valuesLeft)
+    if (this.#valuesLeft < 0) throw new DicomtapError('DICOMTAP_ERR_DS_TOO_LARGE', `${tagText(tag)} has too many values`)
     if (vr === 'xs') {
       dataset[name] = null
       this.#waiting.push({ dataset, name, bytes, bigEndian })

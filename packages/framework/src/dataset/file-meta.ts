@@ -1,4 +1,5 @@
 import { DicomtapError } from '../errors/index.ts'
+import { trimBoth } from './values.ts'
 import { hasLongLength, vrFromBytes } from './vr.ts'
 
 /** File Meta Information (PS3.10 table 7.1-1). */
@@ -107,7 +108,7 @@ export function decodePart10Header(bytes: Uint8Array): { readonly meta: DecodedF
     if (length > source.length - start) throw malformed('the file meta information is cut off')
     at = start + length
     const name = FIELDS_BY_ELEMENT.get(element)?.[2]
-    if (name !== undefined && length > 0) meta[name] = source.toString('latin1', start, at).replace(/[\0 ]+$/, '').trimStart()
+    if (name !== undefined && length > 0) meta[name] = trimBoth(source.toString('latin1', start, at))
   }
   return { meta, dataSetOffset: at }
 }

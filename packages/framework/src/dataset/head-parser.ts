@@ -1,6 +1,7 @@
 import { DEFAULT_CHARACTER_SET, decodeText, parseCharacterSet } from './character-sets.ts'
 import { HeadInflater } from './head-inflater.ts'
 import { encodingOf } from './structure.ts'
+import { trimBoth, trimEnd } from './values.ts'
 import { hasLongLength, vrFromBytes } from './vr.ts'
 
 export interface HeadParserOptions {
@@ -111,8 +112,8 @@ export class DataSetHeadParser {
     const characterSet =
       declared === undefined || tag === SPECIFIC_CHARACTER_SET
         ? DEFAULT_CHARACTER_SET
-        : parseCharacterSet(asBuffer(declared).toString('latin1').replace(/[\0 ]+$/, '').split('\\'))
-    return decodeText(asBuffer(value), characterSet, '\\^=').replace(/^[\0 ]+|[\0 ]+$/g, '')
+        : parseCharacterSet(trimEnd(asBuffer(declared).toString('latin1')).split('\\'))
+    return trimBoth(decodeText(asBuffer(value), characterSet, '\\^='))
   }
 
   #inflate(inflater: HeadInflater, fragment: Uint8Array, isLast: boolean): void {

@@ -7,7 +7,7 @@ import { hasLongLength, tagText, vrFromBytes } from './vr.ts'
 export interface StructureLimits {
   /** Sequences within sequences; default 64. */
   readonly maximumDepth?: number | undefined
-  /** Elements, items and fragments together; default one million. */
+  /** Elements, items and fragments together; default 500 000. */
   readonly maximumElements?: number | undefined
 }
 
@@ -29,7 +29,7 @@ export interface StructureVisitor {
 export type VrLookup = (tag: number) => string | undefined
 
 const DEFAULT_DEPTH = 64
-const DEFAULT_ELEMENTS = 1_000_000
+const DEFAULT_ELEMENTS = 500_000
 
 const UNDEFINED_LENGTH = 0xffffffff
 const ITEM_GROUP = 0xfffe

@@ -45,6 +45,18 @@ export function decodeValues(
   }
 }
 
+/** How many values {@link decodeValues} will make, but no more than `most` + 1: counted before they take memory. */
+export function countValues(vr: string, bytes: Buffer, most: number): number {
+  const { kind, unitBytes } = VRS[vr] ?? { kind: 'bytes', unitBytes: 1 }
+  if (kind === 'integer' || kind === 'float' || kind === 'tag') return Math.ceil(bytes.length / unitBytes)
+  if (kind === 'bytes' || SINGLE_TEXT.has(vr)) return 1
+  let count = 1
+  for (let at = bytes.indexOf(BACKSLASH); at >= 0 && count <= most; at = bytes.indexOf(BACKSLASH, at + 1)) count++
+  return count
+}
+
+const BACKSLASH = 0x5c
+
 function decodeTexts(vr: string, bytes: Buffer, characterSet: CharacterSet): string[] {
   const isSingle = SINGLE_TEXT.has(vr)
   const text = ENCODED_TEXT.has(vr) ? decodeText(bytes, characterSet, isSingle ? '' : '\\') : bytes.toString('latin1')
@@ -73,20 +85,22 @@ function isPadding(code: number): boolean {
   return code === 0x20 || code === 0x00
 }
 
-function trimEnd(text: string): string {
+/** Without spaces and NULs at the end. Linear, unlike a regular expression. */
+export function trimEnd(text: string): string {
   let end = text.length
   while (end > 0 && isPadding(text.charCodeAt(end - 1))) end--
   return text.slice(0, end)
 }
 
-function trimBoth(text: string): string {
+/** Without spaces and NULs on both sides. */
+export function trimBoth(text: string): string {
   const trimmed = trimEnd(text)
   let start = 0
   while (isPadding(trimmed.charCodeAt(start))) start++
   return trimmed.slice(start)
 }
 
-const DECIMAL = /^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/
+const DECIMAL = /^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/
 
 function toNumber(text: string): number | string | null {
   if (text === '') return null
