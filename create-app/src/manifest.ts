@@ -34,7 +34,7 @@ export async function fillManifest(file: string, { name, version, without, tarba
     }
   }
   for (const one of Object.keys(manifest.peerDependencies ?? {})) {
-    if (one.startsWith('@dicomtap/')) (manifest.peerDependencies ?? {})[one] = peerRange(version)
+    if (one.startsWith('@dicomtap/')) Object.assign(manifest.peerDependencies ?? {}, { [one]: peerRange(version) })
   }
   await writeFile(file, `${JSON.stringify(manifest, null, 2)}\n`)
 }

@@ -1,3 +1,5 @@
+import type * as prompts from '@clack/prompts'
+
 /** What the user sees besides the questions: clack's frame on a terminal, plain lines elsewhere. */
 export interface Screen {
   title(text: string): void
@@ -24,7 +26,7 @@ const PLAIN: Screen = {
   end: (commands) => say(nextText(commands)),
 }
 
-function clackScreen({ intro, log, outro, spinner }: typeof import('@clack/prompts')): Screen {
+function clackScreen({ intro, log, outro, spinner }: typeof prompts): Screen {
   return {
     title: intro,
     done: (text) => log.success(text),

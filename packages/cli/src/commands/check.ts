@@ -86,7 +86,7 @@ function printReport({ ok, file = '', aeTitle = '', listeners: places = [], plug
   if (plugins.length === 0) print('  none: this server refuses every presentation context')
   else print(table(plugins.map((one, index) => [`${index + 1}.`, one.name, one.version, `${one.bootMs} ms`, inline(one.options)]), '  '))
   print(`\n${paint('bold', 'Settings, defaults filled in')}`)
-  print(settingLines(config as Readonly<Record<string, unknown>>).join('\n'))
+  print(settingLines(config).join('\n'))
 }
 
 /** `limits.maximumAssociations: 100`, one line per value. */

@@ -1,7 +1,8 @@
-import { DicomtapError, HOOK_CATALOG, HOOK_NAMES, listTaps, Stage } from '@dicomtap/framework'
+import { ApplicationEntity, DicomtapError, HOOK_CATALOG, HOOK_NAMES, listTaps, Stage } from '@dicomtap/framework'
 import type { HookCatalogEntry, HookListing, HookName, TapListing } from '@dicomtap/framework'
 import { createApplication } from '../application.ts'
 import { EXIT_USAGE } from '../output/exit-codes.ts'
+import { reportError } from '../output/report-error.ts'
 import { note, painter, print, printJson, table } from '../output/terminal.ts'
 import type { HooksOptions } from '../program.ts'
 
@@ -13,10 +14,7 @@ export interface HookReport extends HookCatalogEntry {
 
 /** Lists the hooks that plugins use, or explains one. */
 export async function hooks(name: string | undefined, options: HooksOptions): Promise<number> {
-  if (name !== undefined && !Object.hasOwn(HOOK_CATALOG, name)) {
-    note(`error: there is no hook "${name}". The hooks are: ${HOOK_NAMES.join(', ')}`)
-    return EXIT_USAGE
-  }
+  if (name !== undefined && !Object.hasOwn(HOOK_CATALOG, name)) return unknownHook(name)
   // The catalog needs no configuration: without one, say so and go on.
   const listings = await loadListings(options, name !== undefined || options.all === true)
   const wanted = listings.filter(({ hook, taps }) => (name === undefined ? options.all === true || taps.length > 0 : hook === name))
@@ -25,6 +23,17 @@ export async function hooks(name: string | undefined, options: HooksOptions): Pr
   else if (name === undefined) printList(reports)
   else for (const report of reports) explain(report)
   return 0
+}
+
+/** The framework knows which names are near. */
+function unknownHook(name: string): number {
+  try {
+    new ApplicationEntity().handlers(name as HookName)
+  } catch (error) {
+    reportError(error)
+  }
+  note('Run "dicomtap hooks --all" to see what there is.')
+  return EXIT_USAGE
 }
 
 async function loadListings(options: HooksOptions, isConfigOptional: boolean): Promise<readonly HookListing[]> {

@@ -34,13 +34,8 @@ export function withPlugins(base: Schema, plugins: ReadonlyMap<string, Schema>):
     // oxlint-disable-next-line unicorn/no-thenable -- a keyword of JSON Schema
     then: { properties: { options: optionsSchema } },
   }))
-  const { items, ...list } = entries as Schema
+  // Offered by the editor; the empty schema lets every other name through.
   const known = { enum: [...plugins.keys()] }
-  return {
-    ...base,
-    properties: {
-      ...properties,
-      plugins: { ...list, items: { allOf: [items ?? {}, ...conditions], anyOf: [known, { properties: { use: known } }, {}] } },
-    },
-  }
+  const items = { anyOf: [known, { properties: { use: known } }, {}], allOf: conditions }
+  return { ...base, properties: { ...properties, plugins: { ...(entries as Schema), items } } }
 }

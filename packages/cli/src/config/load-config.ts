@@ -82,7 +82,7 @@ function configError(file: string, error: unknown): DicomtapError {
 
 const loadScriptConfig: Loader = async (file) => {
   const { default: value, ...named } = await loadScript(file)
-  if (value !== undefined) return (await value) as object
+  if (value !== undefined) return value as object | Promise<object>
   const names = Object.keys(named)
   const instead = names.length === 0 ? 'it exports nothing' : `it exports ${names.join(', ')} only`
   throw new DicomtapError('DICOMTAP_ERR_CFG_INVALID', `${file}: the configuration must be the default export; ${instead}`)

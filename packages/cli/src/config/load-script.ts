@@ -40,9 +40,8 @@ async function typeScriptLoader(file: string): Promise<Jiti> {
 
 /** `import()` does not say where a syntax error is; jiti's parser does. */
 async function findSyntaxError(file: string): Promise<{ position: Position; what: string } | undefined> {
-  const output = (await typeScriptLoader(file).then(async (jiti) =>
-    jiti.transform({ source: await readFile(file, 'utf8'), filename: file, ts: isTypeScript(file), async: true }),
-  )) as string
+  const jiti = await typeScriptLoader(file)
+  const output = jiti.transform({ source: await readFile(file, 'utf8'), filename: file, ts: isTypeScript(file), async: true })
   const json = /^exports\.__JITI_ERROR__ = (\{.*\});?$/su.exec(output.trim())?.[1]
   if (json === undefined) return undefined
   const { line, column, message } = JSON.parse(json) as { line: number; column: number; message: string }

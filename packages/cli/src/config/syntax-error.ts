@@ -3,12 +3,13 @@ import { DicomtapError } from '@dicomtap/framework'
 /** Both start at 1. */
 export interface Position {
   readonly line: number
-  readonly column: number
+  /** Undefined when it is not known. */
+  readonly column: number | undefined
 }
 
 /** DICOMTAP_ERR_CFG_SYNTAX: `<file>:<line>:<column>: <what>`. */
 export function syntaxError(file: string, position: Position | undefined, what: string, cause: unknown): DicomtapError {
-  const place = position === undefined ? file : `${file}:${position.line}:${position.column}`
+  const place = [file, position?.line, position?.column].filter((part) => part !== undefined).join(':')
   return new DicomtapError('DICOMTAP_ERR_CFG_SYNTAX', `${place}: ${what}`, { cause })
 }
 
@@ -23,7 +24,7 @@ export function yamlSyntaxError(file: string, error: unknown): DicomtapError {
   const { name, reason, mark } = error as YamlError
   if (name !== 'YAMLException') return syntaxError(file, undefined, String(error), error)
   // Tabs are the commonest mistake and the message of the parser does not help.
-  const hint = /tab characters/.test(reason) ? '; indent with spaces' : ''
+  const hint = reason.includes('tab characters') ? '; indent with spaces' : ''
   return syntaxError(file, mark && { line: mark.line + 1, column: mark.column + 1 }, reason + hint, error)
 }
 
@@ -55,7 +56,8 @@ function positionInStack(file: string, stack: string | undefined): Position | un
   for (const line of stack?.split('\n') ?? []) {
     if (!decodeURI(safe(line)).includes(file)) continue
     const place = /:(\d+):(\d+)\)?$/.exec(line)
-    if (place !== null) return { line: Number(place[1]), column: Number(place[2]) }
+    // Types are taken out line by line: in TypeScript the columns are not those of the source.
+    if (place !== null) return { line: Number(place[1]), column: /\.[mc]?ts$/u.test(file) ? undefined : Number(place[2]) }
   }
   return undefined
 }

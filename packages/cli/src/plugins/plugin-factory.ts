@@ -11,7 +11,7 @@ export interface NamedPluginFactory {
 export function pluginFactories(module: Readonly<Record<string, unknown>>): Map<string, NamedPluginFactory> {
   const found = new Map<string, NamedPluginFactory>()
   for (const [name, value] of Object.entries(module)) {
-    if (isPluginFactory(value) && ![...found.values()].includes(value as NamedPluginFactory)) found.set(name, value as NamedPluginFactory)
+    if (isPluginFactory(value) && ![...found.values()].includes(value)) found.set(name, value)
   }
   return found
 }
