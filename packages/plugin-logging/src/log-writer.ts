@@ -8,12 +8,15 @@ import { plural } from './words.ts'
 
 /** How often a destination says how many lines it dropped. */
 const DROPPED_REPORT_MS = 1000
+/** How often a destination that fails is complained of. */
+const COMPLAINT_MS = 60_000
 
 /** Takes log lines, decides by level, makes them presentable and hands them to every destination. */
 export class LogWriter {
   readonly #levels: LevelTable
   readonly #phi: boolean
   readonly #destinations: Destination[] = []
+  readonly #complainedAtMs = new Map<string, number>()
   #reportedAtMs = Number.NEGATIVE_INFINITY
 
   constructor(levels: LevelTable, phi: boolean) {
@@ -48,8 +51,11 @@ export class LogWriter {
     if (this.isEnabled(parts.level, parts.area)) this.#write(createEntry(parts))
   }
 
-  /** Says that `failed` does not work, to the destinations that do; on standard error when there is none. */
+  /** Says that `failed` does not work, to the destinations that may; on standard error when there is none. Once a minute. */
   complain(failed: string, error: Error): void {
+    const now = performance.now()
+    if (now - (this.#complainedAtMs.get(failed) ?? Number.NEGATIVE_INFINITY) < COMPLAINT_MS) return
+    this.#complainedAtMs.set(failed, now)
     const { code } = error as { code?: unknown }
     const message = `the log does not reach ${failed}: ${typeof code === 'string' ? code : error.name}`
     const entry = createEntry({ level: 'error', area: 'plugin', message, fields: { plugin: 'logging' } })

@@ -46,7 +46,7 @@ function renderFields(entry: LogEntry, isColoured: boolean): string {
 }
 
 function renderValue(value: unknown): string {
-  if (typeof value === 'string') return /^[\w.:/@+()-]+$/.test(value) ? value : JSON.stringify(value)
+  if (typeof value === 'string') return /^[\w.:/@+()-]+$/.test(value) ? value : withoutControls(JSON.stringify(value))
   if (typeof value === 'number' || typeof value === 'boolean' || value === null) return String(value)
   return withoutControls(JSON.stringify(value))
 }

@@ -1,0 +1,5 @@
+export type { LastEcho } from './echo-log.ts'
+export { verificationOptions } from './options.ts'
+export type { VerificationOptions } from './options.ts'
+export type { VerificationService } from './service.ts'
+export { verification } from './verification.ts'
