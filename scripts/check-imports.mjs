@@ -12,15 +12,15 @@ import { ROOT, readManifest, workspaces } from './workspaces.mjs'
  */
 const LAYERS = [
   ['index.ts', 'testing/'],
-  ['application-entity.ts', 'association-server.ts'],
+  ['application-entity.ts', 'association-server.ts', 'close.ts'],
+  ['config/'],
   ['define.ts', 'plugin/'],
   ['association/'],
   ['dimse/'],
   ['hooks/'],
   ['acse/'],
   ['dul/'],
-  ['dataset/', 'pdu/', 'config/', 'console-log.ts'],
-  ['limits.ts', 'diagnostics.ts'],
+  ['dataset/', 'pdu/', 'identity.ts', 'console-log.ts'],
   ['logger.ts', 'near-names.ts', 'errors/'],
 ]
 
