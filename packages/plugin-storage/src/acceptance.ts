@@ -1,0 +1,128 @@
+import { type CStoreRequest, type Logger, type Operation, StatusError } from '@dicomtap/framework'
+import path from 'node:path'
+import { containedPath } from './contained-path.ts'
+import { isStatusError, StoreStatus } from './failure.ts'
+import type { CompleteFile } from './file-sink.ts'
+import type { FilePathInfo, StorageHooks, StoragePeer, StoredInstance } from './hooks.ts'
+import { KeyedLock } from './keyed-lock.ts'
+import { type ObjectHead, Tag } from './object-head.ts'
+import { fieldValue } from './object-path.ts'
+import { isPathField } from './path-fields.ts'
+import type { PathTemplate } from './path-template.ts'
+import { peerOf } from './peer.ts'
+import type { Publication, Publisher } from './publisher.ts'
+
+export interface AcceptorOptions {
+  readonly root: string
+  readonly template: PathTemplate
+  readonly publisher: Publisher
+  readonly hooks: StorageHooks
+  readonly log: Logger
+  /** Whether the size of replaced files matters. */
+  readonly countsSpace: boolean
+}
+
+/** A complete object and what it came with. */
+export interface ReceivedObject {
+  readonly request: CStoreRequest
+  readonly operation: Operation
+  readonly head: ObjectHead
+  readonly file: CompleteFile
+}
+
+/** Takes a complete object into the folder: finds its path, gives it its name, has the hooks agree. */
+export class Acceptor {
+  readonly #options: AcceptorOptions
+  readonly #paths = new KeyedLock()
+
+  constructor(options: AcceptorOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Resolves when the object may be answered 0000.
+   * @throws StatusError when it is refused; what the file system throws.
+   */
+  async accept(object: ReceivedObject): Promise<Publication> {
+    const { hooks, publisher } = this.#options
+    const file = await this.#choosePath(object)
+    const isAsked = hooks.instanceStored.taps.length > 0
+    // While a handler may still undo it, or links cannot guard the name, nobody else takes the same one.
+    if (!isAsked && publisher.hasLinks) return this.#publish(object, file, false)
+    return this.#paths.run(file, () => this.#publish(object, file, isAsked))
+  }
+
+  async #publish(object: ReceivedObject, file: string, isAsked: boolean): Promise<Publication> {
+    const { publisher, hooks, countsSpace } = this.#options
+    const wantsOutcome = isAsked || countsSpace || hooks.studyCompleted.taps.length > 0
+    const publication = await publisher.publish(object.file.staged, file, wantsOutcome)
+    if (isAsked) await this.#askHandlers(object, publication)
+    return publication
+  }
+
+  async #askHandlers(object: ReceivedObject, publication: Publication): Promise<void> {
+    const { hooks, publisher } = this.#options
+    try {
+      await hooks.instanceStored.promise(this.#describe(object, publication))
+    } catch (error) {
+      const { outcome } = publication
+      if (outcome === 'new' || outcome === 'version') await publisher.withdraw(publication)
+      throw this.#refusal('instanceStored', StoreStatus.OutOfResources, error)
+    }
+  }
+
+  #describe({ request, operation, head, file }: ReceivedObject, publication: Publication): StoredInstance {
+    const { outcome, sizeBytes } = publication
+    return {
+      path: publication.path,
+      relativePath: path.relative(this.#options.root, publication.path).split(path.sep).join('/'),
+      sopClassUid: request.affectedSopClassUid,
+      sopInstanceUid: request.affectedSopInstanceUid,
+      studyInstanceUid: head.uid(Tag.StudyInstanceUid),
+      seriesInstanceUid: head.uid(Tag.SeriesInstanceUid),
+      transferSyntaxUid: request.dataSet.transferSyntaxUid,
+      sizeBytes,
+      sha256: outcome === 'kept' ? undefined : file.sha256,
+      peer: peerOf(operation.association),
+      isDuplicate: outcome !== 'new',
+      outcome,
+    }
+  }
+
+  async #choosePath(object: ReceivedObject): Promise<string> {
+    const { root, template, hooks, log } = this.#options
+    const { request, operation, head } = object
+    const peer = peerOf(operation.association)
+    const rendered = template.render((name) => fieldValue(name, request, head, peer))
+    const relativePath = hooks.filePath.taps.length > 0 ? await this.#askForPath(rendered, object, peer) : rendered
+    const file = typeof relativePath === 'string' ? containedPath(root, relativePath) : undefined
+    if (file !== undefined) return file
+    log.error('a handler of filePath gave no path inside the storage folder', {
+      taps: hooks.filePath.taps.map((tap) => tap.name),
+    })
+    throw new StatusError(StoreStatus.ProcessingFailure, { errorComment: 'The object could not be stored' })
+  }
+
+  async #askForPath(rendered: string, { request, head, file }: ReceivedObject, peer: StoragePeer): Promise<unknown> {
+    const info: FilePathInfo = {
+      sopClassUid: request.affectedSopClassUid,
+      sopInstanceUid: request.affectedSopInstanceUid,
+      transferSyntaxUid: request.dataSet.transferSyntaxUid,
+      sizeBytes: file.staged.sizeBytes,
+      peer,
+      value: (keyword) => (isPathField(keyword) ? fieldValue(keyword, request, head, peer) : undefined),
+    }
+    try {
+      return await this.#options.hooks.filePath.promise(rendered, info)
+    } catch (error) {
+      throw this.#refusal('filePath', StoreStatus.ProcessingFailure, error)
+    }
+  }
+
+  /** A handler refused: with a status of its own, or by failing. */
+  #refusal(hook: string, status: number, error: unknown): StatusError {
+    if (isStatusError(error)) return error
+    this.#options.log.error(`a handler of ${hook} failed`, { error })
+    return new StatusError(status, { errorComment: 'The object could not be stored', cause: error })
+  }
+}

@@ -1,0 +1,98 @@
+import fs from 'node:fs'
+
+/** What is asked of a file's entry. */
+export interface FileStatus {
+  readonly sizeBytes: number
+  readonly modifiedAtMs: number
+  readonly isDirectory: boolean
+}
+
+/** One entry of a folder. */
+export interface FolderEntry {
+  readonly name: string
+  readonly isDirectory: boolean
+  readonly isFile: boolean
+}
+
+/**
+ * The calls this plugin makes to the operating system, one to one, so that tests can make each of them
+ * fail or hang. All run in Node's thread pool: a disk that stalls delays the objects on it and nothing
+ * else.
+ */
+export interface FileSystem {
+  open(path: string, flags: number, mode?: number): Promise<number>
+  /** May write less than asked, as write(2). */
+  write(descriptor: number, buffer: Uint8Array, offset: number, lengthBytes: number): Promise<number>
+  read(descriptor: number, buffer: Uint8Array, position: number): Promise<number>
+  fsync(descriptor: number): Promise<void>
+  close(descriptor: number): Promise<void>
+  rename(from: string, to: string): Promise<void>
+  link(existing: string, path: string): Promise<void>
+  unlink(path: string): Promise<void>
+  /** With all missing parents. Resolves with the uppermost folder that was made, undefined when none was missing. */
+  makeFolders(path: string, mode: number): Promise<string | undefined>
+  removeFolder(path: string): Promise<void>
+  stat(path: string): Promise<FileStatus>
+  readFolder(path: string): Promise<FolderEntry[]>
+  realPath(path: string): Promise<string>
+  /** Bytes that an unprivileged process may still write. */
+  freeBytes(path: string): Promise<number>
+}
+
+type Callback<T> = (error: NodeJS.ErrnoException | null, value: T) => void
+
+// By hand, because `fs.promises` costs about a tenth more per call through its FileHandle.
+function call<T>(start: (callback: Callback<T>) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    start((error, value) => {
+      if (error === null) resolve(value)
+      else reject(error)
+    })
+  })
+}
+
+function run(start: (callback: (error: NodeJS.ErrnoException | null) => void) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    start((error) => {
+      if (error === null) resolve()
+      else reject(error)
+    })
+  })
+}
+
+/** The operating system's. */
+export const nodeFileSystem: FileSystem = {
+  open: (path, flags, mode) => call((done) => fs.open(path, flags, mode, done)),
+  write: (descriptor, buffer, offset, lengthBytes) =>
+    call((done) => fs.write(descriptor, buffer, offset, lengthBytes, null, done)),
+  read: (descriptor, buffer, position) =>
+    call((done) => fs.read(descriptor, buffer, 0, buffer.length, position, done)),
+  fsync: (descriptor) => run((done) => fs.fsync(descriptor, done)),
+  close: (descriptor) => run((done) => fs.close(descriptor, done)),
+  rename: (from, to) => run((done) => fs.rename(from, to, done)),
+  link: (existing, path) => run((done) => fs.link(existing, path, done)),
+  unlink: (path) => run((done) => fs.unlink(path, done)),
+  makeFolders: (path, mode) =>
+    call<string | undefined>((done) => fs.mkdir(path, { recursive: true, mode }, (error, made) => done(error, made))),
+  removeFolder: (path) => run((done) => fs.rmdir(path, done)),
+  stat: async (path) => {
+    const status = await call<fs.Stats>((done) => fs.stat(path, done))
+    return { sizeBytes: status.size, modifiedAtMs: status.mtimeMs, isDirectory: status.isDirectory() }
+  },
+  readFolder: async (path) => {
+    const entries = await call<fs.Dirent[]>((done) => fs.readdir(path, { withFileTypes: true }, done))
+    return entries.map((entry) => ({ name: entry.name, isDirectory: entry.isDirectory(), isFile: entry.isFile() }))
+  },
+  realPath: (path) => call((done) => fs.realpath(path, done)),
+  freeBytes: async (path) => {
+    const status = await call<fs.StatsFs>((done) => fs.statfs(path, done))
+    return status.bavail * status.bsize
+  },
+}
+
+/** The system's name of an error (`ENOENT`), or undefined when it is not one of the system. */
+export function systemCode(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null) return undefined
+  const { code, syscall } = error as NodeJS.ErrnoException
+  return typeof code === 'string' && typeof syscall === 'string' ? code : undefined
+}

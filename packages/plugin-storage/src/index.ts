@@ -1,0 +1,39 @@
+import { definePlugin, type PluginFactory } from '@dicomtap/framework'
+import { allStorageSopClassUids, allTransferSyntaxUids } from './contexts.ts'
+import { storageHooks } from './hooks.ts'
+import { storageOptions } from './options.ts'
+import { ObjectStore } from './store.ts'
+
+/**
+ * Stores the objects of C-STORE requests as files. See the README for options, durability and layout.
+ *
+ * @example
+ * await ae.use(storage({ directory: './data' }))
+ */
+export const storage: PluginFactory<typeof storageOptions> = definePlugin({
+  name: 'storage',
+  version: '0.1.0',
+  framework: '>=0.1.0 <1',
+  options: storageOptions,
+  apply(api, options) {
+    const directory = api.resolvePath(options.directory)
+    const store = new ObjectStore({ directory, options, hooks: storageHooks(api.applicationEntity), log: api.log })
+
+    const transferSyntaxes = options.transferSyntaxes ?? allTransferSyntaxUids()
+    for (const uid of options.sopClasses ?? allStorageSopClassUids()) api.supportSopClass({ uid, transferSyntaxes })
+
+    api.hooks.ready.tapPromise(() => store.start())
+    // Without a list, also what an AE with `unrestrictedStorage` accepts.
+    const place = options.sopClasses === undefined ? {} : { sopClasses: options.sopClasses }
+    api.hooks.cStore.tapPromise(place, (request, operation) => store.store(request, operation))
+    api.hooks.connectionClosed.tap(({ association }) => store.associationEnded(association))
+    api.provideService('storage', { directory, stats: () => store.stats() })
+    api.onDispose(() => store.stop())
+  },
+})
+
+export { storageHooks } from './hooks.ts'
+export type { CompletedStudy, FilePathInfo, StorageHooks, StoragePeer, StoredInstance } from './hooks.ts'
+export { storageOptions } from './options.ts'
+export type { ResolvedStorageOptions, StorageOptions } from './options.ts'
+export type { StorageService, StorageStats } from './service.ts'

@@ -1,0 +1,58 @@
+import type { FileSystem } from './file-system.ts'
+
+/** A file under its temporary name, from its first byte to its publication or removal. */
+export class StagedFile {
+  readonly path: string
+  readonly #fileSystem: FileSystem
+  #descriptor: number | undefined
+  #isRemoved = false
+  #sizeBytes = 0
+
+  constructor(fileSystem: FileSystem, path: string, descriptor: number) {
+    this.#fileSystem = fileSystem
+    this.path = path
+    this.#descriptor = descriptor
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes
+  }
+
+  async append(buffer: Uint8Array, lengthBytes: number): Promise<void> {
+    const descriptor = this.#opened()
+    for (let offset = 0; offset < lengthBytes; ) {
+      const written = await this.#fileSystem.write(descriptor, buffer, offset, lengthBytes - offset)
+      offset += written
+      this.#sizeBytes += written
+    }
+  }
+
+  async sync(): Promise<void> {
+    await this.#fileSystem.fsync(this.#opened())
+  }
+
+  /** Reports what the system found out late, e.g. a quota on a network file system. */
+  async close(): Promise<void> {
+    const descriptor = this.#descriptor
+    this.#descriptor = undefined
+    if (descriptor !== undefined) await this.#fileSystem.close(descriptor)
+  }
+
+  /** The temporary name is gone: the file was renamed. */
+  markMoved(): void {
+    this.#isRemoved = true
+  }
+
+  /** Closes and removes what is left. Never rejects: what stays behind is swept later. */
+  async discard(): Promise<void> {
+    await this.close().catch(() => undefined)
+    if (this.#isRemoved) return
+    this.#isRemoved = true
+    await this.#fileSystem.unlink(this.path).catch(() => undefined)
+  }
+
+  #opened(): number {
+    if (this.#descriptor === undefined) throw new Error('The staged file is closed')
+    return this.#descriptor
+  }
+}

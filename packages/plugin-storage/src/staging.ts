@@ -1,0 +1,124 @@
+import { constants } from 'node:fs'
+import path from 'node:path'
+import { systemCode, type FileSystem } from './file-system.ts'
+import { RESERVED_FOLDER } from './path-template.ts'
+import { currentProcess, stagingFolderName } from './process-identity.ts'
+import { StagedFile } from './staged-file.ts'
+import { HEARTBEAT_FILE, removeStagingFolder, sweepLeftovers } from './sweep.ts'
+
+const HEARTBEAT_INTERVAL_MS = 30_000
+const HEARTBEATS_PER_SWEEP = 10
+const CREATE_NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL
+const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC
+
+export interface StagingOptions {
+  readonly fileSystem: FileSystem
+  /** The storage folder. */
+  readonly root: string
+  readonly fileMode: number
+  readonly directoryMode: number
+  /** Told how many unfinished objects of processes that are gone were removed. */
+  readonly onSwept: (objects: number) => void
+}
+
+/**
+ * Where objects lie until they are complete: `.dicomtap/partial/<process>/` in the storage folder, hence
+ * in the same file system. Each process has a folder of its own in it, so that several can share a
+ * storage folder and each knows what a crash left behind.
+ */
+export class StagingArea {
+  readonly #options: StagingOptions
+  readonly #partialDirectory: string
+  readonly #name: string
+  readonly #directory: string
+  readonly #here = currentProcess()
+  #timer: NodeJS.Timeout | undefined
+  #heartbeats = 0
+  #files = 0
+
+  constructor(options: StagingOptions) {
+    this.#options = options
+    this.#partialDirectory = path.join(options.root, RESERVED_FOLDER, 'partial')
+    this.#name = stagingFolderName(this.#here)
+    this.#directory = path.join(this.#partialDirectory, this.#name)
+  }
+
+  /** Makes the folder and removes what processes that are gone left behind. Rejects when it cannot be written to. */
+  async start(): Promise<void> {
+    await this.#makeDirectory()
+    await this.#beat().catch(ignoreFullDisk)
+    await this.#sweep()
+    this.#timer = setInterval(() => void this.#onTimer(), HEARTBEAT_INTERVAL_MS)
+    this.#timer.unref()
+  }
+
+  /** A new, empty file that no other object has. */
+  async create(): Promise<StagedFile> {
+    const { fileSystem, fileMode } = this.#options
+    this.#files += 1
+    const file = path.join(this.#directory, `${this.#files}.part`)
+    let descriptor: number
+    try {
+      descriptor = await fileSystem.open(file, CREATE_NEW, fileMode)
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT') throw error
+      // Somebody tidied up under a running server.
+      await this.#makeDirectory()
+      descriptor = await fileSystem.open(file, CREATE_NEW, fileMode)
+    }
+    return new StagedFile(fileSystem, file, descriptor)
+  }
+
+  /** Removes the folder. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    await removeStagingFolder(this.#options.fileSystem, this.#directory)
+  }
+
+  async #makeDirectory(): Promise<void> {
+    await this.#options.fileSystem.makeFolders(this.#directory, this.#options.directoryMode)
+  }
+
+  async #onTimer(): Promise<void> {
+    try {
+      await this.#beat()
+      this.#heartbeats += 1
+      if (this.#heartbeats % HEARTBEATS_PER_SWEEP === 0) await this.#sweep()
+    } catch {
+      // A full or broken disk: each object reports it.
+    }
+  }
+
+  async #beat(): Promise<void> {
+    const { fileSystem, fileMode } = this.#options
+    const descriptor = await fileSystem.open(path.join(this.#directory, HEARTBEAT_FILE), CREATE, fileMode)
+    try {
+      await fileSystem.write(descriptor, Buffer.from(`${this.#here.pid}\n`), 0, `${this.#here.pid}\n`.length)
+    } finally {
+      await fileSystem.close(descriptor)
+    }
+  }
+
+  async #sweep(): Promise<void> {
+    const { fileSystem, onSwept } = this.#options
+    // By the clock of the disk, which another machine may keep.
+    const nowMs = await fileSystem.stat(path.join(this.#directory, HEARTBEAT_FILE)).then(
+      (status) => status.modifiedAtMs,
+      () => Date.now(),
+    )
+    const objects = await sweepLeftovers({
+      fileSystem,
+      partialDirectory: this.#partialDirectory,
+      ownName: this.#name,
+      here: this.#here,
+      nowMs,
+    })
+    if (objects > 0) onSwept(objects)
+  }
+}
+
+// A server on a full disk has to start, to refuse objects and to be asked for those it has.
+function ignoreFullDisk(error: unknown): void {
+  const code = systemCode(error)
+  if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error
+}

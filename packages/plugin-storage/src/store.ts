@@ -1,0 +1,262 @@
+import { type CStoreRequest, DicomtapError, type Logger, type Operation, type StatusAnswer, StatusError } from '@dicomtap/framework'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Acceptor } from './acceptance.ts'
+import { BufferPool } from './buffer-pool.ts'
+import { FolderSyncer } from './durability.ts'
+import { answerToSystemError, describeSystemError, isStatusError, StoreStatus } from './failure.ts'
+import { type FileSystem, nodeFileSystem, systemCode } from './file-system.ts'
+import type { StorageHooks } from './hooks.ts'
+import { notifyStudyCompleted } from './notify-study.ts'
+import { Tag } from './object-head.ts'
+import { tagsOf } from './object-path.ts'
+import type { ResolvedStorageOptions } from './options.ts'
+import { parsePathTemplate, type PathTemplate } from './path-template.ts'
+import { orDirectoryError, prepareDirectory } from './prepare-directory.ts'
+import { type Publication, Publisher } from './publisher.ts'
+import { Reception, type ReceptionEnvironment } from './reception.ts'
+import type { StorageStats } from './service.ts'
+import { SpaceGuard } from './space-guard.ts'
+import { StagingArea } from './staging.ts'
+import { StudyTracker } from './study-tracker.ts'
+import { UsageCounter } from './usage-counter.ts'
+
+const USAGE_COUNT_WAIT_MS = 2000
+
+export interface ObjectStoreOptions {
+  /** Absolute path of the storage folder. */
+  readonly directory: string
+  readonly options: ResolvedStorageOptions
+  readonly hooks: StorageHooks
+  readonly log: Logger
+  /** Default: the operating system's. */
+  readonly fileSystem?: FileSystem
+}
+
+/** What exists once the folder was looked at. */
+interface Started {
+  readonly staging: StagingArea
+  readonly acceptor: Acceptor
+  readonly guard: SpaceGuard
+  readonly usage: UsageCounter | undefined
+}
+
+/** Stores the objects of C-STORE requests below one folder. */
+export class ObjectStore {
+  readonly #directory: string
+  readonly #options: ResolvedStorageOptions
+  readonly #hooks: StorageHooks
+  readonly #log: Logger
+  readonly #fileSystem: FileSystem
+  readonly #template: PathTemplate
+  readonly #templateTags: readonly number[]
+  readonly #pool = new BufferPool()
+  readonly #tracker: StudyTracker
+  readonly #running = new Set<Promise<StatusAnswer>>()
+  readonly #announcements = new Set<Promise<void>>()
+  #started: Promise<Started> | undefined
+  #isRefusing = false
+  #instancesStored = 0
+  #duplicates = 0
+  #bytesStored = 0
+  #failures = 0
+  #leftoversRemoved = 0
+
+  constructor({ directory, options, hooks, log, fileSystem = nodeFileSystem }: ObjectStoreOptions) {
+    this.#directory = directory
+    this.#options = options
+    this.#hooks = hooks
+    this.#log = log
+    this.#fileSystem = fileSystem
+    this.#template = parsePathTemplate(options.path)
+    this.#templateTags = tagsOf(this.#template.fields)
+    this.#tracker = new StudyTracker({
+      quietPeriodMs: options.studyQuietPeriodMs ?? undefined,
+      onCompleted: (study) => {
+        const announcement = notifyStudyCompleted(hooks.studyCompleted, study, log)
+        this.#announcements.add(announcement)
+        void announcement.then(() => this.#announcements.delete(announcement))
+      },
+    })
+  }
+
+  /**
+   * Makes the folder ready: created, its leftovers swept. Called again, it returns the same promise.
+   * @throws DICOMTAP_ERR_STO_DIRECTORY when the folder cannot be used.
+   */
+  async start(): Promise<void> {
+    await this.#start()
+  }
+
+  stats(): StorageStats {
+    return {
+      instancesStored: this.#instancesStored,
+      duplicates: this.#duplicates,
+      bytesStored: this.#bytesStored,
+      failures: this.#failures,
+      inFlight: this.#running.size,
+      leftoversRemoved: this.#leftoversRemoved,
+    }
+  }
+
+  /** The answer to a C-STORE request. Rejects when the association ends before the object is complete. */
+  store(request: CStoreRequest, operation: Operation): Promise<StatusAnswer> {
+    const running = this.#store(request, operation)
+    this.#running.add(running)
+    const done = (): void => void this.#running.delete(running)
+    running.then(done, done)
+    return running
+  }
+
+  associationEnded(association: object): void {
+    this.#tracker.associationEnded(association)
+  }
+
+  /** Waits for running stores, announces open studies and removes the staging folder. */
+  async stop(): Promise<void> {
+    await Promise.allSettled(this.#running)
+    this.#tracker.close()
+    await Promise.allSettled(this.#announcements)
+    const started = await this.#started?.catch(() => undefined)
+    await started?.usage?.stop()
+    await started?.staging.stop()
+  }
+
+  #start(): Promise<Started> {
+    this.#started ??= this.#open()
+    return this.#started
+  }
+
+  async #open(): Promise<Started> {
+    const fileSystem = this.#fileSystem
+    const { directoryMode, fileMode, durability, duplicates, minimumFreeSpace, quota } = this.#options
+    const isSynced = durability === 'fsync'
+    const root = await prepareDirectory(fileSystem, this.#directory, directoryMode, isSynced)
+    const staging = new StagingArea({ fileSystem, root, fileMode, directoryMode, onSwept: (objects) => this.#swept(objects) })
+    const syncer = isSynced ? new FolderSyncer(fileSystem, root) : undefined
+    const publisher = new Publisher({ fileSystem, duplicates, directoryMode, syncer })
+    await orDirectoryError(this.#directory, async () => {
+      await staging.start()
+      if (duplicates !== 'replace') await publisher.probeLinks(await staging.create())
+    })
+    if (!publisher.hasLinks) {
+      this.#log.warn('the file system of the storage folder has no hard links: let only one process store into it', {
+        directory: this.#directory,
+      })
+    }
+    const guard = new SpaceGuard({
+      fileSystem,
+      root,
+      minimumFreeBytes: minimumFreeSpace ?? undefined,
+      quotaBytes: quota ?? undefined,
+    })
+    const usage = quota === null ? undefined : new UsageCounter(fileSystem, root, guard)
+    // A large archive takes minutes to count, and is served meanwhile.
+    if (usage !== undefined) await Promise.race([usage.start(), delay(USAGE_COUNT_WAIT_MS, undefined, { ref: false })])
+    const acceptor = new Acceptor({
+      root,
+      template: this.#template,
+      publisher,
+      hooks: this.#hooks,
+      log: this.#log,
+      countsSpace: quota !== null,
+    })
+    return { staging, acceptor, guard, usage }
+  }
+
+  async #store(request: CStoreRequest, operation: Operation): Promise<StatusAnswer> {
+    try {
+      const started = await this.#start()
+      await this.#admit(started)
+      const reception = new Reception(this.#environment(started), request, operation, this.#tags())
+      try {
+        const file = await reception.receive()
+        // Nobody waits for the answer any more, so nobody will believe that it was stored.
+        operation.signal.throwIfAborted()
+        const publication = await started.acceptor.accept({ request, operation, head: reception.head, file })
+        this.#stored(publication, reception, request, operation)
+      } finally {
+        await reception.end()
+      }
+      return StoreStatus.Success
+    } catch (error) {
+      this.#failures += 1
+      return this.#answerTo(error)
+    }
+  }
+
+  #stored({ outcome, sizeBytes, replacedBytes }: Publication, reception: Reception, request: CStoreRequest, operation: Operation): void {
+    if (outcome !== 'kept') reception.settleStored(sizeBytes - replacedBytes)
+    const isDuplicate = outcome !== 'new'
+    this.#instancesStored += 1
+    if (isDuplicate) this.#duplicates += 1
+    this.#bytesStored += reception.receivedBytes
+    const studyInstanceUid = reception.head.uid(Tag.StudyInstanceUid)
+    const { association } = operation
+    if (this.#hooks.studyCompleted.taps.length > 0 && studyInstanceUid !== undefined) {
+      this.#tracker.add({ studyInstanceUid, callingAeTitle: association.callingAeTitle.trim(), isDuplicate, association })
+    }
+    if (this.#log.isEnabled('debug')) {
+      this.#log.debug('stored', {
+        association: association.id,
+        sopInstanceUid: request.affectedSopInstanceUid,
+        outcome,
+        sizeBytes,
+      })
+    }
+  }
+
+  /** Refusals and errors of the disk become answers; what is not about storing is left to the framework. */
+  #answerTo(error: unknown): StatusAnswer {
+    if (isStatusError(error)) {
+      const { status, errorComment, offendingElements } = error
+      return { status, errorComment, offendingElements }
+    }
+    const failure = describeSystemError(error)
+    if (failure !== undefined) {
+      this.#log.error('an object could not be stored', { error: failure })
+      return answerToSystemError(systemCode(error) ?? '')
+    }
+    if (error instanceof DicomtapError && error.code === 'DICOMTAP_ERR_STO_DIRECTORY') {
+      this.#log.error(error.message, {})
+      return { status: StoreStatus.OutOfResources, errorComment: 'Out of resources' }
+    }
+    throw error
+  }
+
+  #environment({ staging, guard }: Started): ReceptionEnvironment {
+    const { maximumObjectBytes, checkSopInstance, sha256, durability } = this.#options
+    return {
+      pool: this.#pool,
+      staging,
+      guard,
+      tracker: this.#hooks.studyCompleted.taps.length > 0 ? this.#tracker : undefined,
+      maximumObjectBytes: maximumObjectBytes ?? undefined,
+      checkSopInstance,
+      sha256,
+      isSynced: durability === 'fsync',
+    }
+  }
+
+  /** A handler of `filePath` may ask for any field. */
+  #tags(): readonly number[] {
+    return this.#hooks.filePath.taps.length > 0 ? tagsOf() : this.#templateTags
+  }
+
+  async #admit({ guard, usage }: Started): Promise<void> {
+    await guard.admit()
+    if (guard.isOverQuota(1)) await usage?.recountWhenFull()
+    const isFull = guard.isFull(1)
+    if (isFull !== this.#isRefusing) {
+      this.#isRefusing = isFull
+      const fields = { directory: this.#directory, storedBytes: usage === undefined ? undefined : guard.storedBytes }
+      if (isFull) this.#log.error('out of space: objects are refused with A700', fields)
+      else this.#log.info('there is space again: objects are accepted', fields)
+    }
+    if (isFull) throw new StatusError(StoreStatus.OutOfResources, { errorComment: 'Out of space' })
+  }
+
+  #swept(objects: number): void {
+    this.#leftoversRemoved += objects
+    this.#log.info('removed unfinished objects of a process that is gone', { objects, directory: this.#directory })
+  }
+}

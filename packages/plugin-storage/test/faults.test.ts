@@ -1,0 +1,261 @@
+import test from 'ava'
+import path from 'node:path'
+import { FaultyFileSystem } from './support/faulty-file-system.js'
+import { storeFixture } from './support/store-fixture.js'
+import { dataSetOf, requestFor } from './support/objects.js'
+
+const FILE = path.join('1.2.3', '1.2.3.4', '1.2.3.4.5.dcm')
+
+/** A store whose next calls can be made to fail; what the start needs is behind it. */
+async function startedFixture(t: Parameters<typeof storeFixture>[0], options: Record<string, unknown> = {}) {
+  const faulty = new FaultyFileSystem()
+  const fixture = await storeFixture(t, { fileSystem: faulty.fileSystem, options: { durability: 'fsync', ...options } })
+  await fixture.store.start()
+  faulty.calls.length = 0
+  return { ...fixture, faulty }
+}
+
+for (const [call, code, status] of [
+  ['open', 'EACCES', 0x0110],
+  ['open', 'EMFILE', 0xa700],
+  ['open', 'EROFS', 0x0110],
+  ['open', 'ENOSPC', 0xa700],
+  ['write', 'ENOSPC', 0xa700],
+  ['write', 'EDQUOT', 0xa700],
+  ['write', 'EIO', 0x0110],
+  ['write', 'EFBIG', 0xa700],
+  ['fsync', 'EIO', 0x0110],
+  ['fsync', 'ENOSPC', 0xa700],
+  ['close', 'EDQUOT', 0xa700],
+  ['makeFolders', 'ENOSPC', 0xa700],
+  ['makeFolders', 'EACCES', 0x0110],
+  ['makeFolders', 'ENOTDIR', 0x0110],
+  ['link', 'EIO', 0x0110],
+  ['link', 'ENAMETOOLONG', 0x0110],
+  ['link', 'EXDEV', 0x0110],
+  ['rename', 'EIO', 0x0110],
+  ['rename', 'ENAMETOOLONG', 0x0110],
+] as const) {
+  test(`${call} fails with ${code}: ${status.toString(16)}, nothing is left, and the next object is stored`, async (t) => {
+    const { send, sendBytes, files, faulty, log } = await startedFixture(t, call === 'rename' ? { duplicates: 'replace' } : {})
+    faulty.fail(call, code)
+    const answer = await sendBytes(dataSetOf({ pixelBytes: 600_000 }))
+    t.like(answer, { status })
+    t.notRegex((answer as { errorComment: string }).errorComment, /E[A-Z]+|\/|SENDER|1\.2\./, 'the peer is told nothing of the inside')
+    faulty.heal()
+    t.deepEqual(await files(), [])
+    const errors = log.filter((line) => line.level === 'error')
+    t.is(errors.length, 1)
+    t.regex(String((errors[0]?.fields?.['error'] as Error).message), new RegExp(code))
+    t.is(await send(), 0)
+    t.deepEqual(await files(), [FILE])
+  })
+}
+
+for (const skips of [0, 1, 2]) {
+  test(`a full disk at write ${skips + 1} of a large object is noticed`, async (t) => {
+    const { send, files, faulty, store } = await startedFixture(t)
+    faulty.fail('write', 'ENOSPC', { skips, times: 1 })
+    t.is(await send({ pixelBytes: 600_000 }), 0xa700)
+    t.deepEqual(await files(), [])
+    t.is(store.stats().inFlight, 0)
+  })
+}
+
+test('a write that takes only a part is continued', async (t) => {
+  const faulty = new FaultyFileSystem()
+  const { write } = faulty.fileSystem
+  const fileSystem = {
+    ...faulty.fileSystem,
+    write: (descriptor: number, buffer: Uint8Array, offset: number, length: number) => write(descriptor, buffer, offset, Math.min(length, 1000)),
+  }
+  const { send, read } = await storeFixture(t, { fileSystem })
+  t.is(await send({ pixelBytes: 600_000 }), 0)
+  const dataSet = dataSetOf({ pixelBytes: 600_000 })
+  t.deepEqual((await read(FILE)).subarray(-dataSet.length), dataSet)
+})
+
+test('a sync of the folder that fails takes the name back', async (t) => {
+  const { send, files, faulty } = await startedFixture(t)
+  // The first is that of the file.
+  faulty.fail('fsync', 'EIO', { skips: 1 })
+  t.is(await send(), 0x0110)
+  t.deepEqual(await files(), [])
+  faulty.heal()
+  t.is(await send(), 0)
+})
+
+test('before 0000, file and folders are synced, each after its change', async (t) => {
+  const { send, faulty, directory } = await startedFixture(t)
+  t.is(await send(), 0)
+  const { calls } = faulty
+  const indexOf = (call: string): number => {
+    const index = calls.findIndex((line) => line.startsWith(call))
+    t.true(index >= 0, `${call} in ${JSON.stringify(calls)}`)
+    return index
+  }
+  const write = indexOf('write')
+  const sync = indexOf('fsync')
+  const links = calls.flatMap((line, index) => (line.startsWith('link') ? [index] : []))
+  const linked = links.at(-1) as number
+  t.true(write < sync && sync < linked, 'the bytes are on the disk before the name is')
+  for (const folder of ['1.2.3/1.2.3.4', '1.2.3', '']) {
+    const opened = calls.indexOf(`open ${path.join(directory, folder)}`)
+    t.true(opened > linked, `${folder || 'the storage folder'} is synced after the name was given`)
+  }
+  t.is(calls.filter((line) => line === 'fsync').length, 4)
+})
+
+test('folders that are durable are not synced again, except for the one that got a new name', async (t) => {
+  const { send, faulty } = await startedFixture(t)
+  t.is(await send({ sopInstanceUid: '1.1' }), 0)
+  faulty.calls.length = 0
+  t.is(await send({ sopInstanceUid: '1.2' }), 0)
+  t.is(faulty.calls.filter((line) => line === 'fsync').length, 2)
+})
+
+test('objects that come into a folder at the same time share its sync', async (t) => {
+  const { send, faulty, directory } = await startedFixture(t)
+  t.is(await send({ sopInstanceUid: '1.0' }), 0)
+  faulty.calls.length = 0
+  const statuses = await Promise.all(Array.from({ length: 20 }, (_, i) => send({ sopInstanceUid: `1.1.${i}` })))
+  t.deepEqual(new Set(statuses), new Set([0]))
+  const folder = path.join(directory, '1.2.3', '1.2.3.4')
+  const syncs = faulty.calls.filter((line) => line === `open ${folder}`).length
+  t.true(syncs >= 1 && syncs < 20, `${syncs} syncs for 20 objects`)
+})
+
+test('a sync that began before a name was given does not count for it', async (t) => {
+  const { send, faulty, directory } = await startedFixture(t)
+  t.is(await send({ sopInstanceUid: '1.0' }), 0)
+  const folder = path.join(directory, '1.2.3', '1.2.3.4')
+  let release!: () => void
+  const gate = new Promise<void>((resolve) => (release = resolve))
+  let reached!: () => void
+  const running = new Promise<void>((resolve) => (reached = resolve))
+  faulty.calls.length = 0
+  // fsync 1 is that of the first file, fsync 2 that of the folder: it hangs.
+  faulty.before('fsync', () => {
+    faulty.before('fsync', () => {
+      reached()
+      return gate
+    })
+  })
+  const first = send({ sopInstanceUid: '1.1' })
+  await running
+  const second = send({ sopInstanceUid: '1.2' })
+  await waitFor(() => faulty.calls.some((line) => line.startsWith('link') && line.endsWith('1.2.dcm')))
+  release()
+  t.deepEqual(await Promise.all([first, second]), [0, 0])
+  const lastLink = faulty.calls.findIndex((line) => line.startsWith('link') && line.endsWith('1.2.dcm'))
+  t.true(faulty.calls.lastIndexOf(`open ${folder}`) > lastLink, 'another sync of the folder started after the second name')
+})
+
+test('a kept file is synced before it stands for another object', async (t) => {
+  const { send, faulty, directory } = await startedFixture(t, { duplicates: 'keep' })
+  t.is(await send({ fill: 1 }), 0)
+  faulty.calls.length = 0
+  t.is(await send({ fill: 2 }), 0)
+  t.true(faulty.calls.indexOf(`open ${path.join(directory, FILE)}`) > 0)
+})
+
+test('a stalled disk delays the object and nothing else', async (t) => {
+  const { send, faulty, store, files } = await startedFixture(t)
+  let release!: () => void
+  const gate = new Promise<void>((resolve) => (release = resolve))
+  let reached!: () => void
+  const stalled = new Promise<void>((resolve) => (reached = resolve))
+  faulty.before('write', () => {
+    reached()
+    return gate
+  })
+  const slow = send({ sopInstanceUid: '1.1', pixelBytes: 2_000_000 })
+  await stalled
+  t.is(await send({ sopInstanceUid: '1.2' }), 0, 'another one is stored meanwhile')
+  t.is(store.stats().inFlight, 1)
+  t.false((await files()).some((file) => file.endsWith('1.1.dcm')), 'an incomplete object has no name')
+  release()
+  t.is(await slow, 0)
+})
+
+test('a slow disk makes the sender wait: no more than two buffers are taken', async (t) => {
+  const { faulty, store } = await startedFixture(t)
+  let release!: () => void
+  const gate = new Promise<void>((resolve) => (release = resolve))
+  let reached!: () => void
+  const stalled = new Promise<void>((resolve) => (reached = resolve))
+  faulty.before('write', () => {
+    reached()
+    return gate
+  })
+  const [request, operation] = requestFor(dataSetOf({ pixelBytes: 5_000_000 }))
+  const answer = store.store(request, operation)
+  await stalled
+  // Everything that can go on without the disk has done so after a turn of the event loop.
+  await new Promise((resolve) => setImmediate(resolve))
+  t.true(request.dataSet.receivedBytes <= 2 * 256 * 1024 + 65536, `${request.dataSet.receivedBytes} bytes were taken`)
+  release()
+  t.is(await answer, 0)
+})
+
+test('a link that the system refuses once the store runs does not fall back to overwriting', async (t) => {
+  const { send, faulty, files } = await startedFixture(t)
+  faulty.fail('link', 'EPERM')
+  t.is(await send(), 0x0110)
+  t.deepEqual(await files(), [])
+})
+
+test('an object whose temporary file cannot be removed is no reason to fail', async (t) => {
+  const { send, faulty } = await startedFixture(t)
+  faulty.fail('unlink', 'EIO', { times: 1 })
+  t.is(await send(), 0)
+})
+
+test('below minimumFreeSpace objects are refused with A700 until there is space again', async (t) => {
+  const faulty = new FaultyFileSystem()
+  let free = 10_000_000
+  const fileSystem = { ...faulty.fileSystem, freeBytes: async () => free }
+  const { send, store, files, log } = await storeFixture(t, { fileSystem, options: { minimumFreeSpace: '9 MB' } })
+  t.is(await send({ sopInstanceUid: '1.1', pixelBytes: 2_000_000 }), 0xa700, 'too large for what is left')
+  t.is(await send({ sopInstanceUid: '1.2', pixelBytes: 10_000 }), 0)
+  t.is((await files()).length, 1)
+  free = 1000
+  // What is known is used for a second at most.
+  await waitFor(async () => (await send({ sopInstanceUid: '1.3' })) === 0xa700)
+  free = 10_000_000
+  await waitFor(async () => (await send({ sopInstanceUid: '1.4' })) === 0)
+  t.is(store.stats().inFlight, 0)
+  t.is(log.filter((line) => line.message.startsWith('out of space')).length, 1, 'told once')
+  t.is(log.filter((line) => line.message.startsWith('there is space again')).length, 1)
+})
+
+test('free space that cannot be told is no reason to refuse', async (t) => {
+  const faulty = new FaultyFileSystem()
+  faulty.fail('freeBytes', 'ENOSYS')
+  const { send } = await storeFixture(t, { fileSystem: faulty.fileSystem, options: { minimumFreeSpace: '1 GB' } })
+  t.is(await send(), 0)
+})
+
+test('quota: what is in the folder counts, what is freed counts no longer', async (t) => {
+  const first = await storeFixture(t)
+  t.is(await first.send({ sopInstanceUid: '1.1', pixelBytes: 500_000 }), 0)
+  await first.store.stop()
+  const { send, files, store } = await storeFixture(t, { directory: first.directory, options: { quota: '1 MB', duplicates: 'replace' } })
+  await store.start()
+  t.is(await send({ sopInstanceUid: '1.2', pixelBytes: 400_000 }), 0)
+  await waitFor(async () => (await send({ sopInstanceUid: '1.3', pixelBytes: 400_000 })) === 0xa700)
+  t.is(await send({ sopInstanceUid: '1.2', pixelBytes: 10_000 }), 0)
+  t.is(await send({ sopInstanceUid: '1.4', pixelBytes: 300_000 }), 0)
+  t.is((await files()).length, 3)
+})
+
+test('quota: objects at once are counted before they are complete', async (t) => {
+  const { send } = await storeFixture(t, { options: { quota: '1 MB' } })
+  const answers = await Promise.all([1, 2, 3, 4].map((i) => send({ sopInstanceUid: `1.${i}`, pixelBytes: 400_000 })))
+  t.true(answers.filter((status) => status === 0).length <= 2)
+  t.true(answers.includes(0xa700))
+})
+
+async function waitFor(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setImmediate(resolve))
+}

@@ -1,0 +1,112 @@
+import test from 'ava'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { nodeFileSystem } from '../dist/file-system.js'
+import { currentProcess, isRunning, parseStagingFolderName, stagingFolderName, type ProcessIdentity } from '../dist/process-identity.js'
+import { sweepLeftovers } from '../dist/sweep.js'
+import { storeFixture, temporaryFolder } from './support/store-fixture.js'
+
+const here = currentProcess()
+
+/** A process that was there and is gone. */
+async function goneProcess(): Promise<ProcessIdentity> {
+  const child = spawn(process.execPath, ['-e', ''])
+  const { pid } = child
+  await once(child, 'exit')
+  return { ...here, pid: pid as number, startTicks: here.startTicks + 1 }
+}
+
+async function stagingFolder(directory: string, owner: ProcessIdentity, files: readonly string[]): Promise<string> {
+  const folder = path.join(directory, '.dicomtap', 'partial', stagingFolderName(owner))
+  await mkdir(folder, { recursive: true })
+  for (const file of files) await writeFile(path.join(folder, file), 'unfinished')
+  return folder
+}
+
+const partial = (directory: string): string => path.join(directory, '.dicomtap', 'partial')
+
+test('the name of a staging folder says whose it is', (t) => {
+  const name = stagingFolderName(here)
+  t.deepEqual(parseStagingFolderName(name), here)
+  t.not(stagingFolderName(here), name)
+  for (const other of ['backup', '..', 'x-1-2-3', `${name}-old`]) t.is(parseStagingFolderName(other), undefined)
+})
+
+test('whether a process runs is known for this machine', async (t) => {
+  t.true(isRunning(here, here))
+  t.false(isRunning(await goneProcess(), here))
+  t.is(isRunning({ ...here, hostKey: '000000000000' }, here), undefined, 'another machine')
+  // The number of this process in the hands of an earlier one; only Linux tells the difference.
+  t.is(isRunning({ ...here, startTicks: here.startTicks + 1 }, here), process.platform === 'linux' ? false : undefined)
+})
+
+test('what a crash left behind is removed at the start, counted and logged', async (t) => {
+  const directory = await temporaryFolder(t)
+  await stagingFolder(directory, await goneProcess(), ['1.part', '2.part', 'alive'])
+  const { store, log } = await storeFixture(t, { directory })
+  await store.start()
+  t.is((await readdir(partial(directory))).length, 1, 'the own one')
+  t.is(store.stats().leftoversRemoved, 2)
+  t.like(log.find((line) => line.level === 'info'), { fields: { objects: 2 } })
+})
+
+test('what belongs to a running process, or to nobody we know, is left alone', async (t) => {
+  const directory = await temporaryFolder(t)
+  const first = await storeFixture(t, { directory })
+  await first.store.start()
+  const foreign = path.join(partial(directory), 'backup')
+  await mkdir(foreign)
+  await writeFile(path.join(foreign, '1.part'), 'mine')
+  await writeFile(path.join(partial(directory), 'note.txt'), 'mine')
+  const other = await stagingFolder(directory, { ...here, hostKey: '0123456789ab' }, ['1.part', 'alive'])
+  const second = await storeFixture(t, { directory })
+  await second.store.start()
+  t.is((await readdir(partial(directory))).length, 5)
+  t.deepEqual((await readdir(other)).sort(), ['1.part', 'alive'])
+  t.is(second.store.stats().leftoversRemoved, 0)
+  t.is(await first.send(), 0)
+})
+
+test('of another machine, what has been silent for long is removed', async (t) => {
+  const directory = await temporaryFolder(t)
+  const silent = await stagingFolder(directory, { ...here, hostKey: '0123456789ab' }, ['1.part', 'alive'])
+  const old = new Date(Date.now() - 3_600_000)
+  await utimes(path.join(silent, 'alive'), old, old)
+  const neverBeat = await stagingFolder(directory, { ...here, hostKey: '0123456789ab' }, ['7.part'])
+  await utimes(neverBeat, old, old)
+  const { store } = await storeFixture(t, { directory })
+  await store.start()
+  t.is(store.stats().leftoversRemoved, 2)
+})
+
+test('two that sweep at once do not disturb each other', async (t) => {
+  const directory = await temporaryFolder(t)
+  const gone = await goneProcess()
+  for (let i = 0; i < 5; i++) await stagingFolder(directory, gone, ['1.part', '2.part'])
+  const options = { fileSystem: nodeFileSystem, partialDirectory: partial(directory), ownName: '', here, nowMs: Date.now() }
+  await Promise.all([sweepLeftovers(options), sweepLeftovers(options)])
+  // What one of them could not finish, because the other was at it, the next sweep does.
+  await sweepLeftovers(options)
+  t.deepEqual(await readdir(partial(directory)), [])
+})
+
+test('a store that is stopped leaves no staging folder', async (t) => {
+  const { store, send, directory } = await storeFixture(t)
+  t.is(await send(), 0)
+  await store.stop()
+  t.deepEqual(await readdir(partial(directory)), [])
+})
+
+test('stopping waits for objects that are being stored', async (t) => {
+  const { store, send, files } = await storeFixture(t)
+  let release!: () => void
+  const until = new Promise<void>((resolve) => (release = resolve))
+  const answer = send({ pixelBytes: 300_000 }, { pause: { at: 100_000, until } })
+  const stopped = store.stop()
+  release()
+  await stopped
+  t.is(await answer, 0)
+  t.is((await files()).length, 1)
+})

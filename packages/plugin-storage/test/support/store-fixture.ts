@@ -1,0 +1,103 @@
+import type { ApplicationEntity, Logger, StatusAnswer } from '@dicomtap/framework'
+import type { ExecutionContext } from 'ava'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import type { FileSystem } from '../../dist/file-system.js'
+import { type StorageHooks, storageHooks } from '../../dist/hooks.js'
+import { storageOptions } from '../../dist/options.js'
+import { ObjectStore } from '../../dist/store.js'
+import { type ObjectValues, dataSetOf, type RequestOptions, requestFor } from './objects.js'
+
+export interface LogLine {
+  readonly level: string
+  readonly message: string
+  readonly fields: Record<string, unknown> | undefined
+}
+
+export function recordingLogger(lines: LogLine[]): Logger {
+  const at =
+    (level: string) =>
+    (message: string, fields?: Record<string, unknown>): void => {
+      lines.push({ level, message, fields })
+    }
+  const logger: Logger = {
+    error: at('error'),
+    warn: at('warn'),
+    info: at('info'),
+    debug: at('debug'),
+    trace: at('trace'),
+    child: () => logger,
+    isEnabled: () => true,
+  }
+  return logger
+}
+
+/** A folder that is removed when the test is over. */
+export async function temporaryFolder(t: ExecutionContext): Promise<string> {
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'dicomtap-storage-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+export interface StoreFixture {
+  readonly store: ObjectStore
+  readonly directory: string
+  readonly hooks: StorageHooks
+  readonly log: LogLine[]
+  /** Stores one object and gives the status of the answer. */
+  send(values?: ObjectValues, options?: RequestOptions): Promise<number>
+  /** The same with the bytes of a data set. */
+  sendBytes(bytes: Buffer, options?: RequestOptions): Promise<StatusAnswer>
+  /** Every file in the folder but the heartbeat, relative and sorted. */
+  files(): Promise<string[]>
+  read(relativePath: string): Promise<Buffer>
+}
+
+export interface FixtureOptions {
+  directory?: string
+  fileSystem?: FileSystem
+  options?: Record<string, unknown>
+}
+
+export function statusOf(answer: StatusAnswer): number {
+  return typeof answer === 'number' ? answer : answer.status
+}
+
+/** All files below a folder, relative and sorted, without heartbeats. */
+export async function filesIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  return entries
+    .filter((entry) => !entry.isDirectory() && entry.name !== 'alive')
+    .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)))
+    .sort()
+}
+
+/** An object store on a temporary folder, stopped when the test is over. */
+export async function storeFixture(t: ExecutionContext, { directory, fileSystem, options = {} }: FixtureOptions = {}): Promise<StoreFixture> {
+  const folder = directory ?? (await temporaryFolder(t))
+  const log: LogLine[] = []
+  const hooks = storageHooks({} as ApplicationEntity)
+  const store = new ObjectStore({
+    directory: folder,
+    options: storageOptions.parse({ directory: folder, minimumFreeSpace: null, durability: 'close', ...options }),
+    hooks,
+    log: recordingLogger(log),
+    ...(fileSystem === undefined ? {} : { fileSystem }),
+  })
+  t.teardown(() => store.stop())
+  const sendBytes = (bytes: Buffer, request?: RequestOptions): Promise<StatusAnswer> => store.store(...requestFor(bytes, request))
+  return {
+    store,
+    directory: folder,
+    hooks,
+    log,
+    sendBytes,
+    send: async (values = {}, request = {}) => {
+      const sopInstanceUid = values.sopInstanceUid ?? '1.2.3.4.5'
+      return statusOf(await sendBytes(dataSetOf(values), { sopInstanceUid, ...request }))
+    },
+    files: () => filesIn(folder),
+    read: (relativePath) => readFile(path.join(folder, relativePath)),
+  }
+}
