@@ -40,7 +40,7 @@ export async function fillManifest(file: string, { name, version, without, tarba
 }
 
 /** Before 1.0 all packages have one version and plugins fit every later one below 1.0. */
-function peerRange(version: string): string {
+export function peerRange(version: string): string {
   return version.startsWith('0.') ? `>=${version} <1` : `^${version}`
 }
 

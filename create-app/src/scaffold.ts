@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Answers } from './answers.ts'
-import { fillManifest } from './manifest.ts'
+import { fillManifest, peerRange } from './manifest.ts'
 import { exportNameOf, packageNameOf, pluginPackageNameOf } from './names.ts'
 import { runCommand } from './package-manager.ts'
 import { SERVICE_NAMES, SERVICES } from './services.ts'
@@ -50,7 +50,7 @@ export async function scaffold(answers: Answers, { version, overwrite, tarballs,
   undo.drafts.add(draft)
   try {
     const template = answers.template === 'plugin' ? 'plugin' : `scp-${answers.language}`
-    const files = await copyTemplate(template, draft, fillOf(answers))
+    const files = await copyTemplate(template, draft, fillOf(answers, version))
     await fillManifest(join(draft, 'package.json'), {
       name: projectName(answers),
       version,
@@ -74,12 +74,13 @@ export function projectName({ template, target }: Answers): string {
   return template === 'plugin' ? pluginPackageNameOf(target) : packageNameOf(target)
 }
 
-function fillOf(answers: Answers): Fill {
+function fillOf(answers: Answers, version: string): Fill {
   const { aeTitle, port, services, packageManager, target } = answers
   const pluginName = pluginPackageNameOf(target)
   return {
     values: {
       name: projectName(answers),
+      frameworkRange: peerRange(version),
       exportName: exportNameOf(pluginName),
       aeTitle,
       aeTitleJson: JSON.stringify(aeTitle),
