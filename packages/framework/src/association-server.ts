@@ -9,6 +9,7 @@ import type { AssociationSettings } from './association/settings.ts'
 import { DEFAULT_PORT } from './config/defaults.ts'
 import type { ListenerOptions } from './config/types.ts'
 import { takeOver } from './dul/take-over.ts'
+import type { TransportSocket } from './dul/transport.ts'
 import { DicomtapError } from './errors/index.ts'
 import type { HandlerBindings } from './hooks/bindings.ts'
 import type { HookHandler, HookName } from './hooks/types.ts'
@@ -139,25 +140,36 @@ export class AssociationServer {
     return this.bindings.handlers(name)
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close()
-  }
-
-  #connected(socket: Socket): void {
+  /**
+   * Takes a connection that came another way than through the listening socket: an in-memory one of
+   * `@dicomtap/framework/testing`, or one that another server accepted. From here on it is treated as
+   * one of this listener's own.
+   *
+   * @returns undefined when the connection was cut, because too many wait without an association request.
+   */
+  inject(socket: TransportSocket): Association | undefined {
     const { registry, log } = this.#environment
     const settings = this.#environment.settings()
     if (!registry.hasRoomFor(settings.limits.maximumPendingAssociations)) {
       log.warn('a connection was cut: too many wait without an association request', { remoteAddress: socket.remoteAddress })
       socket.destroy()
-      return
+      return undefined
     }
+    return new Association(this.#environment.environmentFor(this, settings), socket)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #connected(accepted: Socket): void {
     // Gone between accept and now: there is nobody to talk to.
-    if (socket.remoteAddress === undefined) {
-      socket.destroy()
+    if (accepted.remoteAddress === undefined) {
+      accepted.destroy()
       return
     }
-    const taken = takeOver(socket)
-    void new Association(this.#environment.environmentFor(this, settings), taken)
-    taken.resume()
+    const socket = takeOver(accepted)
+    this.inject(socket)
+    socket.resume()
   }
 }
