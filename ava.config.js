@@ -1,5 +1,5 @@
 export default {
-  files: ['packages/*/dist-test/**/*.test.js', 'create-app/dist-test/**/*.test.js', 'examples/*/dist-test/**/*.test.js'],
+  files: ['packages/*/dist-test/**/*.test.js', 'create-app/dist-test/**/*.test.js', 'examples/*/dist-test/**/*.test.js', 'docs/dist-test/**/*.test.js'],
   timeout: '60s',
   concurrency: 3,
 }
