@@ -1,0 +1,67 @@
+import { execFileSync } from 'node:child_process'
+import { cpus, release, totalmem } from 'node:os'
+
+/** What stands above the tables: without it they mean nothing. */
+export function machine(dcmtk) {
+  const [{ model }] = cpus()
+  return [
+    `${new Date().toISOString().slice(0, 10)}; ${cpus().length} cores, ${model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`,
+    `${process.platform} ${release()}; Node ${process.version}; DCMTK ${dcmtk ?? 'not installed'}; commit ${commit()}`,
+  ].join('\n')
+}
+
+/**
+ * One workload as a table: `median (min-max)` of each metric, and how many times as fast as each other
+ * server the first one is. The ratio is taken within each repetition, where both ran in turn.
+ */
+export function table(workload, servers, results) {
+  const [primary] = workload.metrics
+  const [baseline] = servers
+  const head = ['', ...workload.metrics.map(({ name }) => name), `${baseline} is x as fast`]
+  const rows = servers.flatMap((server) => {
+    const of = results.filter((result) => result.server === server)
+    if (of.length === 0) return []
+    const good = of.filter(({ error }) => error === undefined)
+    const cells = workload.metrics.map(({ of: value, digits }) => spread(good.map(value), digits))
+    const ratio = server === baseline ? '' : spread(ratios(primary, good, results.filter((result) => result.server === baseline)), 2)
+    return [[server, ...cells, ratio], ...problemsOf(of)]
+  })
+  return `${workload.title}\n\n${markdown(head, rows)}`
+}
+
+function ratios({ of, isLessBetter }, others, baselines) {
+  return others.map((other) => {
+    const own = baselines.find(({ repetition, error }) => repetition === other.repetition && error === undefined)
+    if (own === undefined) return undefined
+    return isLessBetter ? of(other) / of(own) : of(own) / of(other)
+  })
+}
+
+/** A server that failed, or answered something else than 0000, has no speed. */
+function problemsOf(results) {
+  const problems = results.map(({ error, failures }) => error ?? (failures === undefined ? undefined : `answered ${JSON.stringify(failures)}`))
+  return [...new Set(problems)].filter((problem) => problem !== undefined).map((problem) => [`^ ${problem}`])
+}
+
+function spread(values, digits) {
+  const known = values.filter((value) => Number.isFinite(value)).sort((a, b) => a - b)
+  if (known.length === 0) return '-'
+  const middle = known.length / 2
+  const median = known.length % 2 === 1 ? known[Math.floor(middle)] : (known[middle - 1] + known[middle]) / 2
+  const [least, most] = [known[0], known.at(-1)].map((value) => value.toFixed(digits))
+  return least === most ? least : `${median.toFixed(digits)} (${least}-${most})`
+}
+
+function markdown(head, rows) {
+  const widths = head.map((name, column) => Math.max(name.length, ...rows.map((row) => (row.length === 1 ? 0 : row[column].length))))
+  const line = (cells) => `| ${widths.map((width, column) => (cells[column] ?? '').padEnd(width)).join(' | ')} |`
+  return [line(head), `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...rows.map(line)].join('\n')
+}
+
+function commit() {
+  try {
+    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', cwd: import.meta.dirname, stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+  } catch {
+    return 'unknown'
+  }
+}

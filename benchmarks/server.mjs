@@ -1,0 +1,45 @@
+#!/usr/bin/env node
+// The dicomtap server that the benchmarks measure: verification and storage, nothing logged.
+//   node server.mjs --port 11112 --directory ./data --durability close
+//   node server.mjs --port 11112 --discard            takes objects and drops their bytes
+import { parseArgs } from 'node:util'
+import { ApplicationEntity, definePlugin, storageSopClasses } from '@dicomtap/framework'
+import { verification } from '@dicomtap/plugin-verification'
+
+const { values } = parseArgs({
+  options: {
+    port: { type: 'string' },
+    directory: { type: 'string' },
+    durability: { type: 'string', default: 'fsync' },
+    discard: { type: 'boolean', default: false },
+  },
+})
+
+const MAXIMUM_ASSOCIATIONS = 1000
+
+/** The protocol alone: every byte arrives at a sink, which drops it. */
+const discard = definePlugin({
+  name: 'discard',
+  apply(api) {
+    const transferSyntaxes = ['1.2.840.10008.1.2.1', '1.2.840.10008.1.2', '1.2.840.10008.1.2.4.50']
+    for (const { uid } of storageSopClasses()) api.supportSopClass({ uid, transferSyntaxes })
+    api.hooks.cStore.tapPromise(async ({ dataSet }) => {
+      await dataSet.pipeTo({ write: () => undefined })
+      return 0x0000
+    })
+  },
+})
+
+const ae = new ApplicationEntity({
+  aeTitle: 'BENCHMARK',
+  logLevel: 'warn',
+  limits: { maximumAssociations: MAXIMUM_ASSOCIATIONS, maximumPendingAssociations: MAXIMUM_ASSOCIATIONS },
+})
+await ae.use(verification(), values.discard ? discard() : await storagePlugin())
+await ae.listen({ port: Number(values.port ?? 11_112), host: '127.0.0.1' })
+process.once('SIGTERM', () => void ae.close({ deadlineMs: 1000 }).then(() => process.exit(0)))
+
+async function storagePlugin() {
+  const { storage } = await import('@dicomtap/plugin-storage')
+  return storage({ directory: values.directory ?? './data', durability: values.durability })
+}
