@@ -28,7 +28,8 @@ export class ByteWriter {
   }
 
   uint8(value: number): void {
-    this.#bytes[this.#reserve(1)] = value
+    const at = this.#reserve(1)
+    this.#bytes[at] = value
   }
 
   uint16(value: number): void {
@@ -38,7 +39,8 @@ export class ByteWriter {
   }
 
   uint32(value: number): void {
-    this.setUint32(this.#reserve(4), value)
+    const at = this.#reserve(4)
+    this.setUint32(at, value)
   }
 
   /** Overwrites four bytes, e.g. a length that is known only now. */

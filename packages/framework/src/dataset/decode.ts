@@ -71,7 +71,7 @@ class DataSetBuilder implements StructureVisitor {
     const name = this.#dictionary.nameOf(tag)
     if (Object.hasOwn(dataset, name)) return
     const bytes = this.#bytes.subarray(start, end)
-    this.#valuesLeft -= countValues(vr, bytes, this.#valuesLeft)
+    this.#valuesLeft -= countValues(vr, bytes)
     if (this.#valuesLeft < 0) throw new DicomtapError('DICOMTAP_ERR_DS_TOO_LARGE', `${tagText(tag)} has too many values`)
     if (vr === 'xs') {
       dataset[name] = null

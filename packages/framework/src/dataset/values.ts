@@ -1,4 +1,4 @@
-import { decodeText } from './character-sets.ts'
+import { decodeText, isReset } from './character-sets.ts'
 import type { CharacterSet } from './character-sets.ts'
 import { VRS } from './vr.ts'
 
@@ -45,17 +45,29 @@ export function decodeValues(
   }
 }
 
-/** How many values {@link decodeValues} will make, but no more than `most` + 1: counted before they take memory. */
-export function countValues(vr: string, bytes: Buffer, most: number): number {
+/**
+ * How many values {@link decodeValues} will make: counted before they take memory and time. Text that
+ * switches repertoires costs as much per switch as several values.
+ */
+export function countValues(vr: string, bytes: Buffer): number {
   const { kind, unitBytes } = VRS[vr] ?? { kind: 'bytes', unitBytes: 1 }
   if (kind === 'integer' || kind === 'float' || kind === 'tag') return Math.ceil(bytes.length / unitBytes)
-  if (kind === 'bytes' || SINGLE_TEXT.has(vr)) return 1
-  let count = 1
-  for (let at = bytes.indexOf(BACKSLASH); at >= 0 && count <= most; at = bytes.indexOf(BACKSLASH, at + 1)) count++
-  return count
+  if (kind === 'bytes') return 1
+  if (ENCODED_TEXT.has(vr) && bytes.includes(ESCAPE)) {
+    return 1 + COST_OF_SWITCH * countWhere(bytes, (byte) => byte === ESCAPE || isReset(byte, '\\^='))
+  }
+  return SINGLE_TEXT.has(vr) ? 1 : 1 + countWhere(bytes, (byte) => byte === BACKSLASH)
 }
 
 const BACKSLASH = 0x5c
+const ESCAPE = 0x1b
+const COST_OF_SWITCH = 4
+
+function countWhere(bytes: Buffer, matches: (byte: number) => boolean): number {
+  let count = 0
+  for (let at = 0; at < bytes.length; at++) if (matches(bytes[at] as number)) count++
+  return count
+}
 
 function decodeTexts(vr: string, bytes: Buffer, characterSet: CharacterSet): string[] {
   const isSingle = SINGLE_TEXT.has(vr)
