@@ -126,12 +126,11 @@ export const ERROR_NOTES = {
     remedy: 'Nothing: that is what `kill()` is for.',
   },
   DICOMTAP_ERR_ACSE_REJECTED: {
-    cause: 'Reserved for the requestor role. A rejection that this side sends is no error: see the hook `associationRejected`.',
-    remedy: 'Nothing to do.',
-    isReserved: true,
+    cause: '`testScu` of `@dicomtap/framework/testing` was rejected; the A-ASSOCIATE-RJ is the `cause`. A rejection that this side sends is no error: see the hook `associationRejected`.',
+    remedy: 'The message says why, in the words of the standard.',
   },
   DICOMTAP_ERR_ACSE_ABORTED: {
-    cause: 'The reason of `operation.signal` when the association was aborted, by either side, or the connection was lost.',
+    cause: 'The reason of `operation.signal` when the association was aborted, by either side, or the connection was lost. `testScu` throws it when no association came about.',
     remedy: 'Stop the work: nobody waits for the answer. Why it was aborted is in the log and in `associationAborted`.',
   },
   DICOMTAP_ERR_ACSE_RELEASED: {
@@ -144,9 +143,8 @@ export const ERROR_NOTES = {
     isReserved: true,
   },
   DICOMTAP_ERR_ACSE_CONTEXT: {
-    cause: 'Reserved for the requestor role.',
-    remedy: 'Nothing to do.',
-    isReserved: true,
+    cause: '`testScu` was asked to send on a SOP class, or in a transfer syntax, that the server did not accept.',
+    remedy: 'Look at `scu.contexts`, and at what the plugin supports.',
   },
   DICOMTAP_ERR_DIMSE_COMMAND: {
     cause: '`decodeCommandSet` got bytes that are no command set, or `encodeCommandSet` a value that does not fit. A peer that sends such bytes is aborted.',
