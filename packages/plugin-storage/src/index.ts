@@ -1,4 +1,4 @@
-import { definePlugin, type PluginFactory } from '@dicomtap/framework'
+import { definePlugin, type PluginFactory, Stage } from '@dicomtap/framework'
 import { allStorageSopClassUids, allTransferSyntaxUids } from './contexts.ts'
 import { storageHooks } from './hooks.ts'
 import { storageOptions } from './options.ts'
@@ -24,8 +24,8 @@ export const storage: PluginFactory<typeof storageOptions> = definePlugin({
 
     api.hooks.ready.tapPromise(() => store.start())
     // Without a list, also what an AE with `unrestrictedStorage` accepts.
-    const place = options.sopClasses === undefined ? {} : { sopClasses: options.sopClasses }
-    api.hooks.cStore.tapPromise(place, (request, operation) => store.store(request, operation))
+    const sopClasses = options.sopClasses === undefined ? {} : { sopClasses: options.sopClasses }
+    api.hooks.cStore.tapPromise({ stage: Stage.Fallback, ...sopClasses }, (request, operation) => store.store(request, operation))
     api.hooks.connectionClosed.tap(({ association }) => store.associationEnded(association))
     api.provideService('storage', { directory, stats: () => store.stats() })
     api.onDispose(() => store.stop())

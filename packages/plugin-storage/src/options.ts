@@ -151,4 +151,4 @@ export const storageOptions: z.ZodType<ResolvedStorageOptions, StorageOptions> =
     fileMode: mode.prefault('640').meta({ description: 'Permissions of files, before the umask: a number or octal digits such as "640".' }),
     directoryMode: mode.prefault('750').meta({ description: 'Permissions of folders, before the umask.' }),
   })
-  .meta({ title: 'Options of @dicomtap/plugin-storage' })
+  .meta({ description: 'Options of @dicomtap/plugin-storage' })

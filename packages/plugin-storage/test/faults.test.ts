@@ -46,7 +46,7 @@ for (const [call, code, status] of [
     t.deepEqual(await files(), [])
     const errors = log.filter((line) => line.level === 'error')
     t.is(errors.length, 1)
-    t.regex(String((errors[0]?.fields?.['error'] as Error).message), new RegExp(code))
+    t.regex((errors[0] as unknown as { fields: { error: Error } }).fields.error.message, new RegExp(code))
     t.is(await send(), 0)
     t.deepEqual(await files(), [FILE])
   })
@@ -72,7 +72,7 @@ test('a write that takes only a part is continued', async (t) => {
   const { send, read } = await storeFixture(t, { fileSystem })
   t.is(await send({ pixelBytes: 600_000 }), 0)
   const dataSet = dataSetOf({ pixelBytes: 600_000 })
-  t.deepEqual((await read(FILE)).subarray(-dataSet.length), dataSet)
+  t.true((await read(FILE)).subarray(-dataSet.length).equals(dataSet))
 })
 
 test('a sync of the folder that fails takes the name back', async (t) => {

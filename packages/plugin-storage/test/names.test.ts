@@ -80,7 +80,7 @@ test('|hash stands for the value without showing it', (t) => {
 for (const [source, complaint] of [
   ['{Nonsense}/{SOPInstanceUID}', /unknown field \{Nonsense\}; known are .*StudyInstanceUID/],
   ['{SOPInstanceUID|upper}', /unknown modifier/],
-  ['{SOPInstanceUID:a\/b}', /default|character/],
+  ['{SOPInstanceUID:a/b}', /default|character/],
   ['{SOPInstanceUID:..}', /default/],
   ['{SOPInstanceUID:}', /default/],
   ['{StudyInstanceUID}.dcm', /must contain \{SOPInstanceUID\}/],

@@ -30,7 +30,7 @@ export class FaultyFileSystem {
       }
       return [call, faulty]
     })
-    this.fileSystem = Object.fromEntries(entries) as unknown as FileSystem
+    this.fileSystem = Object.fromEntries(entries) as FileSystem
   }
 
   /** The next `times` calls of that name, after `skips`, fail. */
