@@ -44,6 +44,8 @@ if (values.help || unknown.length > 0) {
 
 const RUN_LIMIT_SECONDS = 120
 const LARGE_BYTES = 2 ** 29
+/** More than any server here takes to start. */
+const PROCESS_BYTES = 2 ** 28
 const repetitions = Number(values.repetitions)
 const startedAt = performance.now()
 const results = []
@@ -89,9 +91,11 @@ async function runOnce(server, letter) {
   const directory = folder.next()
   let process
   try {
+    folder.touch(PROCESS_BYTES)
     process = await startServer(server, directory)
     const { startMs, cpuSeconds, peakRssMib } = process
     if (load === undefined) return { mode: 'start', startMs, cpuSeconds, peakRssMib }
+    folder.touch(bytes + PROCESS_BYTES)
     return await runLoad(load, { ...process, timeoutSeconds: RUN_LIMIT_SECONDS })
   } catch (error) {
     return { error: error instanceof Error ? error.message : String(error) }
