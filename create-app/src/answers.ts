@@ -1,7 +1,8 @@
-import { basename, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { detectPackageManager, PACKAGE_MANAGERS } from './package-manager.ts'
 import type { PackageManager } from './package-manager.ts'
 import type { Flags } from './program.ts'
+import { assertFree } from './scaffold.ts'
 import { SERVICE_NAMES, SERVICES } from './services.ts'
 import type { ServiceName } from './services.ts'
 import { complaint, parseAeTitle, parsePort, parseServices } from './validate.ts'
@@ -44,7 +45,7 @@ export async function collectAnswers(folder: string | undefined, flags: Flags, i
     services: flags.services === undefined ? undefined : parseServices(flags.services),
   }
   const detected = flags.packageManager ?? detectPackageManager(process.env['npm_config_user_agent'])
-  const ask = isInteractive ? await questions() : undefined
+  const ask = isInteractive ? await questions(flags.overwrite === true) : undefined
   const where = folder ?? (await ask?.folder(defaultFolder(flags.template))) ?? defaultFolder(flags.template)
   const isScp = flags.template === 'scp'
   return {
@@ -60,7 +61,7 @@ export async function collectAnswers(folder: string | undefined, flags: Flags, i
 }
 
 /** The questions; the prompts are loaded only when somebody is there to answer. */
-async function questions() {
+async function questions(isOverwrite: boolean) {
   const { isCancel, multiselect, select, text } = await import('@clack/prompts')
   const answered = async <Value>(prompt: Promise<Value>): Promise<Exclude<Value, symbol>> => {
     const answer = await prompt
@@ -78,7 +79,7 @@ async function questions() {
     )
 
   return {
-    folder: (fallback: string) => askText('Where?', fallback, (value) => basename(resolve(value))),
+    folder: (fallback: string) => askText('Where?', fallback, isOverwrite ? () => {} : assertFree),
     aeTitle: async () => parseAeTitle(await askText('AE title of the server?', DEFAULTS.aeTitle, parseAeTitle)),
     port: async () => parsePort(await askText('Port?', DEFAULTS.port, parsePort)),
     services: () =>

@@ -6,7 +6,7 @@ import { installCommand, runCommand } from './package-manager.ts'
 import { createProgram, VERSION } from './program.ts'
 import type { Flags } from './program.ts'
 import { initGit, run } from './run.ts'
-import { FolderNotEmpty, isFree, scaffold, shellWord } from './scaffold.ts'
+import { assertFree, scaffold, shellWord } from './scaffold.ts'
 import { SERVICES } from './services.ts'
 import { openScreen } from './screen.ts'
 import type { Screen } from './screen.ts'
@@ -42,7 +42,8 @@ async function create(folder: string | undefined, flags: Flags): Promise<void> {
   const isInteractive = flags.yes !== true && process.stdin.isTTY && process.stdout.isTTY
   const screen = await openScreen(isInteractive)
   const tarballs = flags.packages === undefined ? undefined : await findTarballs(flags.packages)
-  if (folder !== undefined && flags.overwrite !== true) await assertFree(folder)
+  // Before the first question: nobody should answer five and then be refused.
+  if (folder !== undefined && flags.overwrite !== true) assertFree(folder)
   screen.title(`create-dicomtap ${VERSION}`)
   const answers = await collectAnswers(folder, flags, isInteractive)
   const undo = undoOnExit(answers.target)
@@ -55,11 +56,6 @@ async function create(folder: string | undefined, flags: Flags): Promise<void> {
     undo.keep()
   }
   screen.end(nextCommands(answers, flags.install))
-}
-
-/** Asked before the first question: nobody should answer five and then be refused. */
-async function assertFree(folder: string): Promise<void> {
-  if (!(await isFree(folder))) throw new FolderNotEmpty(`${folder} is not empty. Choose another folder, or write into it with --overwrite.`)
 }
 
 function summary({ template, folder, aeTitle, port, services }: Answers, files: number): string {

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Answers } from './answers.ts'
@@ -23,13 +23,18 @@ export class FolderNotEmpty extends Error {
 }
 
 /** Whether there is anything in the folder besides a fresh repository. */
-export async function isFree(target: string): Promise<boolean> {
+export function isFree(target: string): boolean {
   try {
-    return (await readdir(target)).every((name) => name === '.git')
+    return readdirSync(target).every((name) => name === '.git')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return true
     throw error
   }
+}
+
+/** @throws FolderNotEmpty */
+export function assertFree(folder: string): void {
+  if (!isFree(folder)) throw new FolderNotEmpty(`${folder} is not empty. Choose another folder, or write into it with --overwrite.`)
 }
 
 /**
@@ -40,9 +45,7 @@ export async function isFree(target: string): Promise<boolean> {
  */
 export async function scaffold(answers: Answers, { version, overwrite, tarballs, undo }: ScaffoldOptions): Promise<string[]> {
   const { target } = answers
-  if (!overwrite && !(await isFree(target))) {
-    throw new FolderNotEmpty(`${target} is not empty. Choose another folder, or write into it with --overwrite.`)
-  }
+  if (!overwrite) assertFree(target)
   // In the same file system, so that moving is renaming; the parent of a folder that exists may be read-only.
   const parent = existsSync(target) ? target : dirname(target)
   await mkdir(parent, { recursive: true })
