@@ -7,6 +7,14 @@ const MATCHES = 'an async iterable of identifiers (its return value may be the f
 const INSTANCES = '{ instances, total? } with an async iterable of instances to send, or a status'
 const N_ANSWER = 'a status, or { status, dataset? }'
 
+/** Statuses of handlers that failed, as dimse/outcome.ts gives them. */
+const ON_ERROR: Readonly<Record<string, string>> = {
+  CStoreRequest: 'C211 (cannot understand)',
+  CFindRequest: 'C311 (unable to process)',
+  CGetRequest: 'C411 (unable to process)',
+  CMoveRequest: 'C511 (unable to process)',
+}
+
 function service(request: string, noAnswer: string, fields: Fields): HookCatalogEntry {
   return {
     kind: 'intervention',
@@ -16,7 +24,7 @@ function service(request: string, noAnswer: string, fields: Fields): HookCatalog
       { name: 'operation', type: 'Operation', description: 'association, context, SOP class, cancel signal' },
     ],
     noAnswer,
-    onError: 'the status of a StatusError, else 0110 (processing failure) with a neutral error comment',
+    onError: `the status of a StatusError, else ${ON_ERROR[request] ?? '0110 (processing failure)'} with a neutral error comment`,
     since: '0.1.0',
     stability: 'stable',
     ...fields,
@@ -69,7 +77,6 @@ export const SERVICE_INTERVENTIONS: Readonly<Record<ServiceHookName | 'moveDesti
       { name: 'aeTitle', type: 'string', description: 'the Move Destination (0000,0600)' },
       { name: 'operation', type: 'Operation', description: 'the C-MOVE' },
     ],
-    onError: 'the status of a StatusError, else A801 (move destination unknown)',
   },
   nEventReport: service('NEventReportRequest', UNRECOGNIZED, {
     fires: 'When an N-EVENT-REPORT request arrived. It does not wait behind other operations.',

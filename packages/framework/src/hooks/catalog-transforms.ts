@@ -66,7 +66,7 @@ export const TRANSFORMS: Readonly<Record<TransformHookName, HookCatalogEntry>> =
     fires: 'When the identifier of a C-FIND request is decoded, before a handler sees it.',
     arguments: [{ name: 'identifier', type: 'DataSet', description: 'the query' }, OPERATION],
     returns: 'the query to run',
-    onError: 'the status of a StatusError, else 0110 (processing failure)',
+    onError: 'the handler that asked for the query gets the error; unless it catches it, C311 (unable to process)',
     clause: 'PS3.4 C.4.1',
   },
   findMatch: {
@@ -74,7 +74,7 @@ export const TRANSFORMS: Readonly<Record<TransformHookName, HookCatalogEntry>> =
     fires: 'For each match of a C-FIND, before it is sent as a Pending response.',
     arguments: [{ name: 'match', type: 'FindMatch', description: 'the identifier and its Pending status' }, OPERATION],
     returns: 'the match to send',
-    onError: 'the operation ends: the status of a StatusError, else 0110 (processing failure)',
+    onError: 'the operation ends: the status of a StatusError, else C311 (unable to process)',
     clause: 'PS3.4 C.4.1',
   },
   responseStatus: {
