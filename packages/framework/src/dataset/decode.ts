@@ -81,7 +81,7 @@ class DataSetBuilder implements StructureVisitor {
     const actualVr = vr === 'ox' || vr === 'lt' ? 'OW' : vr
     this.#noteVr(tag, name, actualVr)
     const values = decodeValues(actualVr, bytes, bigEndian, characterSet)
-    if (tag === SPECIFIC_CHARACTER_SET) this.#level.characterSet = parseCharacterSet(values as readonly string[])
+    if (tag === SPECIFIC_CHARACTER_SET) this.#level.characterSet = parseCharacterSet(values.map(String))
     dataset[name] = this.#natural(actualVr, values)
   }
 

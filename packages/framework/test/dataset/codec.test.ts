@@ -155,8 +155,9 @@ test('dcmjs reads what is written, and decodes it to the same', async (t) => {
       DicomMessage: { readFile(bytes: ArrayBufferLike): { dict: unknown } }
       DicomMetaDictionary: { naturalizeDataset(dict: unknown): DataSet }
     }
-    log: { setLevel(level: string): void }
+    log: { getLogger(name: string): { setLevel(level: string): void } }
   }
+  dcmjs.log.getLogger('validation.dcmjs').setLevel('silent')
   for (const kind of SAMPLE_KINDS) {
     for (const syntax of [IMPLICIT, EXPLICIT, BIG, DEFLATED, TransferSyntax.JPEGBaseline8Bit]) {
       const dataSet = await encodedSample(kind, syntax)
@@ -352,7 +353,7 @@ test('random and mutilated data sets only ever throw DICOMTAP_ERR_DS_*', async (
   const samples = await Promise.all(SAMPLE_KINDS.flatMap((kind) => [...SYNTAXES, TransferSyntax.RLELossless].map((syntax) => encodedSample(kind, syntax, { rows: 2, columns: 2 }).then((encoded) => ({ encoded, syntax })))))
   const attempt = async (input: Uint8Array, syntax: string): Promise<void> => {
     try {
-      await decodeDataSet(input, syntax, { maximumInflatedBytes: 1_000_000 })
+      await encodeDataSet(await decodeDataSet(input, syntax, { maximumInflatedBytes: 1_000_000 }), EXPLICIT)
     } catch (error) {
       t.true(error instanceof DicomtapError && error.code.startsWith('DICOMTAP_ERR_DS_'), String((error as Error).stack))
     }
@@ -444,6 +445,7 @@ test('undefined lengths, UN, odd lengths, repeated elements and group lengths ar
   t.deepEqual(await decode(EXPLICIT, '1000 2000', "'LO'", '0200', "'  '", '2800 1000', "'US'", '0000', '0800 4011', "'SQ'", '0000 00000000'), { PatientID: null, Rows: null, ReferencedImageSequence: [] })
   t.deepEqual(await decode(EXPLICIT, '2000 1300', "'IS'", '0400', "' 12 '", '1800 5000', "'DS'", '0600', "'1.5\\x '"), { InstanceNumber: 12, SliceThickness: [1.5, 'x'] }, 'what is no number stays text')
   t.deepEqual(await decode(EXPLICIT, '0800 1800', "'UI'", '0c00', "'../../x\\1.2'", '00'), { SOPInstanceUID: ['../../x', '1.2'] }, 'nothing is taken out of a UID')
+  t.deepEqual(await decode(EXPLICIT, '0800 0500', "'US'", '0200 0100', '1000 2000', "'FL'", '0400 0000803f'), { SpecificCharacterSet: 1, PatientID: 1 }, 'the VR that is written counts')
 })
 
 test('encapsulated frames: by offset table, or one fragment each', async (t) => {
