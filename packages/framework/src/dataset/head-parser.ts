@@ -14,6 +14,7 @@ export interface HeadParserOptions {
 const DEFAULT_HEAD_BYTES = 64 * 1024
 const DEFAULT_VALUE_BYTES = 1024
 const MAXIMUM_DEPTH = 64
+const SHORT_HEADER_BYTES = 8
 const MAXIMUM_HEADER_BYTES = 12
 const UNDEFINED_LENGTH = 0xffffffff
 const SPECIFIC_CHARACTER_SET = 0x00080005
@@ -51,7 +52,7 @@ export class DataSetHeadParser {
   readonly #root: Level
   readonly #levels: Level[] = []
   #position = 0
-  readonly #header: Buffer = Buffer.alloc(MAXIMUM_HEADER_BYTES)
+  readonly #header: Uint8Array = new Uint8Array(MAXIMUM_HEADER_BYTES)
   #headerBytes = 0
   #skip = 0
   #value: Uint8Array | undefined
@@ -155,10 +156,15 @@ export class DataSetHeadParser {
     return taken
   }
 
-  /** Gathers one header, byte ranges at a time, and acts on it when it is whole. */
+  /** Takes what is there of one header, and acts on it when it is whole. */
   #takeHeader(fragment: Uint8Array, at: number, available: number): number {
+    if (this.#headerBytes === 0 && available >= MAXIMUM_HEADER_BYTES) {
+      const size = this.#headerSize(fragment, at)
+      this.#readHeader(fragment, at)
+      return size
+    }
     let taken = 0
-    for (const size of [8, MAXIMUM_HEADER_BYTES]) {
+    for (const size of [SHORT_HEADER_BYTES, MAXIMUM_HEADER_BYTES]) {
       const count = Math.min(size - this.#headerBytes, available - taken)
       if (count > 0) {
         this.#header.set(fragment.subarray(at + taken, at + taken + count), this.#headerBytes)
@@ -166,47 +172,44 @@ export class DataSetHeadParser {
         taken += count
       }
       if (this.#headerBytes < size) return taken
-      if (size === 8 && !this.#needsLongHeader()) break
+      if (this.#headerSize(this.#header, 0) === size) break
     }
     this.#headerBytes = 0
-    this.#readHeader()
+    this.#readHeader(this.#header, 0)
     return taken
   }
 
   #level(): Level {
-    return this.#levels.at(-1) ?? this.#root
+    return this.#levels.length === 0 ? this.#root : (this.#levels[this.#levels.length - 1] as Level)
   }
 
-  #group(level: Level): number {
-    return level.bigEndian ? this.#header.readUInt16BE(0) : this.#header.readUInt16LE(0)
-  }
-
-  #needsLongHeader(): boolean {
+  /** Of the header at `at`, of which eight bytes are there. */
+  #headerSize(source: Uint8Array, at: number): number {
     const level = this.#level()
-    if (!level.isItem || !level.explicitVr || this.#group(level) === ITEM_GROUP) return false
-    const vr = vrFromBytes(this.#header[4] as number, this.#header[5] as number)
-    return vr !== undefined && hasLongLength(vr)
+    if (!level.isItem || !level.explicitVr || readUint16(source, at, level.bigEndian) === ITEM_GROUP) return SHORT_HEADER_BYTES
+    const vr = vrFromBytes(source[at + 4] as number, source[at + 5] as number)
+    return vr !== undefined && hasLongLength(vr) ? MAXIMUM_HEADER_BYTES : SHORT_HEADER_BYTES
   }
 
-  #readHeader(): void {
+  #readHeader(source: Uint8Array, at: number): void {
     const level = this.#level()
     const { bigEndian } = level
-    const header = this.#header
-    const group = this.#group(level)
-    const element = bigEndian ? header.readUInt16BE(2) : header.readUInt16LE(2)
-    const long = (at: number): number => (bigEndian ? header.readUInt32BE(at) : header.readUInt32LE(at))
-    if (group === ITEM_GROUP) return this.#readItemHeader(level, element, long(4))
+    const group = readUint16(source, at, bigEndian)
+    const element = readUint16(source, at + 2, bigEndian)
+    if (group === ITEM_GROUP) return this.#readItemHeader(level, element, readUint32(source, at + 4, bigEndian))
     if (!level.isItem) return this.#fail()
 
     let vr = 'UN'
-    let length = long(4)
+    let length: number
     if (level.explicitVr) {
-      const explicit = vrFromBytes(header[4] as number, header[5] as number)
+      const explicit = vrFromBytes(source[at + 4] as number, source[at + 5] as number)
       if (explicit === undefined) return this.#fail()
       vr = explicit
-      length = hasLongLength(vr) ? long(8) : bigEndian ? header.readUInt16BE(6) : header.readUInt16LE(6)
+      length = hasLongLength(vr) ? readUint32(source, at + 8, bigEndian) : readUint16(source, at + 6, bigEndian)
+    } else {
+      length = readUint32(source, at + 4, bigEndian)
     }
-    const isTop = this.#levels.length === 0
+    const isTop = level === this.#root
     const tag = group * 0x10000 + element
     if (isTop && (group === 0x0000 || group === 0x0002)) return this.#fail()
     if (isTop && tag > this.#highest) {
@@ -256,6 +259,18 @@ export class DataSetHeadParser {
     this.#isMalformed = true
     this.#isFinished = true
   }
+}
+
+function readUint16(source: Uint8Array, at: number, bigEndian: boolean): number {
+  const first = source[at] as number
+  const second = source[at + 1] as number
+  return bigEndian ? first * 0x100 + second : first + second * 0x100
+}
+
+function readUint32(source: Uint8Array, at: number, bigEndian: boolean): number {
+  const first = readUint16(source, at, bigEndian)
+  const second = readUint16(source, at + 2, bigEndian)
+  return bigEndian ? first * 0x10000 + second : first + second * 0x10000
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
