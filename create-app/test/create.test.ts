@@ -8,6 +8,7 @@ import test from 'ava'
 import type { ExecutionContext } from 'ava'
 import { detectPackageManager, runCommand } from '../dist/package-manager.js'
 import { exportNameOf, packageNameOf, pluginPackageNameOf } from '../dist/names.js'
+import { createProgram } from '../dist/program.js'
 import { shellWord } from '../dist/scaffold.js'
 import { fillText } from '../dist/template.js'
 import { parseAeTitle, parsePort, parseServices } from '../dist/validate.js'
@@ -208,6 +209,8 @@ test('--help has every flag and examples; --version', async (t) => {
   for (const flag of ['--ae-title', '--port', '--services', '--language', '--package-manager', '--no-install', '--no-git', '--template', '--yes', '--overwrite', '--packages']) {
     t.true(stdout.includes(flag), flag)
   }
+  const readme = await readFile(new URL('README.md', PACKAGE), 'utf8')
+  for (const { flags } of createProgram(async () => {}).options) t.true(flags.includes('--version') || readme.includes(`| \`${flags}\` |`), flags)
   t.regex(stdout, /Examples:\n {2}npm create dicomtap@latest my-scp\n/)
   t.is((await create(cwd, ['--version'])).stdout, `${version}\n`)
 })

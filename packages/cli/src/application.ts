@@ -21,13 +21,19 @@ export interface Application {
  * Everything up to a started application entity that does not listen yet: finds and checks the
  * configuration, loads its plugins, starts them.
  *
+ * @param created called before the plugins start.
  * @throws DICOMTAP_ERR_CFG_*, DICOMTAP_ERR_PLG_*, DICOMTAP_ERR_HOOK_*
  */
-export async function createApplication(configFile: string | undefined, overrides: Overrides = {}): Promise<Application> {
+export async function createApplication(
+  configFile: string | undefined,
+  overrides: Overrides = {},
+  created: (ae: ApplicationEntity) => void = () => {},
+): Promise<Application> {
   const { config: configured, file } = await loadConfig({ file: configFile })
   const config = override(configured, overrides)
   const plugins = await loadPlugins(config)
   const ae = new ApplicationEntity(config)
+  created(ae)
   await ae.use(...plugins)
   return { ae, config, file }
 }

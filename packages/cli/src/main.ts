@@ -26,7 +26,7 @@ export async function main(args: readonly string[]): Promise<void> {
     if (error instanceof CommanderError) finish(error.exitCode === 0 ? 0 : EXIT_USAGE)
     else {
       const { exitCodeOf, reportError } = await import('./output/report-error.ts')
-      reportError(error, { verbose: args.includes('--verbose') || process.env['DEBUG'] !== undefined })
+      reportError(error, args.includes('--verbose'))
       finish(exitCodeOf(error))
     }
   }

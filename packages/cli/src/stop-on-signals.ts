@@ -55,7 +55,8 @@ export function stopOnSignals(): Stop {
     exitCode,
     started: (started) => (ae = started),
     fail(deadlineMs) {
-      if (ae === undefined || isStopping) exit(1)
+      if (ae === undefined) process.exit(1)
+      if (isStopping) exit(1)
       else close(ae, 1, deadlineMs)
     },
   }

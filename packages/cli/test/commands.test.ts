@@ -25,6 +25,14 @@ test('every command has a help with examples and exit codes', async (t) => {
   }
 })
 
+test('the README has every command and option', async (t) => {
+  const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8')
+  for (const command of createProgram({} as never, () => {}).commands) {
+    t.regex(readme, new RegExp(`^\\| \`dicomtap ${command.name()}\\b`, 'm'))
+    for (const { flags } of command.options) t.true(readme.includes(`| \`${flags}\` |`), `${command.name()} ${flags}`)
+  }
+})
+
 test('--version is the version of the package', async (t) => {
   const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
   t.deepEqual(await run(['--version'], { cwd: await makeSite(t) }), { code: 0, stdout: `${version}\n`, stderr: '' })
@@ -58,6 +66,7 @@ test('errors have no stack without --verbose, and have one with it', async (t) =
   t.notRegex((await run(['start'], { cwd })).stderr, /\n\s+at /)
   t.regex((await run(['start', '--verbose'], { cwd })).stderr, /\n\s+at /)
   t.regex((await run(['check', '--verbose'], { cwd })).stderr, /\n\s+at /)
+  t.regex((await run(['check'], { cwd, env: { DEBUG: '1' } })).stderr, /\n\s+at /)
 })
 
 test('problems and exit codes of errors, also of several', (t) => {
@@ -94,7 +103,7 @@ test('check prints title, listeners, plugins and settings; nothing on stderr', a
     /^Listeners {2}port 11112$/m,
     /^ {11}\[::1\]:2762 as TLS$/m,
     /^Contexts {3}1 supported$/m,
-    /^ {2}1\. {2}dicomtap-plugin-echo {2}1\.2\.3 {2}[\d.]+ ms {2}\{"loud":false\}$/m,
+    /^ {2}1\. dicomtap-plugin-echo 1\.2\.3 \([\d.]+ ms\)\n {5}loud: false$/m,
     /^ {2}timeouts\.acseMs: 30000$/m,
     /^ {2}limits\.maximumAssociations: 100$/m,
   ]) {

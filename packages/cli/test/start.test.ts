@@ -1,6 +1,9 @@
 import { once } from 'node:events'
+import { readFile, symlink } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { Peer } from './support/peer.js'
 import { run, startServer } from './support/run.js'
@@ -135,6 +138,19 @@ test('an exception that nobody catches closes the server with 1', async (t) => {
   t.regex(server.log(), /an exception was not caught; the server closes code=DICOMTAP_ERR_PLG_UNHANDLED error=flying/)
 })
 
+test('stray errors while plugins start: a rejection is logged, an exception ends it', async (t) => {
+  const config = (stray: string) => `import { definePlugin } from '@dicomtap/framework'
+const early = definePlugin({ name: 'early', apply: () => new Promise((resolve) => { setTimeout(() => { setTimeout(resolve, 10); ${stray} }, 1) }) })
+export default { listen: [{ host: '127.0.0.1', port: 0 }], plugins: [early()] }`
+  const cwd = await makeSite(t, { 'a.mjs': config(`void Promise.reject(new Error('floating'))`), 'b.mjs': config(`throw new Error('flying')`) })
+  const server = await startServer(t, ['--config', 'a.mjs'], { cwd })
+  await server.logged('nobody handled it code=DICOMTAP_ERR_PLG_UNHANDLED error=floating')
+  const { code, stdout, stderr } = await run(['start', '--config', 'b.mjs'], { cwd })
+  t.is(code, 1)
+  t.is(stdout, '')
+  t.regex(stderr, /an exception was not caught; the server closes code=DICOMTAP_ERR_PLG_UNHANDLED error=flying/)
+})
+
 test('a port in use is one line that says what to do', async (t) => {
   const other = createServer().listen(0, '127.0.0.1')
   await once(other, 'listening')
@@ -161,6 +177,24 @@ test('a broken pipe of stdout or stderr does not end the server', async (t) => {
     t.is(await peer.release(), 6)
     peer.end()
   }
+  server.kill('SIGTERM')
+  t.is((await server.ended).code, 0)
+})
+
+test('the configuration in the root of the repository starts and answers C-ECHO', async (t) => {
+  const root = fileURLToPath(new URL('../../../', import.meta.url))
+  const cwd = await makeSite(t, { 'dicomtap.config.yaml': await readFile(join(root, 'dicomtap.config.yaml'), 'utf8') })
+  for (const name of ['plugin-logging', 'plugin-storage', 'plugin-verification']) {
+    await symlink(join(root, 'packages', name), join(cwd, 'node_modules/@dicomtap', name), 'dir')
+  }
+  const server = await startServer(t, ['--port', '0'], { cwd })
+  t.regex(server.readyLine, /^ready DICOMTAP on port \d+ \(3 plugins, /)
+  const peer = await Peer.connect(server.port)
+  t.is(await peer.associate(), 2)
+  peer.echo()
+  t.is(await peer.nextType(), 4)
+  t.is(await peer.release(), 6)
+  peer.end()
   server.kill('SIGTERM')
   t.is((await server.ended).code, 0)
 })

@@ -38,7 +38,7 @@ export async function check(options: CheckOptions): Promise<number> {
     return problems.length === 0 ? 0 : 1
   } catch (error) {
     if (options.json === true) printJson({ ok: false, problems: problemsOf(error) } satisfies CheckReport)
-    reportError(error, { verbose: options.verbose === true })
+    reportError(error, options.verbose === true)
     return exitCodeOf(error)
   } finally {
     await ae?.close({ deadlineMs: 0 })
@@ -83,18 +83,21 @@ function printReport({ ok, file = '', aeTitle = '', listeners: places = [], plug
     ]),
   )
   print(`\n${paint('bold', 'Plugins, in the order in which they start')}`)
-  if (plugins.length === 0) print('  none: this server refuses every presentation context')
-  else print(table(plugins.map((one, index) => [`${index + 1}.`, one.name, one.version, `${one.bootMs} ms`, inline(one.options)]), '  '))
+  if (plugins.length === 0) print('  none')
+  for (const [index, one] of plugins.entries()) {
+    print(`  ${index + 1}. ${paint('bold', one.name)} ${one.version} ${paint('dim', `(${one.bootMs} ms)`)}`)
+    if (one.options !== null) print(settingLines(one.options, '', '     ').join('\n'))
+  }
   print(`\n${paint('bold', 'Settings, defaults filled in')}`)
   print(settingLines(config).join('\n'))
 }
 
 /** `limits.maximumAssociations: 100`, one line per value. */
-function settingLines(value: unknown, path = ''): string[] {
+function settingLines(value: unknown, path = '', indent = '  '): string[] {
   if (typeof value !== 'object' || value === null || Array.isArray(value) || Object.keys(value).length === 0) {
-    return [`  ${path}: ${inline(value)}`]
+    return path === '' ? [] : [`${indent}${path}: ${inline(value)}`]
   }
-  return Object.entries(value).flatMap(([key, one]) => settingLines(one, path === '' ? key : `${path}.${key}`))
+  return Object.entries(value).flatMap(([key, one]) => settingLines(one, path === '' ? key : `${path}.${key}`, indent))
 }
 
 function inline(value: unknown): string {

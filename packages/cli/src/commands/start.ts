@@ -14,8 +14,7 @@ import { stopOnSignals } from '../stop-on-signals.ts'
 export async function start(options: StartOptions): Promise<number> {
   const overrides = { ...options, logLevel: options.logLevel as LogLevel | 'silent' | undefined }
   const stop = stopOnSignals()
-  const { ae, file, config } = await createApplication(options.config, overrides)
-  catchStrayErrors(ae, stop)
+  const { ae, file, config } = await createApplication(options.config, overrides, (created) => catchStrayErrors(created, stop))
   stop.started(ae)
   try {
     const servers = await ae.listenAll()

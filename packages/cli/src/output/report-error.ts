@@ -38,14 +38,14 @@ export function problemsOf(error: unknown): Problem[] {
   })
 }
 
-/** `error CODE: what, where, what to do`, one line per problem; the stack only when asked for. */
-export function reportError(error: unknown, options: { readonly verbose?: boolean } = {}): void {
+/** `error CODE: what, where, what to do`, one line per problem; the stack only with `--verbose` or DEBUG. */
+export function reportError(error: unknown, isVerbose: boolean = false): void {
   const paint = painter(process.stderr)
   const problems = problemsOf(error)
   for (const { code, message } of problems) {
     note(`${paint('red', 'error')}${code === undefined ? '' : ` ${paint('bold', code)}`}: ${message}`)
   }
-  if (options.verbose === true) note(inspect(error, { depth: 4 }))
+  if (isVerbose || process.env['DEBUG'] !== undefined) note(inspect(error, { depth: 4 }))
   else if (problems.some(({ code }) => code === undefined)) note('Run it again with --verbose to see where it comes from.')
 }
 

@@ -70,7 +70,7 @@ export async function startServer(t: ExecutionContext, args: readonly string[], 
   const child = launch(['start', ...args], options)
   let log = ''
   let output = ''
-  const ended = once(child, 'exit').then(([code, signal]) => {
+  const ended = once(child, 'close').then(([code, signal]) => {
     free()
     return { code: code as number | null, signal: signal as NodeJS.Signals | null }
   })
