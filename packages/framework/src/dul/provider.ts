@@ -102,7 +102,7 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   #isWritable = true
   #isKilled = false
   #isTransportGone = false
-  #lastBytesWritten = 0
+  /** Inside a P-DATA-TF that arrived in a state that takes it. */
   #acceptsPData = false
 
   constructor(options: DulOptions) {
@@ -330,7 +330,6 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
     if (!this.#acceptsPData) return
     if (this.#observer?.wantsPData === true) this.#observation.add(id, isCommand, isLast, fragment.length, first)
     this.user.pDataIndication(id, isCommand, isLast, fragment, first, end)
-    if (this.#state !== 'Sta6' && this.#state !== 'Sta7') this.#acceptsPData = false
   }
 
   pDataEnd(): void {
@@ -357,12 +356,15 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
     if (transition === undefined) return false
     const { action, nextState } = transition
     this.#state = nextState
+    // An abort in the middle of a P-DATA-TF: what is left of it is nobody's.
+    if (nextState !== 'Sta6' && nextState !== 'Sta7') this.#acceptsPData = false
     this.#deadline.enter(nextState)
     // Sta13 waits for the peer to close: it must be read to be seen.
     if (nextState === 'Sta13') this.#transport?.resume()
     // Before the action, because the action may make the user issue the next primitive at once.
     this.#observer?.stateChanged(current, event, action, nextState)
-    ACTIONS[action](this, payload, nextState)
+    // An observer that aborted the association leaves nothing to do: its A-ABORT has been sent.
+    if (this.#state === nextState) ACTIONS[action](this, payload, nextState)
     return true
   }
 
@@ -379,12 +381,11 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   #silent(): void {
     const transport = this.#transport
     if (transport === undefined || this.#isTransportGone) return
-    if (transport.pendingBytes > 0 && transport.bytesWritten === this.#lastBytesWritten) {
+    if (transport.pendingBytes > 0) {
       // The peer does not read: an A-ABORT would not reach it either.
       transport.destroy()
       return
     }
-    this.#lastBytesWritten = transport.bytesWritten
     // Sta2 and Sta13 are ARTIM's; while we do not read, the silence is ours.
     const isCovered = this.#state === 'Sta2' || this.#state === 'Sta13' || transport.isPaused
     if (!isCovered && this.user.silenceIndication(this.#framer.isMidPdu)) {

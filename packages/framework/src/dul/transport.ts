@@ -7,7 +7,6 @@ export interface TransportSocket extends Duplex {
   readonly remotePort?: number | undefined
   readonly localAddress?: string | undefined
   readonly localPort?: number | undefined
-  readonly bytesWritten?: number
   setNoDelay?(noDelay?: boolean): unknown
   destroySoon?(): void
   /** Set when the socket reads into buffers that are used again; then `onChunk` gets the chunks, not `data`. */
@@ -33,6 +32,7 @@ const FLUSH_DEADLINE_MS = 2_000
 export class Transport {
   readonly #socket: TransportSocket
   readonly #handler: TransportHandler
+  #isConnected: boolean
   #isClosed = false
   #isPaused = false
   #error: Error | undefined
@@ -41,6 +41,7 @@ export class Transport {
   constructor(socket: TransportSocket, handler: TransportHandler, isConnected: boolean) {
     this.#socket = socket
     this.#handler = handler
+    this.#isConnected = isConnected
     socket.setNoDelay?.(true)
     const receive = (chunk: Buffer): void => {
       handler.transportData(chunk)
@@ -53,8 +54,10 @@ export class Transport {
     socket.on('error', (error) => {
       this.#error = error
     })
-    // The peer's FIN ends the association (PS3.8 9.1.4): nobody sends on half a connection.
+    // The peer's FIN ends the association (PS3.8 9.1.4): nobody sends on half a connection. What was
+    // written may leave, in the time that a close has.
     socket.on('end', () => {
+      this.close()
       this.#closed()
     })
     socket.on('close', () => {
@@ -63,6 +66,7 @@ export class Transport {
     })
     if (!isConnected) {
       socket.once('connect', () => {
+        this.#isConnected = true
         handler.transportConnected()
       })
     }
@@ -80,10 +84,6 @@ export class Transport {
   /** Bytes written but not yet taken by the operating system. */
   get pendingBytes(): number {
     return this.#socket.writableLength
-  }
-
-  get bytesWritten(): number {
-    return this.#socket.bytesWritten ?? 0
   }
 
   get remoteAddress(): string {
@@ -130,11 +130,14 @@ export class Transport {
   /** Flushes what was written, then closes; cuts the connection when the peer does not take it in time. */
   close(): void {
     if (this.#socket.destroyed || this.#flushTimer !== undefined) return
+    if (!this.#isConnected) {
+      this.destroy()
+      return
+    }
     this.resume()
     this.#flushTimer = setTimeout(() => {
       this.#socket.destroy()
     }, FLUSH_DEADLINE_MS)
-    this.#flushTimer.unref()
     if (this.#socket.destroySoon === undefined) this.#socket.end(() => this.#socket.destroy())
     else this.#socket.destroySoon()
   }
