@@ -104,6 +104,7 @@ test('a file is rotated without losing a line, also in a burst', async (t) => {
     maximumFiles: 50,
     compress: false,
     mode: '640',
+    closeDeadlineMs: 30_000,
     onError: (error) => t.fail(error.message),
   })
   const destination = createLineDestination('file', target, ({ message }) => message, (error) => t.fail(error.message))
@@ -132,7 +133,7 @@ const age = (file: string): number => Number(/\.(\d+)$/.exec(file)?.[1] ?? 0)
 
 test('only so many files are kept, older ones compressed when asked', async (t) => {
   const folder = await inTemporaryFolder()
-  const options = { maximumBytes: 10_000, maximumFiles: 3, compress: true, mode: '600', onError: (error: Error) => t.fail(error.message) }
+  const options = { maximumBytes: 10_000, maximumFiles: 3, compress: true, mode: '600', closeDeadlineMs: 30_000, onError: (error: Error) => t.fail(error.message) }
   const target = await rotatingFileTarget({ path: path.join(folder, 'dicom.log'), ...options })
   for (let i = 0; i < 60; i += 1) target.write(`${'x'.repeat(999)}\n`)
   await target.close()

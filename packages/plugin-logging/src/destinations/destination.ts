@@ -63,9 +63,9 @@ export function createDestination({ name, transport, render, onError }: Destinat
 }
 
 /** Waits until `start` calls back, for two seconds at most. */
-export function withinDeadline(start: (done: () => void) => void): Promise<void> {
+export function withinDeadline(start: (done: () => void) => void, deadlineMs: number = CLOSE_DEADLINE_MS): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, CLOSE_DEADLINE_MS)
+    const timer = setTimeout(resolve, deadlineMs)
     start(() => {
       clearTimeout(timer)
       resolve()

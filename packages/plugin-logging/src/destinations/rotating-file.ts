@@ -15,6 +15,8 @@ export interface RotatingFileOptions extends FileOptions {
   /** Called when the file stops taking lines; again only after it took some. */
   readonly onError: (error: Error) => void
   readonly retryMs?: number
+  /** How long `close` waits for lines on their way to the disk. */
+  readonly closeDeadlineMs?: number
 }
 
 /**
@@ -105,7 +107,7 @@ export async function rotatingFileTarget(options: RotatingFileOptions): Promise<
       if (closing === undefined) return
       for (const piece of pieces.slice(isWriting ? 1 : 0)) closing.write(piece)
       pieces.length = 0
-      await withinDeadline((done) => closing.once('close', done).end())
+      await withinDeadline((done) => closing.once('close', done).end(), options.closeDeadlineMs)
     },
   }
 }
