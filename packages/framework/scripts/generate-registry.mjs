@@ -13,11 +13,12 @@ const keywordMap = (entries) =>
 /** PS3.5 annex A: what each transfer syntax does to the data set, and whether it may lose information. */
 function describeTransferSyntax({ uid, keyword }) {
   const compression = uid.startsWith('1.2.840.10008.1.2.4.')
-  const referenced = /^JPIP/.test(keyword) // A.6 and its like: the data set holds no pixels, only where to get them
-  const realTime = /^SMPTE/.test(keyword) // PS3.22: the pixels are in an RTP stream beside the metadata
+  const referenced = keyword.startsWith('JPIP') // A.6 and its like: the data set holds no pixels, only where to get them
+  const realTime = keyword.startsWith('SMPTE') // PS3.22: the pixels are in an RTP stream beside the metadata
   const encapsulated =
     (compression && !referenced) ||
     ['EncapsulatedUncompressedExplicitVRLittleEndian', 'RLELossless', 'DeflatedImageFrameCompression'].includes(keyword)
+  const fileFormats = ['RFC2557MIMEEncapsulation', 'XMLEncoding', 'Papyrus3ImplicitVRLittleEndian']
   const lossless =
     !compression || (/Lossless/.test(keyword) && !/NearLossless/.test(keyword)) || keyword === 'JPEGXLJPEGRecompression'
   return {
@@ -29,14 +30,15 @@ function describeTransferSyntax({ uid, keyword }) {
     video: /^(MPEG|HEVC)/.test(keyword),
     referenced,
     // Not for associations: formats of whole files and of mail (PS3.6 A-1 retired), and the streams of PS3.22.
-    network: !realTime && !['RFC2557MIMEEncapsulation', 'XMLEncoding', 'Papyrus3ImplicitVRLittleEndian'].includes(keyword),
+    network: !realTime && !fileFormats.includes(keyword),
   }
 }
 
 /** Lower is preferred; see the comment on ALL_TRANSFER_SYNTAXES. */
 function preference({ keyword, facts }) {
   if (keyword === 'ExplicitVRLittleEndian') return 0
-  if (keyword === 'DeflatedExplicitVRLittleEndian' || keyword === 'EncapsulatedUncompressedExplicitVRLittleEndian') return 2
+  if (keyword === 'DeflatedExplicitVRLittleEndian') return 2
+  if (keyword === 'EncapsulatedUncompressedExplicitVRLittleEndian') return 2
   if (facts.encapsulated && !facts.lossy) return 1
   if (keyword === 'ImplicitVRLittleEndian') return 3
   if (keyword === 'ExplicitVRBigEndian') return 4
@@ -45,7 +47,7 @@ function preference({ keyword, facts }) {
 }
 
 function sopClassesModule() {
-  const services = [...new Set(registry.sopClasses.map(({ service }) => service).filter(Boolean))].sort()
+  const services = [...new Set(registry.sopClasses.map(({ service }) => service).filter(Boolean))].sort((a, b) => (a < b ? -1 : 1))
   const rows = registry.sopClasses.map(({ uid, keyword, name, retired, service }) =>
     `  { uid: ${quote(uid)}, keyword: ${quote(keyword)}, name: ${quote(name)}, retired: ${retired}, ` +
     `service: ${service === null ? undefined : quote(service)} },`)
@@ -84,8 +86,12 @@ ${rows.join('\n')}
 
 function transferSyntaxesModule() {
   const syntaxes = registry.transferSyntaxes.map((entry) => ({ ...entry, facts: describeTransferSyntax(entry) }))
-  const encodingName = ({ explicitVr, bigEndian, deflated, encapsulated }) =>
-    bigEndian ? 'BIG_ENDIAN' : deflated ? 'DEFLATED' : encapsulated ? 'ENCAPSULATED' : explicitVr ? 'EXPLICIT' : 'IMPLICIT'
+  const encodingName = ({ explicitVr, bigEndian, deflated, encapsulated }) => {
+    if (bigEndian) return 'BIG_ENDIAN'
+    if (deflated) return 'DEFLATED'
+    if (encapsulated) return 'ENCAPSULATED'
+    return explicitVr ? 'EXPLICIT' : 'IMPLICIT'
+  }
   const rows = syntaxes.map(({ uid, keyword, name, retired, facts }) =>
     `  { uid: ${quote(uid)}, keyword: ${quote(keyword)}, name: ${quote(name)}, retired: ${retired}, ` +
     `encoding: ${encodingName(facts)}, lossy: ${facts.lossy}, network: ${facts.network} },`)

@@ -105,6 +105,7 @@ export function decoderFor(label: string): TextDecoder {
   return decoder
 }
 
+const LONGEST_ESCAPE = 3
 const BY_ESCAPE: readonly Repertoire[] = [...new Set([...BY_NUMBER.values()].flat())]
 
 /** Which characters, besides line ends, bring back the initial repertoires. */
@@ -139,7 +140,8 @@ function decodeWithEscapes(bytes: Buffer, characterSet: CharacterSet, delimiters
   while (at < bytes.length) {
     const byte = bytes[at] as number
     if (byte === ESCAPE) {
-      const designated = BY_ESCAPE.find(({ escape }) => bytes.toString('latin1', at + 1, at + 1 + escape.length) === escape)
+      const sequence = bytes.toString('latin1', at + 1, at + 1 + LONGEST_ESCAPE)
+      const designated = BY_ESCAPE.find(({ escape }) => sequence.startsWith(escape))
       if (designated !== undefined) {
         endRun()
         if (designated.plane === 'G0') g0 = designated

@@ -12,7 +12,7 @@ declare module 'dcmjs' {
   }
   export const utilities: {
     /** Lets the attributes of the only item of a sequence be reached through the sequence. */
-    addAccessors<T extends object>(values: T[], first?: T): T[]
+    addAccessors<T extends object>(values: T[], first: T | undefined): T[]
     readonly dicomJson: {
       /** Gives person names a `toString` and a `toJSON`. */
       pnAddValueAccessors<T extends object>(value: T): T

@@ -55,7 +55,7 @@ function makeDictionary(dictionaryData: typeof data, helpers: typeof utilities):
     byName: (name) => names.get(name),
     vrOf: (tag) => (tags.get(tag) ?? tags.get(firstOfRepeatingGroup(tag)))?.vr ?? vrOfPrivate(tag),
     nameOf: (tag) => tags.get(tag)?.name ?? tagKey(tag),
-    addSequenceAccessors: (items) => (items.length === 1 ? helpers.addAccessors(items, items[0] as (typeof items)[0]) : items),
+    addSequenceAccessors: (items) => (items.length === 1 ? helpers.addAccessors(items, items[0]) : items),
     addNameAccessors: (value) => helpers.dicomJson.pnAddValueAccessors(value),
   }
 }

@@ -24,12 +24,10 @@ export function encodeValues(
       const isSingle = SINGLE_TEXT.has(vr)
       if (isSingle && values.length > 1) throw wrong(tag, vr, 'has more than one value')
       const text = values.map((value) => textOf(tag, vr, value)).join('\\')
-      const repertoire = ENCODED_TEXT.has(vr) ? encodeText(text, characterSet, vr === 'PN' ? '\\^=' : isSingle ? '' : '\\') : encodeDefault(text)
-      if (repertoire === undefined) {
-        if (!ENCODED_TEXT.has(vr)) throw wrong(tag, vr, 'has a character outside the default repertoire')
-        throw new UnencodableText()
-      }
-      return repertoire
+      if (!ENCODED_TEXT.has(vr)) return encodeDefault(tag, vr, text)
+      const encoded = encodeText(text, characterSet, vr === 'PN' ? '\\^=' : isSingle ? '' : '\\')
+      if (encoded === undefined) throw new UnencodableText()
+      return encoded
     }
     case 'integer':
     case 'float':
@@ -50,8 +48,10 @@ export function encodeValues(
 const EMPTY = new Uint8Array(0)
 
 /** VRs of the default repertoire keep what Latin-1 can say, so that a decoded data set can be written again. */
-function encodeDefault(text: string): Buffer | undefined {
-  for (let index = 0; index < text.length; index++) if (text.charCodeAt(index) > 0xff) return undefined
+function encodeDefault(tag: number, vr: string, text: string): Buffer {
+  for (let index = 0; index < text.length; index++) {
+    if (text.charCodeAt(index) > 0xff) throw wrong(tag, vr, 'has a character outside the default repertoire')
+  }
   return Buffer.from(text, 'latin1')
 }
 
@@ -72,7 +72,7 @@ function textOf(tag: number, vr: string, value: unknown): string {
     if (vr === 'IS') return integerString(tag, Number(value))
     return String(value)
   }
-  if (vr === 'PN' && typeof value === 'object') return nameText(value as PersonName)
+  if (vr === 'PN' && typeof value === 'object') return nameText(value)
   throw wrong(tag, vr, 'is not text')
 }
 
@@ -86,7 +86,7 @@ const MAXIMUM_DECIMAL_STRING = 16
 function decimalString(tag: number, value: number): string {
   if (!Number.isFinite(value)) throw wrong(tag, 'DS', 'is not a finite number')
   let text = String(value)
-  for (let digits = 16; text.length > MAXIMUM_DECIMAL_STRING && digits > 0; digits--) text = shortest(value.toPrecision(digits))
+  for (let digits = 16; text.length > MAXIMUM_DECIMAL_STRING; digits--) text = shortest(value.toPrecision(digits))
   return text
 }
 
@@ -97,7 +97,7 @@ function shortest(text: string): string {
 }
 
 function integerString(tag: number, value: number): string {
-  if (!Number.isInteger(value) || value < -0x80000000 || value > 0x7fffffff) throw wrong(tag, 'IS', 'is no 32-bit integer')
+  if ((value | 0) !== value) throw wrong(tag, 'IS', 'is no 32-bit integer')
   return String(value)
 }
 
@@ -149,7 +149,7 @@ function floatOf(tag: number, vr: string, value: unknown): number {
 function integerOf(tag: number, vr: string, value: unknown): bigint {
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
   const isInteger = typeof number === 'bigint' || (typeof number === 'number' && Number.isInteger(number))
-  const integer = isInteger ? BigInt(number as number | bigint) : undefined
+  const integer = isInteger ? BigInt(number) : undefined
   const [lowest, highest] = RANGES[vr] as readonly [bigint, bigint]
   if (integer === undefined || integer < lowest || integer > highest) throw wrong(tag, vr, 'is out of range')
   return integer

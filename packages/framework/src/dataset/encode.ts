@@ -147,7 +147,9 @@ function writeHeader(tag: number, vr: string, length: number, { writer, encoding
 function writeElement({ tag, vr, value }: Element, context: Context, characterSet: CharacterSet): void {
   const values = value === null ? [] : Array.isArray(value) ? (value as readonly unknown[]) : [value]
   const isBytes = VRS[vr]?.kind === 'bytes'
-  if (isBytes && values.length > 1) throw unencodable(`${tagText(tag)} has ${values.length} frames, which only encapsulation can hold`)
+  if (isBytes && values.length > 1) {
+    throw unencodable(`${tagText(tag)} has ${values.length} frames, which only encapsulation can hold`)
+  }
   const bytes = encodeValues(tag, vr, values, characterSet, context.encoding.bigEndian)
   const isOdd = (bytes.length & 1) === 1
   writeHeader(tag, vr, bytes.length + (isOdd ? 1 : 0), context)

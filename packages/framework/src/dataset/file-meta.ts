@@ -83,6 +83,12 @@ function writeHeader(out: Buffer, start: number, element: number, vr: string, le
   return out.writeUInt32LE(length, at + 2)
 }
 
+export interface Part10Header {
+  readonly meta: DecodedFileMeta
+  /** Where the encoded data set starts. */
+  readonly dataSetOffset: number
+}
+
 /**
  * Reads the start of a DICOM file. The group length is not relied on, since files exist where it is missing
  * or wrong: the group ends where the first element of another group begins.
@@ -90,7 +96,7 @@ function writeHeader(out: Buffer, start: number, element: number, vr: string, le
  * @param bytes the first bytes of the file; a few KiB hold any real header
  * @throws DICOMTAP_ERR_DS_MALFORMED when it is no DICOM file, or `bytes` ends within the header
  */
-export function decodePart10Header(bytes: Uint8Array): { readonly meta: DecodedFileMeta; readonly dataSetOffset: number } {
+export function decodePart10Header(bytes: Uint8Array): Part10Header {
   const source = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (source.toString('latin1', PREAMBLE_BYTES, PREAMBLE_BYTES + 4) !== PREFIX) {
     throw malformed('"DICM" does not stand at byte 128')

@@ -186,7 +186,8 @@ export class DataSetHeadParser {
   /** Of the header at `at`, of which eight bytes are there. */
   #headerSize(source: Uint8Array, at: number): number {
     const level = this.#level()
-    if (!level.isItem || !level.explicitVr || readUint16(source, at, level.bigEndian) === ITEM_GROUP) return SHORT_HEADER_BYTES
+    if (!level.isItem || !level.explicitVr) return SHORT_HEADER_BYTES
+    if (readUint16(source, at, level.bigEndian) === ITEM_GROUP) return SHORT_HEADER_BYTES
     const vr = vrFromBytes(source[at + 4] as number, source[at + 5] as number)
     return vr !== undefined && hasLongLength(vr) ? MAXIMUM_HEADER_BYTES : SHORT_HEADER_BYTES
   }

@@ -13,7 +13,12 @@ export {
 export type { SopClassSelection } from './registry.ts'
 export { SOP_CLASSES, SopClass, WellKnownInstance } from './sop-classes.ts'
 export type { ServiceClass, SopClassEntry } from './sop-classes.ts'
-export { ALL_TRANSFER_SYNTAXES, DEFAULT_TRANSFER_SYNTAXES, TRANSFER_SYNTAXES, TransferSyntax } from './transfer-syntaxes.ts'
+export {
+  ALL_TRANSFER_SYNTAXES,
+  DEFAULT_TRANSFER_SYNTAXES,
+  TRANSFER_SYNTAXES,
+  TransferSyntax,
+} from './transfer-syntaxes.ts'
 export type { TransferSyntaxEncoding, TransferSyntaxEntry } from './transfer-syntaxes.ts'
 export { decodeDataSet, encodeDataSet } from './codec.ts'
 export type { DecodeOptions } from './codec.ts'
@@ -22,4 +27,4 @@ export type { StructureLimits } from './structure.ts'
 export { DataSetHeadParser } from './head-parser.ts'
 export type { HeadParserOptions } from './head-parser.ts'
 export { decodePart10Header, encodePart10Header } from './file-meta.ts'
-export type { DecodedFileMeta, FileMeta } from './file-meta.ts'
+export type { DecodedFileMeta, FileMeta, Part10Header } from './file-meta.ts'

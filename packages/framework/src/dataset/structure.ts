@@ -79,7 +79,8 @@ export function walkDataSet(
 
   const enter = (kind: Kind, length: number, explicitVr: boolean, bigEndian: boolean, tag: number): void => {
     if (kind !== 'item' && outer.length >= maximumFrames) {
-      throw new DicomtapError('DICOMTAP_ERR_DS_TOO_LARGE', `${tagText(tag)} is nested deeper than ${maximumFrames / 2} sequences`)
+      const what = `${tagText(tag)} is nested deeper than ${maximumFrames / 2} sequences`
+      throw new DicomtapError('DICOMTAP_ERR_DS_TOO_LARGE', what)
     }
     const hasLength = length !== UNDEFINED_LENGTH
     outer.push(frame)
@@ -110,6 +111,7 @@ export function walkDataSet(
     if (group === ITEM_GROUP || kind === 'sequence' || kind === 'fragments') {
       const length = bigEndian ? bytes.readUInt32BE(at + 4) : bytes.readUInt32LE(at + 4)
       const isContainer = kind === 'sequence' || kind === 'fragments'
+      const delimitation = isContainer ? SEQUENCE_DELIMITATION : ITEM_DELIMITATION
       at += 8
       if (group === ITEM_GROUP && element === ITEM && isContainer) {
         if (length > frame.end - at && (length !== UNDEFINED_LENGTH || kind === 'fragments')) throw tooLong(at - 8, tag)
@@ -120,7 +122,7 @@ export function walkDataSet(
           visitor.fragment(at, at + length)
           at += length
         }
-      } else if (group === ITEM_GROUP && element === (isContainer ? SEQUENCE_DELIMITATION : ITEM_DELIMITATION) && !frame.hasLength) {
+      } else if (group === ITEM_GROUP && element === delimitation && !frame.hasLength) {
         leave()
       } else {
         throw malformed(at - 8, `${tagText(tag)} stands in a ${kind}`)
@@ -188,7 +190,10 @@ function malformed(at: number, what: string): DicomtapError {
   return new DicomtapError('DICOMTAP_ERR_DS_MALFORMED', `Malformed data set at byte ${at}: ${what}`)
 }
 
-/** The encoding of a transfer syntax; private ones are taken for Explicit VR Little Endian, as PS3.5 A.4 has it for all but the oldest. */
+/**
+ * The encoding of a transfer syntax. Private ones are taken for Explicit VR Little Endian, which all standard
+ * ones but the oldest are (PS3.5 annex A).
+ */
 export function encodingOf(transferSyntaxUid: string): TransferSyntaxEncoding {
   return transferSyntaxByUid(transferSyntaxUid)?.encoding ?? ENCAPSULATED
 }

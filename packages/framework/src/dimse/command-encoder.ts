@@ -113,7 +113,8 @@ function writeNumber(out: Buffer, at: number, element: number, value: number | u
   if (value === undefined) return at
   if (!(value >= 0 && value <= MAXIMUM_US && Number.isInteger(value))) {
     const tag = `(0000,${element.toString(16).padStart(4, '0')})`
-    throw new DicomtapError('DICOMTAP_ERR_DIMSE_COMMAND', `${value} is no value for command element ${tag}: it takes 0 to 65535`)
+    const what = `${value} is no value for command element ${tag}: it takes 0 to 65535`
+    throw new DicomtapError('DICOMTAP_ERR_DIMSE_COMMAND', what)
   }
   writeHead(out, at, element, 2)
   out[at + 8] = value & 0xff

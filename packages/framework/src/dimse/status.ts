@@ -77,7 +77,8 @@ export function statusServiceOf(service: DimseService, sopClassUid?: string): St
  * @param service the operation, or the list from {@link statusServiceOf}
  */
 export function statusLabel(status: number, service: StatusService | DimseService = 'general'): string {
-  const list = Object.hasOwn(STATUS_CODES, service) ? (service as StatusService) : statusServiceOf(service as DimseService)
+  const isList = Object.hasOwn(STATUS_CODES, service)
+  const list = isList ? (service as StatusService) : statusServiceOf(service as DimseService)
   return labelIn(list, status) ?? labelIn('general', status) ?? `0x${status.toString(16).padStart(4, '0')}`
 }
 

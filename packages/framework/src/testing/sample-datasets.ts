@@ -181,7 +181,8 @@ function grayscale(seed: number, options: SampleOptions, bitsAllocated: 8 | 16):
   const columns = options.columns ?? 16
   const frames = bitsAllocated === 8 ? (options.frames ?? 3) : 1
   const pixels = randomBytes(seed, rows * columns * frames * (bitsAllocated / 8))
-  if (bitsAllocated === 16) for (let high = 1; high < pixels.length; high += 2) pixels[high] = (pixels[high] as number) & 0x0f
+  // 12 of 16 bits are stored: the upper four of each word stay empty.
+  if (bitsAllocated === 16) for (let high = 1; high < pixels.length; high += 2) (pixels[high] as number) &= 0x0f
   return {
     SamplesPerPixel: 1,
     PhotometricInterpretation: 'MONOCHROME2',
@@ -278,7 +279,8 @@ export async function writeSampleFile(
     transferSyntaxUid,
     dataSet,
   }
-  const header = encodePart10Header({ ...file, implementationClassUid: '2.25.2', implementationVersionName: 'DICOMTAP_SAMPLE' })
+  const writer = { implementationClassUid: '2.25.2', implementationVersionName: 'DICOMTAP_SAMPLE' }
+  const header = encodePart10Header({ ...file, ...writer })
   await writeFile(path, [header, dataSet])
   return file
 }

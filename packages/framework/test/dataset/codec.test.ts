@@ -1,9 +1,14 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import test from 'ava'
 import fc from 'fast-check'
-import { TransferSyntax, checkDataSetStructure, decodeDataSet, encodeDataSet } from '../../dist/dataset/index.js'
+import {
+  TransferSyntax,
+  checkDataSetStructure,
+  decodeDataSet,
+  encodeDataSet,
+  encodePart10Header,
+} from '../../dist/dataset/index.js'
 import type { DataSet } from '../../dist/dataset/index.js'
-import { encodePart10Header } from '../../dist/dataset/index.js'
 import { encodeText } from '../../dist/dataset/character-encoder.js'
 import { decodeText, parseCharacterSet } from '../../dist/dataset/character-sets.js'
 import { DicomtapError } from '../../dist/errors/index.js'
@@ -149,8 +154,10 @@ test('every VR survives encoding and decoding in four transfer syntaxes', async 
   }
 })
 
+const DCMJS: string = 'dcmjs'
+
 test('dcmjs reads what is written, and decodes it to the same', async (t) => {
-  const dcmjs = (await import('dcmjs' as string)) as {
+  const dcmjs = (await import(DCMJS)) as {
     data: {
       DicomMessage: { readFile(bytes: ArrayBufferLike): { dict: unknown } }
       DicomMetaDictionary: { naturalizeDataset(dict: unknown): DataSet }
@@ -168,7 +175,7 @@ test('dcmjs reads what is written, and decodes it to the same', async (t) => {
       theirs['SpecificCharacterSet'] = ours['SpecificCharacterSet'] // it says ISO_IR 192 once decoded
       // Two things it does not do: null for every empty value, and words of Big Endian in one order.
       for (const [name, value] of Object.entries(ours)) if (value === null) theirs[name] = null
-      if (syntax === BIG) delete theirs['PixelData'], delete ours['PixelData']
+      if (syntax === BIG) theirs['PixelData'] = ours['PixelData']
       t.deepEqual(plain(ours), plain(theirs), `${kind} ${syntax}`)
     }
   }
@@ -310,7 +317,7 @@ test('character sets in a data set: per item, per value, and UTF-8 where nothing
   t.is(forgotten['PatientID'], 'é', 'no character set declared: Latin-1')
 })
 
-const anyText = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }).map((text) => text.replace(/[\\\u0000-\u001f\u007f]/g, 'x').trim() || 'x')
+const anyText = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }).map((text) => text.replace(/[\\\p{Cc}]/gu, 'x').trim() || 'x')
 const anyItem = fc.record(
   {
     PatientID: anyText,
