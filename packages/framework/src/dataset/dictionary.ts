@@ -36,7 +36,7 @@ export function loadDictionary(): Promise<Dictionary> {
 
 const RETIRED = 'RETIRED_'
 
-function makeDictionary(dictionaryData: typeof data, helpers: typeof utilities): Dictionary {
+function makeDictionary(dictionaryData: typeof data, tools: typeof utilities): Dictionary {
   const tags = new Map<number, Attribute>()
   const names = new Map<string, Attribute>()
   for (const [name, entry] of Object.entries(dictionaryData.DicomMetaDictionary.nameMap)) {
@@ -55,8 +55,8 @@ function makeDictionary(dictionaryData: typeof data, helpers: typeof utilities):
     byName: (name) => names.get(name),
     vrOf: (tag) => (tags.get(tag) ?? tags.get(firstOfRepeatingGroup(tag)))?.vr ?? vrOfPrivate(tag),
     nameOf: (tag) => tags.get(tag)?.name ?? tagKey(tag),
-    addSequenceAccessors: (items) => (items.length === 1 ? helpers.addAccessors(items, items[0]) : items),
-    addNameAccessors: (value) => helpers.dicomJson.pnAddValueAccessors(value),
+    addSequenceAccessors: (items) => (items.length === 1 ? tools.addAccessors(items, items[0]) : items),
+    addNameAccessors: (value) => tools.dicomJson.pnAddValueAccessors(value),
   }
 }
 
