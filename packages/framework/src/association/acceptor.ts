@@ -203,7 +203,7 @@ async function optional<T>({ log }: AcceptorContext, question: () => Promise<T |
   try {
     return await question()
   } catch (error) {
-    log.warn('negotiated without an answer', { error: error instanceof Error ? error.message : String(error) })
+    log.warn('negotiated without an answer', { error })
     return undefined
   }
 }

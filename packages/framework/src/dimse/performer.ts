@@ -154,7 +154,7 @@ export class OperationPerformer implements Exchange {
       return outcome
     } catch (error) {
       if (!this.#host.association.isOpenForSending) return outcome
-      this.log.error('a response could not be encoded', { service: operation.service, messageId: operation.messageId, error: String(error) })
+      this.log.error('a response could not be encoded', { service: operation.service, messageId: operation.messageId, error })
       const failure = outcomeOfError(error, operation.service)
       await this.#send(operation, failure).catch(() => {
         this.#host.abort('A response could not be sent')

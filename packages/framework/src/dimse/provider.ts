@@ -248,7 +248,7 @@ export class DimseServiceProvider implements AssemblerHandler {
     try {
       await this.sendMessage(context, responseTo(command, refusal, false))
     } catch (error) {
-      this.#host.log.debug('a response could not be sent', { error: String(error) })
+      this.#host.log.debug('a response could not be sent', { error })
     }
   }
 

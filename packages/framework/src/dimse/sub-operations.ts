@@ -113,7 +113,7 @@ export async function performSubOperations(
     return counters.ended(outcomeOfError(error, operation.service))
   } finally {
     instances.stop((error) => {
-      log.warn('a retrieve handler failed while it was stopped', { messageId: operation.messageId, error: String(error) })
+      log.warn('a retrieve handler failed while it was stopped', { messageId: operation.messageId, error })
     })
   }
 }
@@ -134,7 +134,7 @@ async function storeOne(
     return await store(instance)
   } catch (error) {
     if (operation.endReason !== undefined && !operation.isCancelled) throw error
-    log.warn('a sub-operation failed', { messageId: operation.messageId, error: error instanceof Error ? error.message : String(error) })
+    log.warn('a sub-operation failed', { messageId: operation.messageId, error })
     return Status.ProcessingFailure
   }
 }

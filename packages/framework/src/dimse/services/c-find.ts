@@ -27,7 +27,7 @@ export async function performCFind(operation: RunningOperation, exchange: Exchan
     }
   } finally {
     matches.stop((error) => {
-      log.warn('a C-FIND handler failed while it was stopped', { messageId: operation.messageId, error: String(error) })
+      log.warn('a C-FIND handler failed while it was stopped', { messageId: operation.messageId, error })
     })
   }
 }
