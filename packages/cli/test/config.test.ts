@@ -135,9 +135,13 @@ test('two configs in one folder are an error that names both', async (t) => {
   })
 })
 
-test('a broken package.json matters only when it could hold the configuration', async (t) => {
+test('a broken package.json is named', async (t) => {
   const folder = await makeSite(t, { 'package.json': '{ "dicomtap": }' })
   t.deepEqual(await wrong(t, folder), { code: 'DICOMTAP_ERR_CFG_SYNTAX', message: `${folder}/package.json:1:15: Unexpected token '}'` })
+  const beside = await makeSite(t, { 'package.json': '{ "name": }', 'dicomtap.config.yaml': 'plugins: []' })
+  const { code, message } = await wrong(t, beside)
+  t.is(code, 'DICOMTAP_ERR_CFG_SYNTAX')
+  t.true(message.startsWith(`${beside}/package.json: Unexpected token '}'`), message)
 })
 
 const SYNTAX: readonly (readonly [name: string, text: string, place: string, says: RegExp])[] = [

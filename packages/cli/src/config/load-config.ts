@@ -77,7 +77,9 @@ function configError(file: string, error: unknown): DicomtapError {
   if (code === 'EACCES' || code === 'EPERM' || code === 'ENOENT' || code === 'EISDIR') {
     return unreadable((error as NodeJS.ErrnoException).path ?? filepath ?? file, error)
   }
-  return syntaxError(filepath ?? file, undefined, message.replaceAll(/\s*\n\s*/gu, ' '), error)
+  // cosmiconfig's own reading, e.g. of a package.json beside the config, names the file in the message too.
+  const what = message.replace(/^\w+ Error in [^\n]*:\n/u, '').split('\n', 1)[0] ?? ''
+  return syntaxError(filepath ?? file, undefined, what, error)
 }
 
 const loadScriptConfig: Loader = async (file) => {
