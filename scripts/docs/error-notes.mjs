@@ -76,7 +76,7 @@ export const ERROR_NOTES = {
     remedy: 'Look at the cause. To answer a request with a status on purpose, throw a `StatusError`. What the peer gets is in [hooks.md](hooks.md) under "Error".',
   },
   DICOMTAP_ERR_HOOK_ANSWER: {
-    cause: 'Reserved. Today an answer that a hook does not allow is logged, and the documented failure is sent.',
+    cause: 'Reserved. Today an answer that a hook does not allow becomes a failure: C002 or 0110 for a service, a rejection for `associationRequest`.',
     remedy: 'Nothing to do.',
     isReserved: true,
   },

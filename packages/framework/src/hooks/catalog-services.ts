@@ -9,10 +9,10 @@ const N_ANSWER = 'a status, or { status, dataset? }'
 
 /** Statuses of handlers that failed, as dimse/outcome.ts gives them. */
 const ON_ERROR: Readonly<Record<string, string>> = {
-  CStoreRequest: 'C211 (cannot understand)',
-  CFindRequest: 'C311 (unable to process)',
-  CGetRequest: 'C411 (unable to process)',
-  CMoveRequest: 'C511 (unable to process)',
+  CStoreRequest: 'C000 for a data set that cannot be decoded, C211 (cannot understand) for the rest,',
+  CFindRequest: 'C000 for a data set that cannot be decoded, C311 (unable to process) for the rest,',
+  CGetRequest: 'C000 for a data set that cannot be decoded, C411 (unable to process) for the rest,',
+  CMoveRequest: 'C000 for a data set that cannot be decoded, C511 (unable to process) for the rest,',
 }
 
 function service(request: string, noAnswer: string, fields: Fields): HookCatalogEntry {
@@ -61,14 +61,14 @@ export const SERVICE_INTERVENTIONS: Readonly<Record<ServiceHookName | 'moveDesti
     pynetdicom: 'EVT_C_GET',
   }),
   cMove: service('CMoveRequest', NOT_SUPPORTED, {
-    fires: 'When a C-MOVE request arrived. The core runs the sub-operations, counts them and answers.',
+    fires: 'When a C-MOVE request arrived. Instances cannot be sent yet: the answer is A702 when a handler gave some.',
     returns: INSTANCES,
     clause: 'PS3.7 9.1.4',
     pynetdicom: 'EVT_C_MOVE',
   }),
   moveDestination: {
     ...service('CMoveRequest', 'A801 (move destination unknown)', {
-      fires: 'When a C-MOVE names a Move Destination, to learn the address of that AE.',
+      fires: 'When a handler of cMove gave instances, to learn the address of the Move Destination.',
       returns: '{ host, port, calledAeTitle? }',
       clause: 'PS3.7 9.1.4, PS3.4 C.4.2',
       pynetdicom: 'EVT_C_MOVE',

@@ -48,7 +48,8 @@ export const TRANSFORMS: Readonly<Record<TransformHookName, HookCatalogEntry>> =
   },
   outgoingAssociation: {
     ...TRANSFORM,
-    fires: 'Before this side connects to a peer, also for C-MOVE sub-operations.',
+    stability: 'experimental',
+    fires: 'Before this side connects to a peer, also for C-MOVE sub-operations. Not in this version: it has no requestor role.',
     arguments: [
       { name: 'options', type: 'OutgoingAssociationOptions', description: 'host, port and both AE titles' },
       {
@@ -63,7 +64,7 @@ export const TRANSFORMS: Readonly<Record<TransformHookName, HookCatalogEntry>> =
   },
   findIdentifier: {
     ...TRANSFORM,
-    fires: 'When the identifier of a C-FIND request is decoded, before a handler sees it.',
+    fires: 'When a handler decodes the identifier of a C-FIND, C-GET or C-MOVE request, before it sees it.',
     arguments: [{ name: 'identifier', type: 'DataSet', description: 'the query' }, OPERATION],
     returns: 'the query to run',
     onError: 'the handler that asked for the query gets the error; unless it catches it, C311 (unable to process)',
