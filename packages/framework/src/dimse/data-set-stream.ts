@@ -223,7 +223,9 @@ export class DataSetStream implements IncomingDataSet {
   }
 
   async #decode(): Promise<DataSet> {
-    const dataset = await decodeDataSet(await this.buffer(), this.transferSyntaxUid)
+    const dataset = await decodeDataSet(await this.buffer(), this.transferSyntaxUid, {
+      maximumInflatedBytes: this.#maximumBytes,
+    })
     return this.#mapDataSet === undefined ? dataset : this.#mapDataSet(dataset)
   }
 }
