@@ -34,11 +34,11 @@ export class HookObserver implements DulObserver {
   }
 
   pduReceived(pdu: Pdu | PDataSummary): void {
-    if (this.#hooks.pduReceived.taps.length > 0) notify(this.#hooks.pduReceived, { association: this.#association, pdu } as never)
+    if (this.#hooks.pduReceived.taps.length > 0) notify(this.#hooks.pduReceived, { association: this.#association, pdu })
   }
 
   pduSent(pdu: Pdu | PDataSummary): void {
-    if (this.#hooks.pduSent.taps.length > 0) notify(this.#hooks.pduSent, { association: this.#association, pdu } as never)
+    if (this.#hooks.pduSent.taps.length > 0) notify(this.#hooks.pduSent, { association: this.#association, pdu })
   }
 
   stateChanged(currentState: DulState, dulEvent: DulEvent, action: DulAction, nextState: DulState): void {

@@ -98,7 +98,7 @@ export async function performSubOperations(
     for (;;) {
       const { done, value } = await instances.next()
       if (done === true) return finished(counters)
-      const instance = value as InstanceToSend
+      const instance = value
       const status = await storeOne(instance, operation, store, log)
       counters.count(instance.sopInstanceUid, status)
       if (hooks.subOperationCompleted.taps.length > 0) {

@@ -101,7 +101,7 @@ export const ACTIONS: Readonly<Record<DulAction, (context: ActionContext, payloa
   },
   'AA-1': (context, payload) => {
     const isRequested = payload.pdu?.type === 'A-ABORT'
-    context.sendPdu(isRequested ? (payload.pdu as AAbort) : { type: 'A-ABORT', source: 0, reason: 0 })
+    context.sendPdu(isRequested ? (payload.pdu) : { type: 'A-ABORT', source: 0, reason: 0 })
     context.artim.start()
     // Not in the standard: in Sta2 there is no user to tell, but an operator wants to know what knocked.
     if (!isRequested) context.user.abortIndication(abortIndication(payload, 'local', 0))

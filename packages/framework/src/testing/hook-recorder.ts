@@ -42,7 +42,7 @@ export class HookRecorder {
       const handler = (event: EventOf<NotificationHookName>): void => {
         this.#record(name, event)
       }
-      target.bind(name, handler as HookHandler<typeof name>)
+      target.bind(name, handler)
       this.#handlers.push([name, handler])
     }
   }
@@ -104,9 +104,9 @@ export class HookRecorder {
   #take<Name extends NotificationHookName>(name: Name, fits: (event: EventOf<Name>) => boolean): EventOf<Name> | undefined {
     for (let index = this.#positions.get(name) ?? 0; index < this.#events.length; index++) {
       const { hook, event } = this.#events[index] as RecordedEvent
-      if (hook !== name || !fits(event as EventOf<Name>)) continue
+      if (hook !== name || !fits(event)) continue
       this.#positions.set(name, index + 1)
-      return event as EventOf<Name>
+      return event
     }
     return undefined
   }

@@ -21,7 +21,7 @@ export async function performCFind(operation: RunningOperation, exchange: Exchan
     for (;;) {
       const { done, value } = await matches.next()
       if (done === true) return finalOutcome(value)
-      const match = await transform(hooks.findMatch, matchOf(value as OutgoingDataSet | FindMatch), operation)
+      const match = await transform(hooks.findMatch, matchOf(value), operation)
       const status = match.status === Status.PendingWarning ? Status.PendingWarning : Status.Pending
       await exchange.sendPending(operation, { status, dataset: match.identifier })
     }
@@ -35,7 +35,7 @@ export async function performCFind(operation: RunningOperation, exchange: Exchan
 /** Keywords start with a capital letter, so `identifier` cannot be an attribute. */
 function matchOf(item: OutgoingDataSet | FindMatch): FindMatch {
   if (!(item instanceof Uint8Array) && 'identifier' in item) return item as FindMatch
-  return { identifier: item as OutgoingDataSet }
+  return { identifier: item }
 }
 
 /** What the iterable returned: a final status of its own, e.g. B001 for a limit, else 0000. */
