@@ -1,7 +1,6 @@
 import { basename } from 'node:path'
-import type { ApplicationEntity, AssociationServer, LogLevel } from '@dicomtap/framework'
+import type { ApplicationEntity, AssociationServer, LogLevel, ResolvedConfig } from '@dicomtap/framework'
 import { createApplication, override } from '../application.ts'
-import type { Application } from '../application.ts'
 import { loadConfig } from '../config/load-config.ts'
 import { endpoint } from '../output/endpoint.ts'
 import { problemsOf } from '../output/report-error.ts'
@@ -14,16 +13,17 @@ import { stopOnSignals } from '../stop-on-signals.ts'
 export async function start(options: StartOptions): Promise<number> {
   const overrides = { ...options, logLevel: options.logLevel as LogLevel | 'silent' | undefined }
   const stop = stopOnSignals()
+  const hangup = reloadOnHangup()
   const { ae, file, config } = await createApplication(options.config, overrides, (created) => catchStrayErrors(created, stop))
   stop.started(ae)
   try {
     const servers = await ae.listenAll()
+    hangup.started(ae, async () => override((await loadConfig({ file: config.file })).config, overrides))
     print(readyLine(ae, servers, file))
   } catch (error) {
     await ae.close({ deadlineMs: 0 })
     throw error
   }
-  reloadOnHangup(ae, async () => override((await loadConfig({ file: config.file })).config, overrides))
   return stop.exitCode
 }
 
@@ -35,21 +35,29 @@ function readyLine(ae: ApplicationEntity, servers: readonly AssociationServer[],
   return `${paint('green', 'ready')} ${paint('bold', places.join(', '))} (${details})`
 }
 
-/** SIGHUP: a configuration that is wrong is reported, and the one that runs stays. Windows has no such signal. */
-function reloadOnHangup(ae: Application['ae'], load: () => Promise<Application['config']>): void {
-  if (process.platform === 'win32') return
-  let isLoading = false
-  process.on('SIGHUP', () => {
-    if (isLoading || ae.isClosing) return
-    isLoading = true
-    void load()
-      .then(async (config) => {
-        await ae.reload(config)
-        ae.log.info('configuration reloaded')
-      })
-      .catch((error: unknown) => {
-        for (const { code, message } of problemsOf(error)) ae.log.error(`not reloaded: ${message}`, { code })
-      })
-      .finally(() => (isLoading = false))
-  })
+/**
+ * SIGHUP: a configuration that is wrong is reported, and the one that runs stays. Before the server has
+ * started there is nothing to reload, but the signal must not end it. Windows has no such signal.
+ */
+function reloadOnHangup(): { started(ae: ApplicationEntity, load: () => Promise<ResolvedConfig>): void } {
+  let reload = async (): Promise<void> => {}
+  let running: Promise<void> | undefined
+  if (process.platform !== 'win32') {
+    process.on('SIGHUP', () => {
+      running ??= reload().finally(() => (running = undefined))
+    })
+  }
+  return {
+    started(ae, load) {
+      reload = async () => {
+        try {
+          if (ae.isClosing) return
+          await ae.reload(await load())
+          ae.log.info('configuration reloaded')
+        } catch (error) {
+          for (const { code, message } of problemsOf(error)) ae.log.error(`not reloaded: ${message}`, { code })
+        }
+      }
+    },
+  }
 }
