@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test from 'ava'
@@ -7,7 +7,7 @@ import type { Actions } from '@dicomtap/cli'
 import { isPluginFactory } from '@dicomtap/framework'
 import { createTestServer } from '@dicomtap/framework/testing'
 import { createProgram as createScaffolder } from '../../create-app/dist/program.js'
-import { compileExamples, onFreePort, run, writeExamples } from './examples.js'
+import { compileExamples, onFreePort, packageConfigurations, run, writeExamples } from './examples.js'
 import { ROOT } from './pages.js'
 import type { CodeBlock } from './pages.js'
 
@@ -59,7 +59,7 @@ test('plugins in the guides start', async (t) => {
   await compilation
   let started = 0
   for (const block of named('ts').filter(({ name }) => name?.startsWith('src/'))) {
-    if (/new ApplicationEntity/.test(block.code)) continue
+    if (block.code.includes('new ApplicationEntity')) continue
     const module = (await import(pathToFileURL(examples.compiledFileOf(block)).href)) as Record<string, unknown>
     const factories = Object.values(module).filter(isPluginFactory)
     t.true(factories.length > 0, `${at(block)} exports a plugin`)
@@ -78,6 +78,19 @@ for (const block of [...named('yaml'), ...named('ts').filter(({ name }) => name 
   if (block.name === 'invalid.yaml') continue
   test(`the configuration is right: ${at(block)}`, async (t) => {
     const { ae } = await createApplication(examples.fileOf(block))
+    t.true(ae.plugins().length > 0)
+    await ae.close({ deadlineMs: 0 })
+  })
+}
+
+for (const block of packageConfigurations()) {
+  test(`the configuration is right: ${at(block)}`, async (t) => {
+    const file = join(examples.folder, `${block.page.replaceAll('/', '-')}-${block.line}.yaml`)
+    writeFileSync(file, block.code)
+    for (const [, path = '', name = ''] of block.code.matchAll(/- "?(\.\/([\w-]+)\.[jt]s)/g)) {
+      writeFileSync(join(examples.folder, path), `import { definePlugin } from '@dicomtap/framework'\nexport const plugin = definePlugin({ name: '${name}', apply() {} })\n`)
+    }
+    const { ae } = await createApplication(file)
     t.true(ae.plugins().length > 0)
     await ae.close({ deadlineMs: 0 })
   })

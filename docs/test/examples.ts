@@ -2,11 +2,18 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { codeBlocks, readPages, ROOT } from './pages.js'
+import { codeBlocks, readPackageReadmes, readPages, ROOT } from './pages.js'
 import type { CodeBlock } from './pages.js'
 
 /** Blocks that stand for files. */
 const FILE_LANGUAGES = new Set(['ts', 'js', 'yaml', 'json'])
+
+/** READMEs of packages, whose blocks have no names: those that are whole configurations are tried out. */
+export function packageConfigurations(): CodeBlock[] {
+  return readPackageReadmes()
+    .flatMap((page) => codeBlocks(page))
+    .filter(({ language, code }) => language === 'yaml' && /^plugins:/m.test(code))
+}
 
 /** What a block of text shows: it stands right behind the block that makes it. */
 export interface Shown {

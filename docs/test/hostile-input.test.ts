@@ -41,7 +41,7 @@ interface Scenario {
   /** Sent at once. */
   readonly first?: Buffer
   /** Sent when the association stands. */
-  readonly then?: readonly Buffer[]
+  readonly next?: readonly Buffer[]
   readonly prepare?: (ae: ApplicationEntity, port: number) => Promise<unknown>
   /** Answers that come before the one that counts. */
   readonly skip?: number
@@ -145,37 +145,37 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     },
   },
   'an unknown user information item': { first: request({ userInformation: [...REQUEST.userInformation, { type: 0x7a, unknown: true, data: Buffer.from('x') } as UserItem] }) },
-  'an unknown PDU type in an association': { then: [pdu(0x0a, Buffer.alloc(4))] },
-  'a second A-ASSOCIATE-RQ': { then: [request()] },
-  'an A-RELEASE-RP that nobody asked for': { then: [pdu(0x06, Buffer.alloc(4))] },
+  'an unknown PDU type in an association': { next: [pdu(0x0a, Buffer.alloc(4))] },
+  'a second A-ASSOCIATE-RQ': { next: [request()] },
+  'an A-RELEASE-RP that nobody asked for': { next: [pdu(0x06, Buffer.alloc(4))] },
   // The first request keeps the association in Sta8, waiting for the end of its handler.
-  'P-DATA after its own A-RELEASE-RQ': { then: [command(), DATA_SET, RELEASE, command({ messageId: 2 })] },
-  'an A-RELEASE-RQ of a wrong length': { then: [pdu(0x05, Buffer.alloc(8))] },
-  'a P-DATA-TF longer than `limits.maximumPduBytes`': { options: { limits: { maximumPduBytes: 4096 } }, then: [pdu(0x04, Buffer.alloc(0), 4097)] },
-  'a P-DATA-TF without a PDV': { then: [pdu(0x04, Buffer.alloc(0))] },
-  'a PDV longer than its P-DATA-TF': { then: [pdu(0x04, Buffer.from([0, 0, 0, 9, 1, 3, 0, 0]))] },
-  'a PDV on an even presentation context ID': { then: [pData(2, 3, Buffer.alloc(8))] },
-  'a PDV on a context that was not accepted': { then: [pData(99, 3, Buffer.alloc(8))] },
-  'a data set without a command': { then: [DATA_SET] },
-  'a fragment of another context inside a message': { then: [pData(CONTEXT_ID, 1, Buffer.alloc(8)), pData(OTHER_CONTEXT_ID, 1, Buffer.alloc(8))] },
-  'a command fragment inside a data set': { then: [command(), command()] },
-  'a data set fragment inside a command': { then: [pData(CONTEXT_ID, 1, Buffer.alloc(8)), DATA_SET] },
-  'a command set longer than `limits.maximumCommandSetBytes`': { options: { limits: { maximumCommandSetBytes: 1024 } }, then: [pData(CONTEXT_ID, 3, Buffer.alloc(1026))] },
-  'a command set that cannot be read': { then: [pData(CONTEXT_ID, 3, Buffer.from('not a command'))] },
-  'a request without a Message ID': { then: [commandWithout(0x0110)] },
-  'half a PDU, then silence': { options: { timeouts: { networkMs: 50 } }, then: [command().subarray(0, 8)] },
-  'half a message, then silence': { options: { timeouts: { dimseMs: 50 } }, then: [command()] },
-  'nothing in an established association': { options: { timeouts: { networkMs: 50 } }, then: [] },
+  'P-DATA after its own A-RELEASE-RQ': { next: [command(), DATA_SET, RELEASE, command({ messageId: 2 })] },
+  'an A-RELEASE-RQ of a wrong length': { next: [pdu(0x05, Buffer.alloc(8))] },
+  'a P-DATA-TF longer than `limits.maximumPduBytes`': { options: { limits: { maximumPduBytes: 4096 } }, next: [pdu(0x04, Buffer.alloc(0), 4097)] },
+  'a P-DATA-TF without a PDV': { next: [pdu(0x04, Buffer.alloc(0))] },
+  'a PDV longer than its P-DATA-TF': { next: [pdu(0x04, Buffer.from([0, 0, 0, 9, 1, 3, 0, 0]))] },
+  'a PDV on an even presentation context ID': { next: [pData(2, 3, Buffer.alloc(8))] },
+  'a PDV on a context that was not accepted': { next: [pData(99, 3, Buffer.alloc(8))] },
+  'a data set without a command': { next: [DATA_SET] },
+  'a fragment of another context inside a message': { next: [pData(CONTEXT_ID, 1, Buffer.alloc(8)), pData(OTHER_CONTEXT_ID, 1, Buffer.alloc(8))] },
+  'a command fragment inside a data set': { next: [command(), command()] },
+  'a data set fragment inside a command': { next: [pData(CONTEXT_ID, 1, Buffer.alloc(8)), DATA_SET] },
+  'a command set longer than `limits.maximumCommandSetBytes`': { options: { limits: { maximumCommandSetBytes: 1024 } }, next: [pData(CONTEXT_ID, 3, Buffer.alloc(1026))] },
+  'a command set that cannot be read': { next: [pData(CONTEXT_ID, 3, Buffer.from('not a command'))] },
+  'a request without a Message ID': { next: [commandWithout(0x0110)] },
+  'half a PDU, then silence': { options: { timeouts: { networkMs: 50 } }, next: [command().subarray(0, 8)] },
+  'half a message, then silence': { options: { timeouts: { dimseMs: 50 } }, next: [command()] },
+  'nothing in an established association': { options: { timeouts: { networkMs: 50 } }, next: [] },
 
-  'a request without a mandatory element': { then: [commandWithout(0x1000), DATA_SET] },
-  'a C-STORE without a data set': { then: [withoutDataSet({})] },
-  'a command field that is no request': { then: [withoutDataSet({ commandField: 0x0555 })] },
+  'a request without a mandatory element': { next: [commandWithout(0x1000), DATA_SET] },
+  'a C-STORE without a data set': { next: [withoutDataSet({})] },
+  'a command field that is no request': { next: [withoutDataSet({ commandField: 0x0555 })] },
   // The first request is answered too, when the second one has arrived.
-  'a Message ID that is in use': { then: [command({ affectedSopInstanceUid: '2.25.9' }), DATA_SET, command(), DATA_SET], skip: 1 },
-  'a SOP Instance UID that is no UID': { then: [command({ affectedSopInstanceUid: '../../etc/passwd' }), DATA_SET] },
-  'a C service for another SOP class than its context\'s': { then: [command({ affectedSopClassUid: SopClass.MRImageStorage }), DATA_SET] },
+  'a Message ID that is in use': { next: [command({ affectedSopInstanceUid: '2.25.9' }), DATA_SET, command(), DATA_SET], skip: 1 },
+  'a SOP Instance UID that is no UID': { next: [command({ affectedSopInstanceUid: '../../etc/passwd' }), DATA_SET] },
+  'a C service for another SOP class than its context\'s': { next: [command({ affectedSopClassUid: SopClass.MRImageStorage }), DATA_SET] },
   'an N service for a SOP class of another service': {
-    then: [
+    next: [
       withoutDataSet(
         {
           commandField: 0x0110,
@@ -188,9 +188,9 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
       ),
     ],
   },
-  'a request for which no plugin answers': { then: [command({ affectedSopInstanceUid: '2.25.8' }), DATA_SET] },
-  'a C-CANCEL for an operation that does not exist': { then: [withoutDataSet({ commandField: 0x0fff, messageIdBeingRespondedTo: 99, messageId: undefined })] },
-  'a response that answers no request': { then: [withoutDataSet({ commandField: 0x8001, messageIdBeingRespondedTo: 99, messageId: undefined, status: 0 })] },
+  'a request for which no plugin answers': { next: [command({ affectedSopInstanceUid: '2.25.8' }), DATA_SET] },
+  'a C-CANCEL for an operation that does not exist': { next: [withoutDataSet({ commandField: 0x0fff, messageIdBeingRespondedTo: 99, messageId: undefined })] },
+  'a response that answers no request': { next: [withoutDataSet({ commandField: 0x8001, messageIdBeingRespondedTo: 99, messageId: undefined, status: 0 })] },
 }
 
 const rows = tableRows(readPage('docs/reference/hostile-input.md'))
@@ -206,12 +206,12 @@ for (const [sends, scenario] of Object.entries(SCENARIOS)) {
 test('every row that has a test is in the page, and the other way round', (t) => {
   const text = readPage('docs/reference/hostile-input.md').text
   const tested = text.slice(text.indexOf('## Bytes'), text.indexOf('## Data sets'))
-  const inTables = tableRows({ path: '', text: tested }).map(([sends]) => sends).filter((sends) => sends !== 'the peer sends')
+  const inTables = tableRows({ path: '', text: tested }).map(([sends = '']) => sends).filter((sends) => sends !== 'the peer sends')
   t.deepEqual(inTables.sort(), Object.keys(SCENARIOS).sort())
 })
 
 /** Sends a scenario to a server of its own and tells the answer in the words of the page. */
-async function answerTo({ options, first = request(), then, prepare, skip = 0 }: Scenario): Promise<string> {
+async function answerTo({ options, first = request(), next, prepare, skip = 0 }: Scenario): Promise<string> {
   const ae = new ApplicationEntity({ aeTitle: 'HOSTILE', logLevel: 'silent', ...options })
   for (const { abstractSyntax } of REQUEST.presentationContexts) ae.addSupportedContext(abstractSyntax)
   // Answers nothing; leaves instance 2.25.7 hanging until the association ends, 2.25.9 until the next request.
@@ -229,13 +229,13 @@ async function answerTo({ options, first = request(), then, prepare, skip = 0 }:
     const isSilent = options?.timeouts?.acseMs !== undefined
     if (!isSilent) socket.write(first)
     const answer = await answers.next()
-    if (then === undefined || answer.done === true) return describe(answer.value)
-    for (const bytes of then) socket.write(bytes)
+    if (next === undefined || answer.done === true) return describe(answer.value)
+    for (const bytes of next) socket.write(bytes)
     // Where nothing is answered, the answer to the release is the next thing.
-    if (then.length === 1 && isIgnored(then[0] as Buffer)) socket.write(RELEASE)
+    if (next.length === 1 && isIgnored(next[0] as Buffer)) socket.write(RELEASE)
     for (let skipped = 0; skipped < skip; skipped++) await answers.next()
-    const next = await answers.next()
-    return describe(next.value)
+    const { value } = await answers.next()
+    return describe(value)
   } finally {
     socket.destroy()
     ae.abort()

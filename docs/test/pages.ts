@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -31,6 +31,14 @@ export function readPages(): Page[] {
   return [...ROOT_PAGES, ...inDocs, 'packages/framework/README.md']
     .sort()
     .map((path) => ({ path, text: readFileSync(join(ROOT, path), 'utf8') }))
+}
+
+/** The READMEs of the other packages. */
+export function readPackageReadmes(): Page[] {
+  return ['create-app', ...readdirSync(join(ROOT, 'packages')).map((name) => `packages/${name}`)]
+    .map((folder) => `${folder}/README.md`)
+    .filter((path) => path !== 'packages/framework/README.md' && existsSync(join(ROOT, path)))
+    .map(readPage)
 }
 
 export function readPage(path: string): Page {
