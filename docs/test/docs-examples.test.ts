@@ -120,7 +120,10 @@ function commands(): Command[] {
     .filter(({ words }) => words[0] !== '' && words[0] !== undefined)
 }
 
-const scripts = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: Record<string, string> }).scripts
+function scriptsOf(folder: string): Record<string, string> {
+  return (JSON.parse(readFileSync(join(ROOT, folder, 'package.json'), 'utf8')) as { scripts: Record<string, string> }).scripts
+}
+
 const asked: string[] = []
 const note = (name: string) => async (): Promise<number> => {
   asked.push(name)
@@ -146,7 +149,8 @@ for (const { block, words } of commands()) {
       await createScaffolder(async (folder) => void t.not(folder, undefined)).parseAsync((scaffolder[1] ?? '').replace(' -- ', ' ').split(' '), { from: 'user' })
     } else if (/^npm (?:run \S+|start|test)/.test(line)) {
       const script = words[1] === 'run' ? words[2] : words[1]
-      t.true(Object.hasOwn(scripts, script ?? ''), `package.json has no script ${script}`)
+      const workspace = words.includes('-w') ? (words[words.indexOf('-w') + 1] ?? '') : '.'
+      t.true(Object.hasOwn(scriptsOf(workspace), script ?? ''), `${workspace}/package.json has no script ${script}`)
     } else if (/^(?:node|bash) (?:\.|scripts|benchmarks|tools|packages|create-app)/.test(line) || line.startsWith('.ci/')) {
       const file = words.find((word) => word.includes('/')) ?? ''
       t.true(readdirSync(join(ROOT, dirname(file))).includes(basename(file)), `there is no ${file}`)

@@ -21,7 +21,7 @@ export interface CodeBlock {
   readonly code: string
 }
 
-const ROOT_PAGES = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md']
+const ROOT_PAGES = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md']
 
 /** The pages that these tests answer for. */
 export function readPages(): Page[] {
