@@ -1,4 +1,5 @@
 import { admissionRejection } from '../acse/admission.ts'
+import { checkedIdentityAnswer, checkedItems, checkedRoles, checkedWindow } from '../acse/answers.ts'
 import { contextResults, negotiateContexts } from '../acse/negotiate-contexts.ts'
 import { REJECTIONS, isRejection } from '../acse/rejections.ts'
 import type { AcceptedContext, RejectedContext, Rejection, RoleSelection } from '../acse/types.ts'
@@ -9,12 +10,14 @@ import {
   sopClassExtendedOf,
   userIdentityOf,
 } from '../acse/user-information.ts'
+import { DicomtapError } from '../errors/index.ts'
 import { ask, transform } from '../hooks/run.ts'
 import type { AssociationRequestInfo, HookTable } from '../hooks/types.ts'
 import type { Logger } from '../logger.ts'
+import { encodePdu } from '../pdu/encode.ts'
 import { APPLICATION_CONTEXT_NAME } from '../pdu/types.ts'
 import type { AAssociateAc, AAssociateRq } from '../pdu/types.ts'
-import type { SopClassCommonExtended, UserItem } from '../pdu/user-items/types.ts'
+import type { SopClassCommonExtended, SopClassExtended, UserItem } from '../pdu/user-items/types.ts'
 import type { AssociationRegistry } from './registry.ts'
 import type { AssociationSettings } from './settings.ts'
 
@@ -69,7 +72,7 @@ export async function decide(info: AssociationRequestInfo, context: AcceptorCont
 
   const proposedRoles = rolesOf(request.userInformation)
   const roleAnswers =
-    proposedRoles.length === 0 ? undefined : await optional(context, () => ask(hooks.roleSelection, proposedRoles, info))
+    proposedRoles.length === 0 ? undefined : await optional(context, () => ask(hooks.roleSelection, proposedRoles, info), checkedRoles)
   const negotiation = negotiateContexts(request.presentationContexts, proposedRoles, {
     supportedContexts: settings.supportedContexts,
     unrestrictedStorage: settings.unrestrictedStorage,
@@ -90,6 +93,8 @@ export async function decide(info: AssociationRequestInfo, context: AcceptorCont
     presentationContexts: contextResults(request.presentationContexts, accepted, negotiation.rejected),
     userInformation: [...localItems(settings), ...roleItems(negotiation.roles, accepted), ...extended.items, ...identity.items],
   }
+  // Each item fits; all of them together may not: a user information item has at most 65535 bytes.
+  if (!isEncodable(accept)) return { rejection: HANDLER_FAILED, why: 'the answers of handlers do not fit an A-ASSOCIATE-AC' }
   const acceptedIds = new Set(accepted.map((item) => item.id))
   const takenAway = negotiation.accepted.filter((item) => !acceptedIds.has(item.id))
   return {
@@ -98,6 +103,15 @@ export async function decide(info: AssociationRequestInfo, context: AcceptorCont
     rejected: [...negotiation.rejected, ...takenAway.map(({ id, abstractSyntax }) => ({ id, abstractSyntax, result: 1 as const }))],
     commonExtended: extended.commonExtended,
     window: extended.window,
+  }
+}
+
+function isEncodable(accept: AAssociateAc): boolean {
+  try {
+    encodePdu(accept)
+    return true
+  } catch {
+    return false
   }
 }
 
@@ -115,7 +129,7 @@ async function refusalByHooks(info: AssociationRequestInfo, { hooks, log }: Acce
 
 async function verifyIdentity(
   info: AssociationRequestInfo,
-  { hooks, settings }: AcceptorContext,
+  { hooks, settings, log }: AcceptorContext,
 ): Promise<{ readonly items: readonly UserItem[] } | { readonly rejection: Rejection; readonly why: string }> {
   const identity = userIdentityOf(info.request.userInformation)
   if (identity === undefined) {
@@ -128,11 +142,15 @@ async function verifyIdentity(
       if (!settings.requireUserIdentity) return { items: [] }
       return { rejection: REJECTIONS.userIdentity, why: 'no handler verified the user identity, requireUserIdentity is set' }
     }
-    if (!answer.verified) return { rejection: answer.rejection ?? REJECTIONS.userIdentity, why: 'the user identity was refused' }
+    const { verified, response, rejection } = checkedIdentityAnswer(answer)
+    if (!verified) return { rejection: rejection ?? REJECTIONS.userIdentity, why: 'the user identity was refused' }
     if (!identity.positiveResponseRequested) return { items: [] }
     // PS3.7 D.3.3.7.2: types 1 and 2 are answered with an empty response, the others with the server's token.
-    return { items: [{ type: 0x59, serverResponse: answer.response ?? new Uint8Array(0) }] }
-  } catch {
+    const hasToken = identity.userIdentityType > 2 && response !== undefined
+    return { items: [{ type: 0x59, serverResponse: hasToken ? response : new Uint8Array(0) }] }
+  } catch (error) {
+    // Others were logged where they were thrown.
+    if (error instanceof DicomtapError && error.code === 'DICOMTAP_ERR_HOOK_ANSWER') log.error(error.message)
     return { rejection: REJECTIONS.userIdentity, why: 'a handler of userIdentity failed' }
   }
 }
@@ -145,8 +163,11 @@ async function acceptedByHooks(
   try {
     const answer = await transform(hooks.acceptedContexts, accepted, info)
     // A handler may take contexts away or change their roles, not add what was not negotiated.
-    const ids = new Set(accepted.map((context) => context.id))
-    return answer.filter((context) => ids.has(context.id))
+    const kept = new Map(answer.map(({ id, asScu, asScp }) => [id, { asScu, asScp }]))
+    return accepted.flatMap((context) => {
+      const roles = kept.get(context.id)
+      return roles === undefined ? [] : [{ ...context, ...roles }]
+    })
   } catch {
     return undefined
   }
@@ -162,7 +183,7 @@ async function negotiateExtended(
   let window = SYNCHRONOUS
   const proposedWindow = asynchronousOperationsOf(userInformation)
   if (proposedWindow !== undefined) {
-    const answer = await optional(context, () => ask(hooks.asyncOperations, proposedWindow, info))
+    const answer = await optional(context, () => ask(hooks.asyncOperations, proposedWindow, info), checkedWindow)
     if (answer !== undefined) {
       window = withinProposal(answer, proposedWindow)
       items.push({
@@ -174,12 +195,15 @@ async function negotiateExtended(
   }
   const sopClassExtended = sopClassExtendedOf(userInformation)
   if (sopClassExtended.length > 0) {
-    items.push(...((await optional(context, () => ask(hooks.sopClassExtended, sopClassExtended, info))) ?? []))
+    const check = (answer: readonly SopClassExtended[]): readonly SopClassExtended[] => checkedItems('sopClassExtended', 0x56, answer)
+    items.push(...((await optional(context, () => ask(hooks.sopClassExtended, sopClassExtended, info), check)) ?? []))
   }
   const commonExtended = sopClassCommonExtendedOf(userInformation)
-  const acceptedCommon =
-    commonExtended.length === 0 ? [] : ((await optional(context, () => ask(hooks.sopClassCommonExtended, commonExtended, info))) ?? [])
-  return { items, window, commonExtended: acceptedCommon }
+  if (commonExtended.length === 0) return { items, window, commonExtended }
+  const check = (answer: readonly SopClassCommonExtended[]): readonly SopClassCommonExtended[] =>
+    checkedItems('sopClassCommonExtended', 0x57, answer)
+  const acceptedCommon = await optional(context, () => ask(hooks.sopClassCommonExtended, commonExtended, info), check)
+  return { items, window, commonExtended: acceptedCommon ?? [] }
 }
 
 /** The acceptor's window must not be wider than the proposal (PS3.7 D.3.3.3.2); 0 is unlimited. */
@@ -199,9 +223,14 @@ function narrower(a: number, b: number): number {
 }
 
 /** An answer that is not needed to go on: a handler that fails is a handler that did not answer. */
-async function optional<T>({ log }: AcceptorContext, question: () => Promise<T | undefined>): Promise<T | undefined> {
+async function optional<T>(
+  { log }: AcceptorContext,
+  question: () => Promise<T | undefined>,
+  check: (answer: T) => T,
+): Promise<T | undefined> {
   try {
-    return await question()
+    const answer = await question()
+    return answer === undefined ? undefined : check(answer)
   } catch (error) {
     log.warn('negotiated without an answer', { error })
     return undefined
