@@ -1,5 +1,5 @@
 // The generated parts of the documentation, by the name that stands in `<!-- generated:name -->`.
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT, workspaces } from '../workspaces.mjs'
 import { DEPENDENCY_NOTES } from './dependency-notes.mjs'
@@ -165,11 +165,18 @@ function dependencies() {
     Object.entries(manifest.dependencies ?? {})
       .filter(([name]) => !name.startsWith('@dicomtap/'))
       .map(([name, range]) => {
-        const why = DEPENDENCY_NOTES[name] ?? 'MISSING in scripts/docs/dependency-notes.mjs'
+        const note = DEPENDENCY_NOTES[name] ?? 'MISSING in scripts/docs/dependency-notes.mjs'
+        const why = isImported(name, folder) ? note : 'Declared, but not imported in this version.'
         return `| \`${manifest.name}\` | [${name}](https://www.npmjs.com/package/${name}) \`${range}\` | ${installed(name, folder).license} | ${why} |`
       }),
   )
   return ['| package | depends on | licence | for |', '|---|---|---|---|', ...lines].join('\n')
+}
+
+function isImported(name, folder) {
+  return readdirSync(join(folder, 'src'), { recursive: true })
+    .filter((file) => file.endsWith('.ts'))
+    .some((file) => readFileSync(join(folder, 'src', file), 'utf8').match(new RegExp(`['"]${name}(?:/[^'"]*)?['"]`)) !== null)
 }
 
 function installed(name, folder) {
