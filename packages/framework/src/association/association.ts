@@ -12,7 +12,7 @@ import type { AbortIndication, DulUser } from '../dul/user.ts'
 import { DicomtapError, PduError } from '../errors/index.ts'
 import type { HandlerBindings } from '../hooks/bindings.ts'
 import { notify } from '../hooks/run.ts'
-import type { HookHandler, HookName, HookTable } from '../hooks/types.ts'
+import type { AcsePrimitive, HookHandler, HookName, HookTable } from '../hooks/types.ts'
 import type { Logger } from '../logger.ts'
 import type { AAssociateAc, AAssociateRq } from '../pdu/types.ts'
 import type { SopClassCommonExtended, UserItem } from '../pdu/user-items/types.ts'
@@ -110,9 +110,7 @@ export class Association implements DimseHost {
     this.localPort = socket.localPort ?? 0
     this.#registry.add(this, settings.limits.maximumPendingAssociations)
     const observer = new HookObserver(hooks, this)
-    observer.connectionOpened()
     this.dul = new DulServiceProvider({
-      socket,
       acseTimeoutMs: settings.timeouts.acseMs,
       networkTimeoutMs: settings.timeouts.networkMs,
       maximumPduBytes: settings.limits.maximumPduBytes,
@@ -120,6 +118,10 @@ export class Association implements DimseHost {
       user: this.#dulUser(),
       observer,
     })
+    observer.connectionOpened()
+    this.dul.accept(socket)
+    // By a handler of connectionOpened.
+    if (this.#hasEnded()) this.dul.closeTransport()
   }
 
   get state(): AssociationState {
@@ -241,13 +243,12 @@ export class Association implements DimseHost {
    */
   abort(message = 'Aborted by this side'): void {
     if (this.#hasEnded()) return
-    try {
-      this.dul.issue({ type: 'A-ABORT', source: 0, reason: 0 })
-    } catch (error) {
-      if (!(error instanceof DicomtapError)) throw error
-      // Sta2: there is no association to abort yet, only a connection.
-      this.dul.closeTransport()
-    }
+    const { state, transport } = this.dul
+    // It is over, and the call that says so is under way.
+    if (state === 'Sta13' || (state === 'Sta1' && transport !== undefined)) return
+    // Before Sta3 there is no association to abort, only a connection.
+    if (state === 'Sta1' || state === 'Sta2') this.dul.closeTransport()
+    else this.dul.issue({ type: 'A-ABORT', source: 0, reason: 0 })
     this.#aborted({ source: 0, reason: 0, by: 'local', message })
   }
 
@@ -258,8 +259,11 @@ export class Association implements DimseHost {
   async release(): Promise<void> {
     if (this.#state !== 'established') return
     this.#state = 'releasing'
-    await this.operationsEnded()
-    if (this.dul.state === 'Sta6') this.dul.issue({ type: 'A-RELEASE-RQ' })
+    await Promise.race([this.operationsEnded(), this.closed])
+    if (this.dul.state === 'Sta6') {
+      this.dul.issue({ type: 'A-RELEASE-RQ' })
+      this.#tellAcse('acseSent', { type: 'A-RELEASE-RQ' })
+    }
     await this.closed
   }
 
@@ -271,6 +275,7 @@ export class Association implements DimseHost {
   /** Cuts the connection without a word. For connections that are not worth one. */
   async kill(): Promise<void> {
     await this.dul.kill()
+    await this.closed
   }
 
   #hasEnded(): boolean {
@@ -292,8 +297,12 @@ export class Association implements DimseHost {
         void this.#releaseRequested(isCollision)
       },
       releaseConfirmation: () => {
+        this.#tellAcse('acseReceived', { type: 'A-RELEASE-RP' })
         // Sta12: after a collision the acceptor still owes its answer (AR-4).
-        if (this.dul.state === 'Sta12') this.dul.issue({ type: 'A-RELEASE-RP' })
+        if (this.dul.state === 'Sta12') {
+          this.dul.issue({ type: 'A-RELEASE-RP' })
+          this.#tellAcse('acseSent', { type: 'A-RELEASE-RP' })
+        }
         this.#released()
       },
       abortIndication: (abort) => {
@@ -307,6 +316,10 @@ export class Association implements DimseHost {
     }
   }
 
+  #tellAcse(name: 'acseSent' | 'acseReceived', primitive: AcsePrimitive): void {
+    if (this.hooks[name].taps.length > 0) notify(this.hooks[name], { association: this, primitive })
+  }
+
   #requested(request: AAssociateRq): void {
     this.#state = 'negotiating'
     this.#request = request
@@ -318,9 +331,10 @@ export class Association implements DimseHost {
       userInformation: request.userInformation,
     }
     const { hooks } = this
-    if (hooks.acseReceived.taps.length > 0) notify(hooks.acseReceived, { association: this, primitive: request })
+    this.#tellAcse('acseReceived', request)
+    if (this.#hasEnded()) return
     if (hooks.associationRequested.taps.length > 0) notify(hooks.associationRequested, { association: this })
-    if (this.#state !== 'negotiating') return
+    if (this.#hasEnded()) return
     const context = { settings: this.settings, hooks, log: this.log, registry: this.#registry }
     const refused = admit(request, context)
     if (refused !== undefined) {
@@ -348,7 +362,7 @@ export class Association implements DimseHost {
     const { hooks } = this
     const primitive = { type: 'A-ASSOCIATE-RJ', ...rejection } as const
     this.dul.issue(primitive)
-    if (hooks.acseSent.taps.length > 0) notify(hooks.acseSent, { association: this, primitive })
+    this.#tellAcse('acseSent', primitive)
     this.log.debug('rejected', { why, rejection: describeRejection(rejection) })
     if (hooks.associationRejected.taps.length > 0) {
       notify(hooks.associationRejected, { association: this, ...rejection, why })
@@ -373,8 +387,12 @@ export class Association implements DimseHost {
     this.#dimse = new DimseServiceProvider(this)
     this.#state = 'established'
     this.dul.issue(accept)
-    if (hooks.acseSent.taps.length > 0) notify(hooks.acseSent, { association: this, primitive: accept })
+    // Any of the handlers that are told may end it.
+    if (this.#hasEnded()) return
+    this.#tellAcse('acseSent', accept)
+    if (this.#hasEnded()) return
     if (hooks.associationAccepted.taps.length > 0) notify(hooks.associationAccepted, { association: this })
+    if (this.#hasEnded()) return
     if (hooks.associationEstablished.taps.length > 0) notify(hooks.associationEstablished, { association: this })
   }
 
@@ -388,10 +406,8 @@ export class Association implements DimseHost {
   }
 
   async #releaseRequested(isCollision: boolean): Promise<void> {
-    const { hooks } = this
-    if (hooks.acseReceived.taps.length > 0) {
-      notify(hooks.acseReceived, { association: this, primitive: { type: 'A-RELEASE-RQ' } })
-    }
+    this.#tellAcse('acseReceived', { type: 'A-RELEASE-RQ' })
+    if (this.#hasEnded()) return
     // Sta10: we asked first and the peer answers first (PS3.8 9.2.3, AR-8, AR-10).
     if (isCollision && this.dul.state === 'Sta10') return
     this.#state = 'releasing'
@@ -400,7 +416,7 @@ export class Association implements DimseHost {
     if (this.dul.state !== 'Sta8' && this.dul.state !== 'Sta9') return
     const isDone = this.dul.state === 'Sta8'
     this.dul.issue({ type: 'A-RELEASE-RP' })
-    if (hooks.acseSent.taps.length > 0) notify(hooks.acseSent, { association: this, primitive: { type: 'A-RELEASE-RP' } })
+    this.#tellAcse('acseSent', { type: 'A-RELEASE-RP' })
     if (isDone) this.#released()
   }
 
@@ -422,13 +438,8 @@ export class Association implements DimseHost {
     this.log.debug('aborted', { by: abort.by, source: abort.source, reason: abort.reason, why: text, hadRequest })
     const { hooks } = this
     const { source, reason } = abort
-    if (hooks.acseReceived.taps.length > 0 && abort.by !== 'local') {
-      const primitive = source === 0 ? ({ type: 'A-ABORT', source, reason } as const) : ({ type: 'A-P-ABORT', reason } as const)
-      notify(hooks.acseReceived, { association: this, primitive })
-    }
-    if (hooks.acseSent.taps.length > 0 && abort.by === 'local') {
-      notify(hooks.acseSent, { association: this, primitive: { type: 'A-ABORT', source: source ?? 0, reason } })
-    }
+    if (abort.by === 'local') this.#tellAcse('acseSent', { type: 'A-ABORT', source: source ?? 0, reason })
+    else this.#tellAcse('acseReceived', source === 0 ? { type: 'A-ABORT', source, reason } : { type: 'A-P-ABORT', reason })
     if (hooks.associationAborted.taps.length > 0) notify(hooks.associationAborted, { association: this, ...abort })
   }
 

@@ -30,7 +30,7 @@ export type DulRequest =
   | { readonly type: 'P-DATA'; readonly pdus: Iterable<PDataTf> | AsyncIterable<PDataTf> }
 
 export interface DulOptions {
-  /** Acceptor: the connection that arrived. */
+  /** Acceptor: the connection that arrived. One that is not there yet is given to {@link DulServiceProvider.accept}. */
   readonly socket?: TransportSocket
   /** Requestor: opens the connection when the A-ASSOCIATE request is issued (AE-1). */
   readonly connect?: () => TransportSocket
@@ -101,13 +101,14 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   #associateRequest: AAssociateRq | undefined
   #isWritable = true
   #isKilled = false
+  #isClosing = false
   #isTransportGone = false
   /** Inside a P-DATA-TF that arrived in a state that takes it. */
   #acceptsPData = false
 
   constructor(options: DulOptions) {
     this.#options = options
-    this.isRequestor = options.socket === undefined
+    this.isRequestor = options.connect !== undefined
     this.#observer = options.observer
     if (options.user === undefined) {
       this.#queue = new IndicationQueue(() => this.#transport)
@@ -134,7 +135,14 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
         this.#silent()
       }, this.#networkTimeoutMs)
     }
-    if (options.socket !== undefined) this.#accept(options.socket)
+    if (options.socket !== undefined) this.accept(options.socket)
+  }
+
+  /** Acceptor: takes the connection that arrived (Evt5). */
+  accept(socket: TransportSocket): void {
+    this.#transport = new Transport(socket, this, true)
+    this.#dispatch('Evt5', {})
+    if (this.#isKilled) this.#transport.destroy()
   }
 
   get state(): DulState {
@@ -226,6 +234,7 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   /** Cuts the connection whatever the state; resolves when it is gone. No A-ABORT is sent. */
   async kill(): Promise<void> {
     this.#isKilled = true
+    this.#framer.stop()
     const transport = this.#transport
     if (transport !== undefined && !this.#isTransportGone) {
       const gone = new Promise<void>((resolve) => this.#drainWaiters.push(resolve))
@@ -267,6 +276,7 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   }
 
   closeTransport(): void {
+    this.#isClosing = true
     this.#framer.stop()
     this.#transport?.close()
   }
@@ -310,6 +320,8 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   pdu(type: number, body: Uint8Array): void {
     const pdu = decodePdu(type, body)
     this.#observer?.pduReceived(pdu)
+    // An observer may have closed the connection.
+    if (this.#isClosing || this.#isKilled) return
     const event = PDU_EVENTS[pdu.type]
     if (event !== 'Evt6') this.#dispatch(event, { pdu, message: `Unexpected ${pdu.type} in ${this.#state}` })
     else this.#associateRequestReceived(pdu as AAssociateRq)
@@ -335,11 +347,6 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   pDataEnd(): void {
     if (this.#acceptsPData && this.#observer?.wantsPData === true) this.#observer.pduReceived(this.#observation.end())
     this.#acceptsPData = false
-  }
-
-  #accept(socket: TransportSocket): void {
-    this.#transport = new Transport(socket, this, true)
-    this.#dispatch('Evt5', {})
   }
 
   #associateRequestReceived(request: AAssociateRq): void {
