@@ -1,3 +1,4 @@
+import { DicomtapError } from '@dicomtap/framework'
 import type { LogArea, LogLevel } from '@dicomtap/framework'
 
 /** A level, or `silent` for no line at all. */
@@ -22,12 +23,18 @@ export class LevelTable {
     return threshold !== 'silent' && SEVERITY[level] <= SEVERITY[threshold]
   }
 
-  /** Without an area: everywhere. */
+  /** Without an area: everywhere. @throws DICOMTAP_ERR_PLG_OPTIONS */
   set(level: Threshold, area?: LogArea): void {
+    if (level !== 'silent' && !Object.hasOwn(SEVERITY, level)) throw unknownName('level', level, ['silent', ...Object.keys(SEVERITY)])
+    if (area !== undefined && !LOG_AREAS.includes(area)) throw unknownName('area', area, LOG_AREAS)
     for (const each of area === undefined ? LOG_AREAS : [area]) this.#thresholds[each] = level
   }
 
   current(): Record<LogArea, Threshold> {
     return { ...this.#thresholds }
   }
+}
+
+function unknownName(kind: string, name: unknown, known: readonly string[]): DicomtapError {
+  return new DicomtapError('DICOMTAP_ERR_PLG_OPTIONS', `There is no log ${kind} '${String(name)}', only ${known.join(', ')}`)
 }

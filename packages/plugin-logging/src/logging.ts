@@ -87,7 +87,8 @@ async function openFile(options: FileOptions, onError: (error: Error) => void): 
   try {
     return await rotatingFileTarget({ ...options, onError })
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const { code, message: text } = cause as { code?: unknown; message?: unknown }
+    const reason = String(code ?? text)
     const message = `Plugin 'logging': file.path: cannot write to '${options.path}' (${reason}): give a folder this user may write to`
     throw new DicomtapError('DICOMTAP_ERR_PLG_OPTIONS', message, { cause })
   }

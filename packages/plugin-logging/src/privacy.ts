@@ -13,6 +13,8 @@ export interface LoggedError {
 
 const WITHHELD = '(withheld: phi is off)'
 const LONGEST_TEXT = 500
+/** Causes of causes that are looked at; they may go in a circle. */
+const DEEPEST_CAUSE = 5
 
 /** Field names of attributes that identify a patient or an event of care, and of secrets. */
 const PRIVATE_NAME =
@@ -35,7 +37,8 @@ export function presentableFields(fields: Readonly<Record<string, unknown>>, phi
 /** The message without the text of an untrusted error, which hook and plugin errors repeat in their own. */
 export function presentableMessage(message: string, fields: Readonly<Record<string, unknown>>, phi: boolean): string {
   if (phi) return message
-  for (let cause = fields['error']; cause instanceof Error; cause = cause.cause) {
+  let cause = fields['error']
+  for (let depth = 0; depth < DEEPEST_CAUSE && cause instanceof Error; depth += 1, cause = cause.cause) {
     if (cause instanceof DicomtapError || cause.message.length === 0) continue
     message = message.replaceAll(cause.message, systemErrorInWords(cause) ?? `${cause.name} ${WITHHELD}`)
   }

@@ -202,6 +202,19 @@ test('a winston transport that stalls costs lines, and holds up no other', async
   t.true(destinations[0]!.dropped > 3000)
 })
 
+test('a winston transport that throws ends nothing', async (t) => {
+  const errors: string[] = []
+  const throwing = new TransportStream({
+    log() {
+      throw new TypeError('thrown')
+    },
+  })
+  const destination = createDestination({ name: 'x', transport: throwing, render: renderJson, onError: ({ message }) => errors.push(message) })
+  for (let i = 0; i < 3; i += 1) destination.write(entry('line'))
+  await destination.close()
+  t.deepEqual(errors, ['thrown', 'thrown', 'thrown'])
+})
+
 test('a winston transport that fails is reported to the others, and never thrown', async (t) => {
   const taken: string[] = []
   const failing: TransportStream = new TransportStream({

@@ -63,6 +63,8 @@ export function fakeAssociation(values: Partial<Record<keyof Association, unknow
     proposedContexts: [],
     acceptedContexts: [{}],
     rejectedContexts: [],
+    operations: [],
+    isAborted: false,
     ...values,
   } as never
 }

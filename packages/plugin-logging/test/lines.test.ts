@@ -105,6 +105,20 @@ test('rejections and aborts warn in the words of the standard', (t) => {
   t.like(entries[1], { event: 'association.aborted', by: 'peer', source: 0 })
 })
 
+test('what was running when the association ended is no success', (t) => {
+  const { fire, lines, entries } = setUp({ levels: { dimse: 'debug' } })
+  const association = fakeAssociation({ isAborted: true, operations: [{ service: 'C-FIND' }, { service: 'C-STORE' }, { service: 'C-STORE' }] })
+  fire('associationAborted', { association, by: 'network', source: undefined, reason: 0, message: undefined })
+  fire('operationCompleted', completed(fakeOperation({ association }), { responses: 0 }))
+  fire('operationCompleted', completed(fakeOperation({ association, service: 'C-FIND', sopClassUid: STUDY_ROOT_FIND }), { responses: 3, status: 0xc311 }))
+  t.deepEqual(lines().map(withoutDuration), [
+    'warn  acse   a1     association ended by the network (connection lost): CT01 (10.0.4.17:51234), T: no operations; 3 unfinished (C-FIND, C-STORE)',
+    'info  dimse  a1/7   C-STORE CT Image Storage: not answered, the association ended first, T, 524.8 kB, 1.2.3.4',
+    'info  dimse  a1/7   C-FIND Study Root Query/Retrieve Information Model - FIND: not answered, the association ended first, 3 matches, T, 1.2.3.4',
+  ])
+  t.is(entries[1]!['status'], undefined)
+})
+
 test('a connection that asks for nothing is no news: load balancers look every few seconds', (t) => {
   const { fire, lines, table } = setUp()
   const association = fakeAssociation({ request: undefined, callingAeTitle: '', calledAeTitle: '' })
@@ -137,7 +151,7 @@ test('operations: quiet for stores and echoes that succeed, a line for the other
     'info  dimse  a1/7   C-FIND Study Root Query/Retrieve Information Model - FIND: Success, 12 matches, T',
     'info  dimse  a1/7   C-FIND Study Root Query/Retrieve Information Model - FIND: FE00 Cancelled, 2 matches, T',
     'warn  dimse  a1/7   C-FIND Study Root Query/Retrieve Information Model - FIND: A700 Refused: out of resources, 0 matches, T "Index is being rebuilt"',
-    'info  dimse  a1/7   C-FIND Study Root Query/Retrieve Information Model - FIND: not answered, the association ended first, T',
+    'info  dimse  a1/7   C-FIND Study Root Query/Retrieve Information Model - FIND: not answered, the association ended first, 0 matches, T',
     'warn  dimse  a1/7   C-MOVE Study Root Query/Retrieve Information Model - MOVE: B000 Sub-operations complete, one or more failed or had warnings, 2 sent, 1 with a warning, 1 failed, T',
     'warn  dimse  a1/7   C-STORE 1.2.999: B007 Data set does not match SOP Class, T, 524.8 kB',
   ])
@@ -214,6 +228,8 @@ test('levels hold by area and change at run time', (t) => {
   table.set('trace')
   writer.sink(record('trace', {}, 'trace', 'acse'))
   t.deepEqual(lines().map((line) => line.trim()), ['debug plugin        plugin debug', 'trace acse          trace'])
+  t.throws(() => table.set('verbose' as never), { code: 'DICOMTAP_ERR_PLG_OPTIONS' })
+  t.throws(() => table.set('info', 'pdu' as never), { message: /'pdu', only server, acse, dimse, dul, plugin/ })
   t.deepEqual(table.current(), { server: 'trace', acse: 'trace', dimse: 'trace', dul: 'trace', plugin: 'trace' })
 })
 
@@ -265,6 +281,9 @@ test('patient data stays out: data sets, identifiers, bytes, secrets, error text
   )
   writer.sink(record('failed', { error: String(cause) }))
   writer.sink(record('failed', { error: Object.assign(new Error("ENOENT: '/data/DOE^JOHN/x'"), { code: 'ENOENT', syscall: 'open' }) }))
+  const circular = new Error('DOE')
+  circular.cause = circular
+  writer.sink(record('failed: DOE', { error: circular }))
   for (const entry of entries) t.false(renderJson(entry).includes('DOE'), renderJson(entry))
   for (const line of lines()) t.false(line.includes('DOE'), line)
   t.is(entries[0]!.message, "Handler of 'quarantine' for the hook cStore failed: Error (withheld: phi is off)")

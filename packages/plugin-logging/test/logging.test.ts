@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -97,6 +98,33 @@ test('rejections, aborts and failing handlers', async (t) => {
   const failed = written.find(({ level }) => level === 'error')
   t.regex(failed?.message ?? '', /hook cStore failed/)
   t.false(JSON.stringify(written).includes('DOE'))
+})
+
+test('an association that is cut while an object is on its way', async (t) => {
+  const started = new AbortController()
+  const { server, lines } = await loggingServer(t, { level: 'debug' }, {
+    handlers: {
+      cStore: async ({ dataSet }) => {
+        started.abort()
+        await dataSet.buffer()
+        return 0
+      },
+    },
+  })
+  const scu = await testScu(server.port, { contexts: [...CONTEXTS] })
+  async function* endless(): AsyncGenerator<Buffer> {
+    yield Buffer.alloc(1000)
+    await once(started.signal, 'abort')
+    await scu.dul.kill()
+  }
+  scu.storing({ sopClassUid: SopClass.CTImageStorage, sopInstanceUid: '1.2.3', transferSyntaxUid: TransferSyntax.ExplicitVRLittleEndian, dataSet: endless() }).final().catch(() => {})
+  await scu.ended
+  await Promise.all(server.ae.activeAssociations.map(({ closed }) => closed))
+  const written = await lines()
+  t.like(written.find(({ event }) => event === 'association.aborted'), { level: 'warn', by: 'network', operations: {}, unfinishedOperations: 1 })
+  const operation = written.find(({ event }) => event === 'operation.completed')
+  t.is(operation?.['responses'], 0)
+  t.false(Object.hasOwn(operation ?? {}, 'status'))
 })
 
 test('contexts on demand', async (t) => {

@@ -37,7 +37,7 @@ export function createDestination({ name, transport, render, onError }: Destinat
     level: 'trace',
     // A new object each: transports take it later, and may change it.
     format: { transform: (info) => ({ ...info, [MESSAGE]: render(info as unknown as LogEntry) }) },
-    transports: [transport],
+    transports: [guarded(transport, onError)],
     exitOnError: false,
   })
   logger.on('error', onError)
@@ -71,4 +71,19 @@ export function withinDeadline(start: (done: () => void) => void, deadlineMs: nu
       resolve()
     })
   })
+}
+
+/** A transport that throws would end the process: winston calls it from a stream. */
+function guarded(transport: TransportStream, onError: (error: Error) => void): TransportStream {
+  const log = transport.log?.bind(transport)
+  transport.log = (entry: unknown, next: () => void) => {
+    try {
+      return log?.(entry, next) as unknown
+    } catch (error) {
+      onError(error instanceof Error ? error : new Error('a transport threw', { cause: error }))
+      next()
+      return undefined
+    }
+  }
+  return transport
 }

@@ -73,7 +73,14 @@ function abortInWords(by: AssociationAbortedEvent['by'], source: number | undefi
 
 function ended(association: Association, how: string, tallies: Tallies): string {
   const duration = durationInWords(Date.now() - association.openedAt.getTime())
-  return `association ${how}: ${partner(association)}, ${duration}: ${tallyInWords(tallies.of(association))}`
+  const unfinished = association.operations.length
+  const rest = unfinished === 0 ? '' : `; ${unfinished} unfinished (${servicesOf(association)})`
+  return `association ${how}: ${partner(association)}, ${duration}: ${tallyInWords(tallies.of(association))}${rest}`
+}
+
+/** `C-STORE`, `C-FIND, C-STORE`. */
+function servicesOf({ operations }: Association): string {
+  return [...new Set(operations.map(({ service }) => service))].join(', ')
 }
 
 function sum(association: Association, tallies: Tallies): Record<string, unknown> {
@@ -81,6 +88,7 @@ function sum(association: Association, tallies: Tallies): Record<string, unknown
   return {
     durationMs: Date.now() - association.openedAt.getTime(),
     operations: tallyAsFields(tally),
+    unfinishedOperations: association.operations.length,
     receivedBytes: tally.receivedBytes,
   }
 }

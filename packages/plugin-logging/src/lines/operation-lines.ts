@@ -15,7 +15,7 @@ export function logOperations(hooks: HookFacade, writer: LogWriter, tallies: Tal
   hooks.subOperationCompleted.tap(({ operation, status }) => tallies.addSubOperation(operation, status))
   hooks.operationCompleted.tap((event) => {
     const { operation, status, receivedBytes } = event
-    tallies.addOperation(operation, status, receivedBytes)
+    if (!isUnanswered(event)) tallies.addOperation(operation, status, receivedBytes)
     const isSlow = isTooSlow(event, options.slowOperationMs)
     const level = isSlow ? 'warn' : levelOf(event)
     if (!writer.isEnabled(level, 'dimse')) return
@@ -36,8 +36,9 @@ export function logOperations(hooks: HookFacade, writer: LogWriter, tallies: Tal
  * Operations that come by the thousand and succeed are summed up when their association ends; what failed
  * or was answered with a warning is worth a line of its own at once.
  */
-function levelOf({ operation, status, responses }: OperationCompletedEvent): LogLevel {
-  if (responses === 0) return 'info'
+function levelOf(event: OperationCompletedEvent): LogLevel {
+  if (isUnanswered(event)) return 'info'
+  const { operation, status } = event
   switch (describeStatus(status, operation.service).category) {
     case 'success':
       return operation.service === 'C-STORE' || operation.service === 'C-ECHO' ? 'debug' : 'info'
@@ -46,6 +47,11 @@ function levelOf({ operation, status, responses }: OperationCompletedEvent): Log
     default:
       return 'warn'
   }
+}
+
+/** The association ended before the final response: its status was never sent. */
+function isUnanswered({ operation, responses }: OperationCompletedEvent): boolean {
+  return responses === 0 || operation.association.isAborted
 }
 
 function isTooSlow({ operation, durationMs }: OperationCompletedEvent, slowOperationMs: number | null): boolean {
@@ -61,8 +67,9 @@ function sentence(
 ): string {
   const { operation, status, errorComment, durationMs, receivedBytes, responses } = event
   const { service } = operation
-  const parts = [responses === 0 ? 'not answered, the association ended first' : statusInWords(status, service)]
-  if (service === 'C-FIND' && responses > 0) parts.push(plural(responses - 1, 'match', 'matches'))
+  const isAnswered = !isUnanswered(event)
+  const parts = [isAnswered ? statusInWords(status, service) : 'not answered, the association ended first']
+  if (service === 'C-FIND') parts.push(plural(isAnswered ? responses - 1 : responses, 'match', 'matches'))
   if (subOperations !== undefined) parts.push(subOperationsInWords(subOperations))
   parts.push(isSlow ? `${durationInWords(durationMs)} (slow)` : durationInWords(durationMs))
   if (service === 'C-STORE') parts.push(bytesInWords(receivedBytes))
@@ -72,10 +79,12 @@ function sentence(
 }
 
 function fieldsOf(
-  { operation, status, errorComment, durationMs, receivedBytes, responses }: OperationCompletedEvent,
+  event: OperationCompletedEvent,
   sopInstanceUid: string | undefined,
   subOperations: SubOperationTally | undefined,
 ): Record<string, unknown> {
+  const { operation, status, errorComment, durationMs, receivedBytes, responses } = event
+  const isAnswered = !isUnanswered(event)
   const { association, messageId, service, sopClassUid } = operation
   return {
     association: association.id,
@@ -85,8 +94,8 @@ function fieldsOf(
     service,
     sopClassUid,
     sopInstanceUid,
-    status: statusInHex(status),
-    statusLabel: describeStatus(status, service).label,
+    status: isAnswered ? statusInHex(status) : undefined,
+    statusLabel: isAnswered ? describeStatus(status, service).label : undefined,
     errorComment,
     durationMs: Math.round(durationMs * 1000) / 1000,
     receivedBytes,
