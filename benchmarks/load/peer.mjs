@@ -11,7 +11,6 @@ export class PeerError extends Error {}
 export function connect({ host, port }) {
   return new Promise((resolve, reject) => {
     const buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES)
-    let peer
     const socket = connectTcp({
       host,
       port,
@@ -24,7 +23,7 @@ export function connect({ host, port }) {
         },
       },
     })
-    peer = new Peer(socket)
+    const peer = new Peer(socket)
     socket.once('connect', () => resolve(peer))
     socket.once('error', (error) => reject(new PeerError(`no connection: ${error.code ?? error.message}`)))
   })

@@ -97,7 +97,10 @@ interop('storescu sees the status: the second time 0111', async (t) => {
   await storescu(server.port, files)
   const refused = await run('storescu', ['-v', '127.0.0.1', String(server.port), files[0] as string]).then(
     ({ stdout, stderr }) => stdout + stderr,
-    ({ stdout, stderr }: { stdout: string; stderr: string }) => stdout + stderr,
+    (error: unknown) => {
+      const { stdout, stderr } = error as { stdout: string; stderr: string }
+      return stdout + stderr
+    },
   )
   t.regex(refused, /Received Store Response \(.*(?:0x0?111|Duplicate)/i)
 })

@@ -177,7 +177,7 @@ async function run(t: ExecutionContext, [hook, call]: readonly [HookName, number
   t.true(calls >= call, `${name}: the hook fired`)
   const events = recorder.events.filter(({ associationId }) => associationId === first!.id).map((event) => event.hook)
   const ends = events.filter((event) => event === 'associationAborted' || event === 'associationReleased')
-  t.true(types.indexOf('A-ABORT') === -1 || types.indexOf('A-ABORT') === types.length - 1, `${name}: after A-ABORT ${types.join()}`)
+  t.true(!types.includes('A-ABORT') || types.indexOf('A-ABORT') === types.length - 1, `${name}: after A-ABORT ${types.join()}`)
   t.true(types.filter((type) => type === 'A-ASSOCIATE-AC').length <= 1, name)
   // A connection that is cut before it is an association is closed, and nothing else.
   const isEnded = act !== 'kill' || events.includes('associationRequested')
