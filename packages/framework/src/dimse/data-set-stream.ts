@@ -18,7 +18,10 @@ export class DataSetStream implements IncomingDataSet {
   #fragments: Buffer[] = []
   #receivedBytes = 0
   #isEnded = false
+  /** The association ended first. */
   #error: DicomtapError | undefined
+  /** Fragments that its consumer should have had were discarded. */
+  #loss: DicomtapError | undefined
   #isDiscarded = false
   #isTaken = false
   #pipe: Pipe | undefined
@@ -60,24 +63,23 @@ export class DataSetStream implements IncomingDataSet {
   }
 
   buffer(maximumBytes: number = this.#maximumBytes): Promise<Buffer> {
-    if (this.#buffer === undefined) {
-      this.#take()
-      this.#buffer = this.#gather(maximumBytes)
-    }
+    this.#buffer ??= unwatched(this.#gather(maximumBytes))
     return this.#buffer
   }
 
   dataset(): Promise<DataSet> {
-    this.#dataset ??= this.#decode()
+    this.#dataset ??= unwatched(this.#decode())
     return this.#dataset
   }
 
   pipeTo(sink: DataSetSink): Promise<number> {
-    this.#take()
-    return new Promise((resolve, reject) => {
-      this.#pipe = { sink, resolve, reject }
-      this.#pump()
-    })
+    return unwatched(
+      new Promise((resolve, reject) => {
+        this.#take()
+        this.#pipe = { sink, resolve, reject }
+        this.#pump()
+      }),
+    )
   }
 
   push(fragment: Buffer, isEnd: boolean): void {
@@ -100,11 +102,18 @@ export class DataSetStream implements IncomingDataSet {
     this.#settle()
   }
 
-  /** Drops what nobody will take, so that the messages behind it can be read. */
+  /**
+   * The request is answered: drops what nobody will take, so that the messages behind it can be read. A
+   * consumer that has not got everything gets an error, never an end that looks complete.
+   */
   discard(): void {
     if (this.#isDiscarded) return
-    this.#isDiscarded = true
-    this.#dropFragments()
+    if (!this.#isEnded || this.#fragments.length > 0) {
+      this.#loss = new DicomtapError('DICOMTAP_ERR_DIMSE_TRUNCATED', 'The request was answered before its data set was read')
+    }
+    this.#drop()
+    if (this.#pipe !== undefined) this.#pump()
+    else this.#wakeReader?.()
   }
 
   /** Resolves when the last fragment arrived or none will arrive any more. */
@@ -123,7 +132,8 @@ export class DataSetStream implements IncomingDataSet {
     this.#settled = undefined
   }
 
-  #dropFragments(): void {
+  #drop(): void {
+    this.#isDiscarded = true
     this.#free(this.#fragments)
     this.#fragments = []
   }
@@ -131,10 +141,11 @@ export class DataSetStream implements IncomingDataSet {
   #pump(): void {
     const pipe = this.#pipe
     while (pipe !== undefined && !this.#isWriting) {
-      if (this.#error !== undefined) {
+      const error = this.#error ?? this.#loss
+      if (error !== undefined) {
         this.#endPipe(pipe)
-        this.#dropFragments()
-        pipe.reject(this.#error)
+        this.#drop()
+        pipe.reject(error)
         return
       }
       if (this.#fragments.length === 0) {
@@ -176,7 +187,7 @@ export class DataSetStream implements IncomingDataSet {
   #failPipe(pipe: Pipe, fragments: readonly Buffer[], error: unknown): void {
     this.#endPipe(pipe)
     this.#free(fragments)
-    this.discard()
+    this.#drop()
     pipe.reject(error)
   }
 
@@ -195,8 +206,8 @@ export class DataSetStream implements IncomingDataSet {
         if (fragment !== undefined) {
           this.#flow.giveAway(fragment)
           yield fragment
-        } else if (this.#error !== undefined) {
-          throw this.#error
+        } else if (this.#error !== undefined || this.#loss !== undefined) {
+          throw this.#error ?? this.#loss
         } else if (this.#isEnded) {
           return
         } else {
@@ -205,11 +216,12 @@ export class DataSetStream implements IncomingDataSet {
         }
       }
     } finally {
-      this.discard()
+      this.#drop()
     }
   }
 
   async #gather(maximumBytes: number): Promise<Buffer> {
+    this.#take()
     const gathered: Uint8Array[] = []
     let length = 0
     for await (const fragment of this.#iterate()) {
@@ -228,4 +240,10 @@ export class DataSetStream implements IncomingDataSet {
     })
     return this.#mapDataSet === undefined ? dataset : this.#mapDataSet(dataset)
   }
+}
+
+/** A handler that does not wait for a promise must not end the process when it rejects. */
+function unwatched<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {})
+  return promise
 }

@@ -1,5 +1,12 @@
 import type { ReadBuffers } from '../dul/read-buffers.ts'
 
+/** What an object costs besides its bytes: fragments of a byte each must not cost a hundred times the limit. */
+const FRAGMENT_OVERHEAD_BYTES = 256
+
+function costOf(fragment: Buffer): number {
+  return fragment.length + FRAGMENT_OVERHEAD_BYTES
+}
+
 /**
  * Back-pressure of one association: counts the memory of data set fragments that nobody has taken yet
  * and holds placed by a full queue; the socket is paused while either is over its limit.
@@ -28,20 +35,20 @@ export class ReceiveFlow {
   /** Keeps a fragment that has just arrived; use what comes back in its place. */
   keep(fragment: Buffer): Buffer {
     const kept = this.#buffers?.keep(fragment) ?? fragment
-    if (this.#buffers?.isPinned(kept) !== true) this.#bytes += kept.length
+    if (this.#buffers?.isPinned(kept) !== true) this.#bytes += costOf(kept)
     this.#update()
     return kept
   }
 
   /** The fragment was written or dropped: its memory may be used again. */
   release(fragment: Buffer): void {
-    if (this.#buffers?.release(fragment) !== true) this.#bytes -= fragment.length
+    if (this.#buffers?.release(fragment) !== true) this.#bytes -= costOf(fragment)
     if (this.#isPaused) this.#update()
   }
 
   /** The fragment belongs to a handler from here on. */
   giveAway(fragment: Buffer): void {
-    if (this.#buffers?.giveAway(fragment) !== true) this.#bytes -= fragment.length
+    if (this.#buffers?.giveAway(fragment) !== true) this.#bytes -= costOf(fragment)
     if (this.#isPaused) this.#update()
   }
 

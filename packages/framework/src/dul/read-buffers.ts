@@ -5,13 +5,12 @@ const SPARE_BUFFERS = 32
 /** A fragment smaller than this is copied rather than pin a whole buffer. */
 const COPY_BELOW_BYTES = 32_768
 
-/** Never counted down to nothing. */
-const GIVEN_AWAY = Number.POSITIVE_INFINITY
-
 interface Slot {
   readonly buffer: Buffer
   /** Fragments of it that somebody keeps. */
   pins: number
+  /** A fragment of it belongs to a handler: it is never read into again. */
+  isGivenAway: boolean
 }
 
 const spares: Buffer[] = []
@@ -31,20 +30,20 @@ function giveBack(buffer: Buffer): void {
  * much is received.
  */
 export class ReadBuffers {
-  #current: Slot = { buffer: takeBuffer(), pins: 0 }
+  #current: Slot = newSlot()
   readonly #pinned = new Map<ArrayBufferLike, Slot>()
   #isClosed = false
 
   /** Where the next read goes. */
   next(): Buffer {
-    if (this.#current.pins > 0) this.#current = { buffer: takeBuffer(), pins: 0 }
+    if (this.#current.pins > 0 || this.#current.isGivenAway) this.#current = newSlot()
     return this.#current.buffer
   }
 
   /** Keeps a fragment that came in with the read under way; small ones come back as a copy. */
   keep(fragment: Buffer): Buffer {
     const slot = this.#current
-    if (fragment.buffer !== slot.buffer.buffer || slot.pins === GIVEN_AWAY) return fragment
+    if (fragment.buffer !== slot.buffer.buffer) return fragment
     if (fragment.length < COPY_BELOW_BYTES) return Buffer.from(fragment)
     slot.pins += 1
     this.#pinned.set(fragment.buffer, slot)
@@ -53,22 +52,14 @@ export class ReadBuffers {
 
   /** Lets a kept fragment go. False when it was not pinned: a copy, or memory of its own. */
   release(fragment: Buffer): boolean {
-    const slot = this.#pinned.get(fragment.buffer)
-    if (slot === undefined) return false
-    slot.pins -= 1
-    if (slot.pins > 0) return true
-    this.#pinned.delete(fragment.buffer)
-    if (slot !== this.#current || this.#isClosed) giveBack(slot.buffer)
-    return true
+    return this.#unpin(this.#pinned.get(fragment.buffer))
   }
 
   /** Hands a kept fragment over for good: its buffer is never read into again. False as for `release`. */
   giveAway(fragment: Buffer): boolean {
     const slot = this.#pinned.get(fragment.buffer)
-    if (slot === undefined) return false
-    this.#pinned.delete(fragment.buffer)
-    slot.pins = GIVEN_AWAY
-    return true
+    if (slot !== undefined) slot.isGivenAway = true
+    return this.#unpin(slot)
   }
 
   /** Was the fragment kept without a copy? */
@@ -85,6 +76,19 @@ export class ReadBuffers {
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    if (this.#current.pins === 0) giveBack(this.#current.buffer)
+    if (this.#current.pins === 0 && !this.#current.isGivenAway) giveBack(this.#current.buffer)
   }
+
+  #unpin(slot: Slot | undefined): boolean {
+    if (slot === undefined) return false
+    slot.pins -= 1
+    if (slot.pins > 0) return true
+    this.#pinned.delete(slot.buffer.buffer)
+    if (!slot.isGivenAway && (slot !== this.#current || this.#isClosed)) giveBack(slot.buffer)
+    return true
+  }
+}
+
+function newSlot(): Slot {
+  return { buffer: takeBuffer(), pins: 0, isGivenAway: false }
 }
