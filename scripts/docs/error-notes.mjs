@@ -76,9 +76,8 @@ export const ERROR_NOTES = {
     remedy: 'Look at the cause. To answer a request with a status on purpose, throw a `StatusError`. What the peer gets is in [hooks.md](hooks.md) under "Error".',
   },
   DICOMTAP_ERR_HOOK_ANSWER: {
-    cause: 'Reserved. Today an answer that a hook does not allow becomes a failure: C002 or 0110 for a service, a rejection for `associationRequest`.',
-    remedy: 'Nothing to do.',
-    isReserved: true,
+    cause: 'A handler that decides on an association gave an answer that cannot be sent: not of the form in [hooks.md](hooks.md), or too long. Logged: with `userIdentity` the association is rejected, with the others it goes on as if nobody had answered.',
+    remedy: 'Mend the handler; the message says what the hook takes. A wrong answer to a request of a peer has no code: it becomes status C002, or 0110 for the N services.',
   },
   DICOMTAP_ERR_HOOK_AFTER_LISTEN: {
     cause: 'A plugin tapped a hook, or `use()` was called, after the first `listen()`.',
@@ -184,7 +183,7 @@ export const ERROR_NOTES = {
   },
   DICOMTAP_ERR_STO_DIRECTORY: {
     cause: 'plugin-storage cannot create its folder, write to it, or keep its working files in it.',
-    remedy: 'Give the user that runs dicomtap the right to write there. At start this stops the server; later, objects are refused with A700.',
+    remedy: 'Give the user that runs dicomtap the right to write there. At start this stops the server: the hook `ready` fails with [DICOMTAP_ERR_HOOK_FAILED](#dicomtap_err_hook_failed), whose `cause` it is. Later, objects are refused with A700.',
   },
   DICOMTAP_ERR_STO_FULL: {
     cause: 'The disk is full, or a quota of the file system is reached. The peer gets A700.',
