@@ -11,6 +11,9 @@ export interface AssemblerHandler {
   message(context: AcceptedContext, command: CommandSet, dataSet: DataSetStream | undefined): void
 }
 
+const EMPTY = Buffer.alloc(0)
+const INITIAL_COMMAND_BYTES = 512
+
 /**
  * Puts PDV fragments together to messages (PS3.7 6.3.1, PS3.8 annex E): command fragments are gathered,
  * data set fragments pass through to the data set's stream. The fragments of a message come one after
@@ -20,7 +23,8 @@ export class MessageAssembler {
   readonly #handler: AssemblerHandler
   readonly #maximumCommandSetBytes: number
   #context: AcceptedContext | undefined
-  #commandFragments: Buffer[] = []
+  /** Command fragments joined as they come, so that many small ones cost no more than their bytes. */
+  #command = EMPTY
   #commandBytes = 0
   #dataSet: DataSetStream | undefined
 
@@ -46,7 +50,8 @@ export class MessageAssembler {
     this.#dataSet?.fail(error)
     this.#dataSet = undefined
     this.#context = undefined
-    this.#commandFragments = []
+    this.#command = EMPTY
+    this.#commandBytes = 0
   }
 
   #checkPdv(id: number, isCommand: boolean, context: AcceptedContext | undefined): void {
@@ -69,22 +74,31 @@ export class MessageAssembler {
   }
 
   #commandFragment(context: AcceptedContext, isComplete: boolean, fragment: Buffer): void {
-    this.#commandBytes += fragment.length
-    if (this.#commandBytes > this.#maximumCommandSetBytes) {
+    if (this.#commandBytes + fragment.length > this.#maximumCommandSetBytes) {
       throw invalid(AbortReason.InvalidPduParameterValue, `Command set larger than ${this.#maximumCommandSetBytes} bytes`)
     }
-    if (!isComplete) {
-      // A copy: the fragment's memory is only lent.
-      if (fragment.length > 0) this.#commandFragments.push(Buffer.from(fragment))
-      return
-    }
-    const bytes = this.#commandFragments.length === 0 ? fragment : Buffer.concat([...this.#commandFragments, fragment])
-    if (this.#commandFragments.length > 0) this.#commandFragments = []
+    // Most command sets come whole. Of the others a copy is kept: the fragment's memory is only lent.
+    const isWhole = isComplete && this.#commandBytes === 0
+    if (!isWhole) this.#gather(fragment)
+    if (!isComplete) return
+    const bytes = isWhole ? fragment : this.#command.subarray(0, this.#commandBytes)
+    this.#command = EMPTY
     this.#commandBytes = 0
     const command = decode(bytes)
     if (hasDataSet(command)) this.#dataSet = this.#handler.createDataSet(context)
     else this.#context = undefined
     this.#handler.message(context, command, this.#dataSet)
+  }
+
+  #gather(fragment: Buffer): void {
+    const needed = this.#commandBytes + fragment.length
+    if (needed > this.#command.length) {
+      const grown = Buffer.allocUnsafe(Math.max(needed, this.#command.length * 2, INITIAL_COMMAND_BYTES))
+      this.#command.copy(grown, 0, 0, this.#commandBytes)
+      this.#command = grown
+    }
+    fragment.copy(this.#command, this.#commandBytes)
+    this.#commandBytes = needed
   }
 
   #dataSetFragment(isComplete: boolean, fragment: Buffer): void {
