@@ -6,6 +6,7 @@ const MAXIMUM_ERROR_COMMENT = 64
 
 /** Counters of more sub-operations than a US can say stay at its largest value. */
 const MAXIMUM_US = 0xffff
+const MAXIMUM_TAG = 0xffffffff
 
 /**
  * Encodes a command set: Implicit VR Little Endian, group length first, tags ascending (PS3.7 6.3.1).
@@ -131,6 +132,9 @@ function writeTags(out: Buffer, at: number, element: number, tags: readonly numb
   writeHead(out, at, element, tags.length * 4)
   let next = at + 8
   for (const tag of tags) {
+    if (!(tag >= 0 && tag <= MAXIMUM_TAG && Number.isInteger(tag))) {
+      throw new DicomtapError('DICOMTAP_ERR_DIMSE_COMMAND', `${String(tag)} is no tag: tags are numbers, e.g. 0x00100020`)
+    }
     out[next] = (tag >>> 16) & 0xff
     out[next + 1] = tag >>> 24
     out[next + 2] = tag & 0xff

@@ -42,9 +42,24 @@ export class Invocations {
     } while (this.#open.has(this.#lastMessageId))
     const messageId = this.#lastMessageId
     const invocation: Invocation = { queue: [], isComplete: false, error: undefined, wake: undefined, timer: undefined }
-    if (this.#timeoutMs !== null) invocation.timer = setTimeout(this.#timedOut, this.#timeoutMs)
     this.#open.set(messageId, invocation)
     return { messageId, responses: this.#responses(messageId, invocation) }
+  }
+
+  /** The request has left: from here on the peer is waited for. */
+  sent(messageId: number): void {
+    const invocation = this.#open.get(messageId)
+    if (invocation === undefined || this.#timeoutMs === null) return
+    invocation.timer ??= setTimeout(this.#timedOut, this.#timeoutMs)
+  }
+
+  /** The request has not left, and will not. */
+  fail(messageId: number, error: DicomtapError): void {
+    const invocation = this.#open.get(messageId)
+    if (invocation === undefined) return
+    invocation.error = error
+    this.#complete(messageId, invocation)
+    invocation.wake?.()
   }
 
   /** Hands a response to the request it answers. False when there is none. */
@@ -60,11 +75,7 @@ export class Invocations {
   }
 
   end(error: DicomtapError): void {
-    for (const [messageId, invocation] of this.#open) {
-      invocation.error = error
-      this.#complete(messageId, invocation)
-      invocation.wake?.()
-    }
+    for (const messageId of this.#open.keys()) this.fail(messageId, error)
   }
 
   #complete(messageId: number, invocation: Invocation): void {
@@ -74,18 +85,24 @@ export class Invocations {
   }
 
   async *#responses(messageId: number, invocation: Invocation): AsyncGenerator<Response, void, undefined> {
-    for (;;) {
-      const response = invocation.queue.shift()
-      if (response !== undefined) {
-        yield response
-      } else if (invocation.error !== undefined) {
-        throw new DicomtapError(invocation.error.code, `Request ${messageId} was not answered: ${invocation.error.message}`)
-      } else if (invocation.isComplete) {
-        return
-      } else {
-        await new Promise<void>((resolve) => (invocation.wake = resolve))
-        invocation.wake = undefined
+    try {
+      for (;;) {
+        const response = invocation.queue.shift()
+        if (response !== undefined) {
+          yield response
+        } else if (invocation.error !== undefined) {
+          throw new DicomtapError(invocation.error.code, `Request ${messageId} was not answered: ${invocation.error.message}`)
+        } else if (invocation.isComplete) {
+          return
+        } else {
+          await new Promise<void>((resolve) => (invocation.wake = resolve))
+          invocation.wake = undefined
+        }
       }
+    } finally {
+      // Whoever asked has heard enough; what still comes is a response to nothing.
+      if (!invocation.isComplete) this.#complete(messageId, invocation)
+      for (const { dataSet } of invocation.queue) dataSet?.discard()
     }
   }
 }

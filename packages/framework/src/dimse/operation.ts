@@ -16,7 +16,7 @@ export class RunningOperation implements Operation {
   #isCancelled = false
   #end: DicomtapError | undefined
   #abortController: AbortController | undefined
-  #enders: ((reason: DicomtapError) => void)[] | undefined
+  #enders: Set<(reason: DicomtapError) => void> | undefined
 
   constructor(
     association: Association,
@@ -71,17 +71,21 @@ export class RunningOperation implements Operation {
     this.#enders = undefined
   }
 
-  /** Calls `ender` when the operation is ended from outside; at once when it was. */
-  onEnd(ender: (reason: DicomtapError) => void): void {
-    if (this.#end !== undefined) ender(this.#end)
-    else (this.#enders ??= []).push(ender)
-  }
-
   /** `work`, or a rejection with the reason as soon as the operation is ended from outside. */
   untilEnd<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.onEnd(reject)
-      work.then(resolve, reject)
+      if (this.#end !== undefined) reject(this.#end)
+      else (this.#enders ??= new Set()).add(reject)
+      work.then(
+        (value) => {
+          this.#enders?.delete(reject)
+          resolve(value)
+        },
+        (error: unknown) => {
+          this.#enders?.delete(reject)
+          reject(error as Error)
+        },
+      )
     })
   }
 }

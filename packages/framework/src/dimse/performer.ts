@@ -7,10 +7,11 @@ import type { Logger } from '../logger.ts'
 import { CommandField, DATA_SET_PRESENT } from './command-set.ts'
 import type { CommandSet } from './command-set.ts'
 import type { Exchange } from './exchange.ts'
+import { DrawnBytes } from './drawn-bytes.ts'
 import type { DataSetBytes } from './fragmenter.ts'
 import type { Response } from './invocations.ts'
 import type { RunningOperation } from './operation.ts'
-import { outcomeOfError } from './outcome.ts'
+import { isFinalStatus, outcomeOfError } from './outcome.ts'
 import type { Outcome } from './outcome.ts'
 import type { DimseHost } from './provider.ts'
 import { responseTo } from './responses.ts'
@@ -69,15 +70,13 @@ export class OperationPerformer implements Exchange {
     if (hooks.operationStarted.taps.length > 0) notify(hooks.operationStarted, { operation })
     let outcome = await this.#outcome(operation)
     const { dataSet } = operation
-    if (dataSet !== undefined && !dataSet.isSettled) {
-      // The handler answered early. A response before the end of the request would overtake it.
+    if (dataSet !== undefined) {
+      // What the handler has not read, it will not read. A response before the end of the request would
+      // overtake it.
       dataSet.discard()
-      await dataSet.settled()
+      if (!dataSet.isSettled) await dataSet.settled()
     }
-    if (!this.#isAssociationGone(operation)) {
-      outcome = transformSync(hooks.responseStatus, outcome, operation) as Outcome
-      outcome = await this.#respond(operation, outcome)
-    }
+    if (!this.#isAssociationGone(operation)) outcome = await this.#respond(operation, this.#reviewed(operation, outcome))
     if (hooks.operationCompleted.taps.length === 0) return
     notify(hooks.operationCompleted, {
       operation,
@@ -111,17 +110,24 @@ export class OperationPerformer implements Exchange {
       priority: 0,
       commandDataSetType: DATA_SET_PRESENT,
     }
-    for await (const response of this.#messages.invoke(context, command, instance.bytes())) {
-      response.dataSet?.discard()
-      return response.command.status ?? Status.ProcessingFailure
+    const bytes = await DrawnBytes.of(instance.bytes())
+    try {
+      for await (const response of this.#messages.invoke(context, command, bytes)) {
+        response.dataSet?.discard()
+        return response.command.status ?? Status.ProcessingFailure
+      }
+    } catch (error) {
+      bytes.close()
+      throw error
     }
     return Status.ProcessingFailure
   }
 
   async #outcome(operation: RunningOperation): Promise<Outcome> {
-    const work = PERFORMERS[operation.service](operation, this)
     try {
-      return await this.#withinTime(operation, work)
+      // Ended before its turn: there is nothing to ask a handler.
+      if (operation.endReason !== undefined) throw operation.endReason
+      return await this.#withinTime(operation, PERFORMERS[operation.service](operation, this))
     } catch (error) {
       if (operation.isCancelled) return { status: Status.Cancel }
       if (operation.endReason?.code === 'DICOMTAP_ERR_DIMSE_TIMEOUT') {
@@ -129,6 +135,19 @@ export class OperationPerformer implements Exchange {
       }
       return outcomeOfError(error, operation.service)
     }
+  }
+
+  /** The outcome after `responseStatus`, whose handlers own the status and its details and nothing else. */
+  #reviewed(operation: RunningOperation, outcome: Outcome): Outcome {
+    if (this.hooks.responseStatus.taps.length === 0) return outcome
+    const { status, errorComment, offendingElements, errorId, attributeIdentifierList } = outcome
+    const details = { status, errorComment, offendingElements, errorId, attributeIdentifierList }
+    const reviewed = transformSync(this.hooks.responseStatus, details, operation)
+    if (isFinalStatus(reviewed.status)) {
+      return { ...outcome, errorComment: undefined, offendingElements: undefined, errorId: undefined, attributeIdentifierList: undefined, ...reviewed }
+    }
+    this.log.error('a handler of responseStatus answered no status that can end an operation', { service: operation.service })
+    return outcome
   }
 
   #withinTime(operation: RunningOperation, work: Promise<Outcome>): Promise<Outcome> {

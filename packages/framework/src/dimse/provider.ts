@@ -158,11 +158,25 @@ export class DimseServiceProvider implements AssemblerHandler {
    */
   invoke(context: AcceptedContext, command: CommandSet, dataSet?: DataSetBytes): AsyncIterable<Response> {
     const { messageId, responses } = this.#invocations.open()
-    const sent = this.sendMessage(context, { ...command, messageId }, dataSet)
-    sent?.catch((error: unknown) => {
-      // Part of the message may be on the wire: the association cannot go on.
-      this.#host.abort(`A request could not be sent: ${error instanceof Error ? error.message : String(error)}`)
-    })
+    try {
+      const sent = this.sendMessage(context, { ...command, messageId }, dataSet)
+      if (sent === undefined) {
+        this.#invocations.sent(messageId)
+      } else {
+        sent.then(
+          () => {
+            this.#invocations.sent(messageId)
+          },
+          (error: unknown) => {
+            // Part of the message may be on the wire: the association cannot go on.
+            this.#host.abort(`A request could not be sent: ${messageOf(error)}`)
+          },
+        )
+      }
+    } catch (error) {
+      // Nothing of it left: the request alone has failed.
+      this.#invocations.fail(messageId, new DicomtapError('DICOMTAP_ERR_DIMSE_COMMAND', messageOf(error)))
+    }
     return responses
   }
 
@@ -180,6 +194,8 @@ export class DimseServiceProvider implements AssemblerHandler {
     const { hooks, association, log } = this.#host
     if (hooks.dimseReceived.taps.length > 0) {
       notify(hooks.dimseReceived, { association, presentationContextId: context.id, command })
+      // A handler may have ended the association.
+      if (this.#isEnded) return
     }
     const { commandField } = command
     if (commandField === CommandField.C_CANCEL_RQ) {
@@ -283,4 +299,8 @@ export class DimseServiceProvider implements AssemblerHandler {
     if (this.#flow.isPaused) this.#armMessageTimer()
     else this.#host.abort('The peer stopped in the middle of a message')
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

@@ -24,7 +24,8 @@ export function refusalOf(command: CommandSet, context: AcceptedContext, hasData
     return { status: Status.MistypedArgument, errorComment: 'Missing data set' }
   }
   const instanceUid = command.affectedSopInstanceUid ?? command.requestedSopInstanceUid
-  if (instanceUid !== undefined && !isValidUid(instanceUid)) {
+  // Leading zeros and the like come from equipment in the field; what passes is digits and dots.
+  if (instanceUid !== undefined && !isValidUid(instanceUid, 'lenient')) {
     return { status: Status.InvalidObjectInstance, errorComment: 'The SOP Instance UID is not a valid UID' }
   }
   const isCService = service.startsWith('C-')
