@@ -1,6 +1,6 @@
 import { type CStoreRequest, type Logger, type Operation, StatusError } from '@dicomtap/framework'
 import path from 'node:path'
-import { containedPath } from './contained-path.ts'
+import { PathJail } from './contained-path.ts'
 import { isStatusError, StoreStatus } from './failure.ts'
 import type { CompleteFile } from './file-sink.ts'
 import type { FilePathInfo, StorageHooks, StoragePeer, StoredInstance } from './hooks.ts'
@@ -33,10 +33,12 @@ export interface ReceivedObject {
 /** Takes a complete object into the folder: finds its path, gives it its name, has the hooks agree. */
 export class Acceptor {
   readonly #options: AcceptorOptions
+  readonly #jail: PathJail
   readonly #paths = new KeyedLock()
 
   constructor(options: AcceptorOptions) {
     this.#options = options
+    this.#jail = new PathJail(options.root)
   }
 
   /**
@@ -90,12 +92,12 @@ export class Acceptor {
   }
 
   async #choosePath(object: ReceivedObject): Promise<string> {
-    const { root, template, hooks, log } = this.#options
+    const { template, hooks, log } = this.#options
     const { request, operation, head } = object
     const peer = peerOf(operation.association)
     const rendered = template.render((name) => fieldValue(name, request, head, peer))
     const relativePath = hooks.filePath.taps.length > 0 ? await this.#askForPath(rendered, object, peer) : rendered
-    const file = typeof relativePath === 'string' ? containedPath(root, relativePath) : undefined
+    const file = typeof relativePath === 'string' ? this.#jail.resolve(relativePath) : undefined
     if (file !== undefined) return file
     log.error('a handler of filePath gave no path inside the storage folder', {
       taps: hooks.filePath.taps.map((tap) => tap.name),

@@ -14,3 +14,34 @@ export function containedPath(root: string, relativePath: string): string | unde
   // Without regard to case: the folder is the same on Windows and macOS.
   return first?.toLowerCase() === RESERVED_FOLDER ? undefined : absolute
 }
+
+const MAXIMUM_KNOWN_FOLDERS = 1024
+const PLAIN_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/
+
+/** `containedPath` for one root, which remembers the folders it checked: objects come many to a folder. */
+export class PathJail {
+  readonly #root: string
+  readonly #folders = new Map<string, string>()
+
+  constructor(root: string) {
+    this.#root = root
+  }
+
+  resolve(relativePath: string): string | undefined {
+    const nameStart = relativePath.lastIndexOf('/') + 1
+    const name = relativePath.slice(nameStart)
+    if (nameStart < 2 || !PLAIN_NAME.test(name)) return containedPath(this.#root, relativePath)
+    const folder = this.#resolveFolder(relativePath.slice(0, nameStart - 1))
+    return folder === undefined ? containedPath(this.#root, relativePath) : folder + path.sep + name
+  }
+
+  #resolveFolder(relativePath: string): string | undefined {
+    const known = this.#folders.get(relativePath)
+    if (known !== undefined) return known
+    const folder = containedPath(this.#root, relativePath)
+    if (folder === undefined) return undefined
+    if (this.#folders.size >= MAXIMUM_KNOWN_FOLDERS) this.#folders.clear()
+    this.#folders.set(relativePath, folder)
+    return folder
+  }
+}

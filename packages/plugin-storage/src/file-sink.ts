@@ -34,6 +34,7 @@ export class FileSink implements DataSetSink {
   #staged: Promise<StagedFile> | undefined
   #writing: Promise<void> | undefined
   #failure: { readonly error: unknown } | undefined
+  #isGivenUp = false
 
   constructor(options: FileSinkOptions) {
     this.#options = options
@@ -64,7 +65,7 @@ export class FileSink implements DataSetSink {
 
   /** Removes the file unless it was moved, and gives the buffers back. Never rejects. */
   async discard(): Promise<void> {
-    this.#failure ??= { error: new Error('The object was given up') }
+    this.#isGivenUp = true
     while (this.#writing !== undefined) await this.#writing
     this.#returnBuffers()
     const staged = await this.#staged?.catch(() => undefined)
@@ -92,6 +93,7 @@ export class FileSink implements DataSetSink {
   async #gatherAfterWrite(full: Buffer, fragments: readonly Uint8Array[], index: number, offset: number): Promise<void> {
     await this.#writing
     this.#throwFailure()
+    if (this.#isGivenUp) return
     this.#startWrite(full)
     await this.#gather(fragments, index, offset)
   }

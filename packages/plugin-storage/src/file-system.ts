@@ -37,6 +37,8 @@ export interface FileSystem {
   realPath(path: string): Promise<string>
   /** Bytes that an unprivileged process may still write. */
   freeBytes(path: string): Promise<number>
+  /** `f_type` of statfs(2). */
+  fileSystemType(path: string): Promise<number>
 }
 
 type Callback<T> = (error: NodeJS.ErrnoException | null, value: T) => void
@@ -88,6 +90,7 @@ export const nodeFileSystem: FileSystem = {
     const status = await call<fs.StatsFs>((done) => fs.statfs(path, done))
     return status.bavail * status.bsize
   },
+  fileSystemType: async (path) => (await call<fs.StatsFs>((done) => fs.statfs(path, done))).type,
 }
 
 /** The system's name of an error (`ENOENT`), or undefined when it is not one of the system. */

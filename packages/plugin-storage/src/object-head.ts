@@ -43,9 +43,19 @@ export class ObjectHead {
     return this.#parser.text(tag)
   }
 
-  /** The value of a UID attribute, undefined when it has none or one that is not a UID. */
+  /** The value of an attribute with VR UI as it was sent, without padding; cheaper than `text`. */
+  rawUid(tag: number): string | undefined {
+    const bytes = this.#parser.values.get(tag)
+    if (bytes === undefined) return undefined
+    let end = bytes.length
+    // PS3.5 9.1 pads with a null; some equipment pads with spaces.
+    while (end > 0 && (bytes[end - 1] === 0x00 || bytes[end - 1] === 0x20)) end -= 1
+    return Buffer.from(bytes.buffer, bytes.byteOffset, end).toString('latin1')
+  }
+
+  /** The same, undefined when the value is not a UID. */
   uid(tag: number): string | undefined {
-    const value = this.text(tag)
+    const value = this.rawUid(tag)
     return value !== undefined && isUid(value) ? value : undefined
   }
 }

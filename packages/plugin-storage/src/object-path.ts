@@ -20,6 +20,7 @@ export function fieldValue(name: PathFieldName, request: CStoreRequest, head: Ob
   if (name === 'SOPInstanceUID') return request.affectedSopInstanceUid
   if (name === 'CallingAETitle') return peer.callingAeTitle
   if (name === 'CalledAETitle') return peer.calledAeTitle
-  const { tag } = pathField(name)
-  return tag === undefined ? undefined : head.text(tag)
+  const { tag, kind } = pathField(name)
+  if (tag === undefined) return undefined
+  return kind === 'uid' ? head.rawUid(tag) : head.text(tag)
 }

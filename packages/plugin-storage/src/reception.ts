@@ -19,6 +19,8 @@ export interface ReceptionEnvironment {
   readonly checkSopInstance: boolean
   readonly sha256: boolean
   readonly isSynced: boolean
+  /** Told when there was no room for the rest of an object. */
+  readonly onFull: () => void
 }
 
 /** One object on its way from the network to a file under a temporary name. */
@@ -77,7 +79,10 @@ export class Reception {
     if (maximumObjectBytes !== undefined && this.#receivedBytes + fragment.length > maximumObjectBytes) {
       throw new StatusError(StoreStatus.OutOfResources, { errorComment: 'The object is too large' })
     }
-    if (guard.isFull(fragment.length)) throw new StatusError(StoreStatus.OutOfResources, { errorComment: 'Out of space' })
+    if (guard.isFull(fragment.length)) {
+      this.#environment.onFull()
+      throw new StatusError(StoreStatus.OutOfResources, { errorComment: 'Out of space' })
+    }
     this.#receivedBytes += fragment.length
     guard.reserve(fragment.length)
     this.head.push(fragment)
@@ -98,8 +103,8 @@ export class Reception {
       throw new StatusError(StoreStatus.CannotUnderstand, { errorComment: 'The data set cannot be parsed' })
     }
     const offendingElements: number[] = []
-    if (head.text(Tag.SopClassUid) !== this.#request.affectedSopClassUid) offendingElements.push(Tag.SopClassUid)
-    if (head.text(Tag.SopInstanceUid) !== this.#request.affectedSopInstanceUid) offendingElements.push(Tag.SopInstanceUid)
+    if (head.rawUid(Tag.SopClassUid) !== this.#request.affectedSopClassUid) offendingElements.push(Tag.SopClassUid)
+    if (head.rawUid(Tag.SopInstanceUid) !== this.#request.affectedSopInstanceUid) offendingElements.push(Tag.SopInstanceUid)
     if (offendingElements.length === 0) return
     throw new StatusError(StoreStatus.DataSetDoesNotMatchSopClass, {
       errorComment: 'The data set is not of the SOP instance in the request',

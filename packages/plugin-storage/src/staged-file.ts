@@ -44,7 +44,11 @@ export class StagedFile {
   }
 
   /** Closes and removes what is left. Never rejects: what stays behind is swept later. */
-  async discard(): Promise<void> {
+  discard(): Promise<void> | undefined {
+    return this.#descriptor === undefined && this.#isRemoved ? undefined : this.#remove()
+  }
+
+  async #remove(): Promise<void> {
     await this.close().catch(() => undefined)
     if (this.#isRemoved) return
     this.#isRemoved = true

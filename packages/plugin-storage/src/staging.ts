@@ -56,7 +56,7 @@ export class StagingArea {
   async create(): Promise<StagedFile> {
     const { fileSystem, fileMode } = this.#options
     this.#files += 1
-    const file = path.join(this.#directory, `${this.#files}.part`)
+    const file = `${this.#directory}${path.sep}${this.#files}.part`
     let descriptor: number
     try {
       descriptor = await fileSystem.open(file, CREATE_NEW, fileMode)

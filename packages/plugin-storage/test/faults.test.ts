@@ -221,11 +221,16 @@ test('below minimumFreeSpace objects are refused with A700 until there is space 
   t.is((await files()).length, 1)
   free = 1000
   // What is known is used for a second at most.
-  await waitFor(async () => (await send({ sopInstanceUid: '1.3' })) === 0xa700)
+  const isTold = (what: string) => log.some((line) => line.message.startsWith(what))
+  await waitFor(async () => {
+    await send({ sopInstanceUid: '1.3' })
+    return isTold('out of space: objects')
+  })
+  t.is(await send({ sopInstanceUid: '1.3' }), 0xa700)
   free = 10_000_000
   await waitFor(async () => (await send({ sopInstanceUid: '1.4' })) === 0)
   t.is(store.stats().inFlight, 0)
-  t.is(log.filter((line) => line.message.startsWith('out of space')).length, 1, 'told once')
+  t.is(log.filter((line) => line.message.startsWith('out of space: objects')).length, 1, 'told once')
   t.is(log.filter((line) => line.message.startsWith('there is space again')).length, 1)
 })
 

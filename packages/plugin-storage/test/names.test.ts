@@ -2,7 +2,7 @@ import test from 'ava'
 import fc from 'fast-check'
 import path from 'node:path'
 import { parseByteSize } from '../dist/byte-size.js'
-import { containedPath } from '../dist/contained-path.js'
+import { containedPath, PathJail } from '../dist/contained-path.js'
 import { PATH_FIELD_NAMES, type PathFieldName } from '../dist/path-fields.js'
 import { parsePathTemplate } from '../dist/path-template.js'
 import { safeSegment, safeText, safeUid } from '../dist/safe-name.js'
@@ -138,6 +138,14 @@ test('a path outside of the folder, the folder itself and the own folder in it a
     t.is(containedPath(root, outside), undefined, outside)
   }
   t.is(containedPath('/', 'x'), path.resolve('/x'))
+})
+
+test('remembering folders changes no answer', (t) => {
+  const root = path.resolve('/srv/dicom')
+  const jail = new PathJail(root)
+  const paths = fc.stringMatching(/^(?:[./\\ab]|\.\.\/|\.dicomtap\/){1,8}$/)
+  fc.assert(fc.property(paths, (relative) => jail.resolve(relative) === containedPath(root, relative) && jail.resolve(relative) === containedPath(root, relative)))
+  for (let i = 0; i < 1100; i++) t.is(jail.resolve(`${i}/x.dcm`), path.join(root, `${i}`, 'x.dcm'))
 })
 
 test('sizes are read as people write them', (t) => {

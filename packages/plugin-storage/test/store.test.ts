@@ -1,8 +1,9 @@
+import type { Association } from '@dicomtap/framework'
 import test from 'ava'
 import { createHash } from 'node:crypto'
 import { readdir, stat, symlink } from 'node:fs/promises'
 import path from 'node:path'
-import { CT_IMAGE_STORAGE, dataSetOf, EXPLICIT_LE, requestFor } from './support/objects.js'
+import { associationOf, CT_IMAGE_STORAGE, dataSetOf, EXPLICIT_LE, requestFor } from './support/objects.js'
 import { storeFixture, temporaryFolder } from './support/store-fixture.js'
 
 const DEFAULT_PATH = '1.2.3/1.2.3.4/1.2.3.4.5.dcm'
@@ -140,8 +141,12 @@ for (const truncatedAt of [0, 65536, 400_000]) {
 
 test('an operation that was given up before the object had its name leaves nothing', async (t) => {
   const { send, files } = await storeFixture(t)
-  const reason = new Error('time-out')
-  await t.throwsAsync(send({}, { signal: AbortSignal.abort(reason) }), { is: reason })
+  const reason = new Error('aborted')
+  const association = { ...associationOf(), state: 'aborted' } as Association
+  await t.throwsAsync(send({}, { signal: AbortSignal.abort(reason), association }), { is: reason })
+  // Of an association that lives on: a time-out, which takes a while.
+  const until = new Promise((resolve) => setTimeout(resolve, 20))
+  await t.throwsAsync(send({}, { signal: AbortSignal.abort(reason), pause: { at: 0, until } }), { is: reason })
   t.deepEqual(await files(), [])
 })
 

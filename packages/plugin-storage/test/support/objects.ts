@@ -107,6 +107,7 @@ export function associationOf(callingAeTitle = 'SENDER'): Association {
   return {
     id: 'a1',
     role: 'acceptor',
+    state: 'established',
     callingAeTitle,
     calledAeTitle: 'ARCHIVE',
     remoteAddress: '127.0.0.1',
