@@ -26,8 +26,13 @@ const HANDLER_FAILED: Readonly<Partial<Record<DimseService, number>>> = {
 export function outcomeOfStatus(answer: StatusAnswer | undefined, service: DimseService, noAnswer: number): Outcome {
   if (answer === undefined) return { status: noAnswer }
   const details = typeof answer === 'number' ? { status: answer } : answer
-  if (isFinalStatus(details.status)) return details
+  if (isFinalStatus(details.status)) return service.startsWith('C-') ? statusDetailsOf(details) : details
   return { status: service.startsWith('C-') ? Status.InvalidHandlerAnswer : Status.ProcessingFailure }
+}
+
+/** What a response of a C service takes of a handler's answer: its data set and counters are the core's. */
+function statusDetailsOf({ status, errorComment, offendingElements, errorId }: StatusDetails): Outcome {
+  return { status, errorComment, offendingElements, errorId }
 }
 
 export function isFinalStatus(status: unknown): status is number {

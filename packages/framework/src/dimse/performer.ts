@@ -190,6 +190,8 @@ export class OperationPerformer implements Exchange {
   }
 
   async #encode(dataset: OutgoingDataSet, context: AcceptedContext): Promise<Uint8Array> {
-    return dataset instanceof Uint8Array ? dataset : encodeDataSet(dataset, context.transferSyntax)
+    if (dataset instanceof Uint8Array) return dataset
+    if (typeof dataset === 'object' && !Array.isArray(dataset)) return encodeDataSet(dataset, context.transferSyntax)
+    throw new DicomtapError('DICOMTAP_ERR_DS_ENCODE', 'What a handler gave as a data set is neither bytes nor an object')
   }
 }

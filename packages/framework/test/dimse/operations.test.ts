@@ -156,6 +156,18 @@ test('status details reach the peer: comment cut to 64 characters, offending ele
   })
 })
 
+test('a C service sends no data set and no counters of a handler', async (t) => {
+  const answer = { status: 0, dataset: { PatientID: '1' }, affectedSopInstanceUid: '9.9', numberOfFailedSuboperations: 3 } as never
+  await using side = await established({ handlers: { cEcho: () => answer, cStore: () => answer, cFind: () => answer, cGet: () => answer, cMove: () => answer } })
+  for (const request of REQUESTS.filter(({ service }) => service.startsWith('C-'))) {
+    await send(side.peer, request)
+    const { command, dataSet } = await side.peer.receiveMessage()
+    t.like(command, { status: 0, commandDataSetType: 0x0101, numberOfFailedSuboperations: undefined }, request.service)
+    t.not(command.affectedSopInstanceUid, '9.9')
+    t.is(dataSet, undefined)
+  }
+})
+
 test('a data set that cannot be decoded: C000, and the association lives on', async (t) => {
   await using side = await established({
     handlers: {

@@ -20,7 +20,8 @@ export async function performNService(operation: RunningOperation, { hooks }: Ex
   const service = operation.service as keyof typeof HOOKS
   const outcome = await askForStatus(hooks[HOOKS[service]] as typeof hooks.nGet, operation, Status.UnrecognizedOperation)
   const category = statusCategory(outcome.status)
-  if (category !== 'success' && category !== 'warning') return { ...outcome, dataset: undefined }
+  // PS3.7 10.3.6.2: an N-DELETE-RSP has no data set, whatever it says.
+  if ((category !== 'success' && category !== 'warning') || service === 'N-DELETE') return { ...outcome, dataset: undefined }
   if (service === 'N-CREATE') return withInstanceUid(operation.request as NCreateRequest, outcome)
   return outcome
 }
