@@ -49,8 +49,8 @@ export class Acceptor {
     const { hooks, publisher } = this.#options
     const file = await this.#choosePath(object)
     const isAsked = hooks.instanceStored.taps.length > 0
-    // While a handler may still undo it, or links cannot guard the name, nobody else takes the same one.
-    if (!isAsked && publisher.hasLinks) return this.#publish(object, file, false)
+    // A name that may be taken back, by a handler or because a sync fails, must not count for others meanwhile.
+    if (!isAsked && !publisher.claimsNames) return this.#publish(object, file, false)
     return this.#paths.run(file, () => this.#publish(object, file, isAsked))
   }
 
@@ -74,7 +74,8 @@ export class Acceptor {
   }
 
   #describe({ request, operation, head, file }: ReceivedObject, publication: Publication): StoredInstance {
-    const { outcome, sizeBytes } = publication
+    const { sizeBytes } = publication
+    const outcome = publication.outcome === 'written' ? 'new' : publication.outcome
     return {
       path: publication.path,
       relativePath: path.relative(this.#options.root, publication.path).split(path.sep).join('/'),

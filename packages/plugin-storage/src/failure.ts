@@ -1,5 +1,4 @@
 import { DicomtapError, type StatusDetails, type StatusError } from '@dicomtap/framework'
-import { systemCode } from './file-system.ts'
 
 /** Statuses of the C-STORE response (PS3.4 B.2.3, PS3.7 annex C). */
 export const StoreStatus = {
@@ -21,14 +20,11 @@ export function answerToSystemError(code: string): StatusDetails {
     : { status: StoreStatus.ProcessingFailure, errorComment: 'The object could not be stored' }
 }
 
-/** An error of the system as one of dicomtap, for the log. */
-export function describeSystemError(error: unknown): DicomtapError | undefined {
-  const code = systemCode(error)
-  if (code === undefined) return undefined
-  const { syscall = '', path = '' } = error as NodeJS.ErrnoException
+/** An error of the system as one of dicomtap, for the log. Without the original: a path stands in its message. */
+export function systemError(code: string, call: string | undefined, path: string | undefined): DicomtapError {
   const isFull = code === 'ENOSPC' || code === 'EDQUOT'
-  const message = `${syscall} ${path}: ${code}`.replace(' :', ':')
-  return new DicomtapError(isFull ? 'DICOMTAP_ERR_STO_FULL' : 'DICOMTAP_ERR_STO_WRITE', message, { cause: error })
+  const where = [call, path].filter((part) => part !== undefined).join(' ')
+  return new DicomtapError(isFull ? 'DICOMTAP_ERR_STO_FULL' : 'DICOMTAP_ERR_STO_WRITE', `${code}: ${where}`)
 }
 
 /** True for a StatusError of any installed copy of the framework. */

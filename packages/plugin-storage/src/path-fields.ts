@@ -35,6 +35,17 @@ const TEXT_TAGS = {
   InstanceNumber: 0x0020_0013,
 } as const
 
+const IMPERSONAL: ReadonlySet<PathFieldName> = new Set([
+  'Modality',
+  'Manufacturer',
+  'ManufacturerModelName',
+  'SeriesNumber',
+  'AcquisitionNumber',
+  'InstanceNumber',
+  'CallingAETitle',
+  'CalledAETitle',
+])
+
 const TITLES = ['CallingAETitle', 'CalledAETitle'] as const
 
 /**
@@ -60,6 +71,11 @@ export const PATH_FIELD_NAMES: readonly PathFieldName[] = [...FIELDS.keys()] as 
 /** Whether `keyword` is one of them. */
 export function isPathField(keyword: string): keyword is PathFieldName {
   return FIELDS.has(keyword)
+}
+
+/** Whether the values of a field say nothing of a patient, so that they may stand in a log. */
+export function isImpersonal(name: PathFieldName): boolean {
+  return pathField(name).kind === 'uid' || IMPERSONAL.has(name)
 }
 
 export function pathField(name: PathFieldName): PathField {

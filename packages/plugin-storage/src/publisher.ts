@@ -14,9 +14,10 @@ export interface Publication {
   readonly path: string
   /**
    * `new`: nothing was there. `replaced`: it took the place of a file. `kept`: the file that was there
-   * stands for it. `version`: it differs from the file that was there and lies beside it.
+   * stands for it. `version`: it differs from the file that was there and lies beside it. `written`: it has
+   * its name, and nobody asked whether it took the place of a file.
    */
-  readonly outcome: 'new' | 'replaced' | 'kept' | 'version'
+  readonly outcome: 'new' | 'replaced' | 'kept' | 'version' | 'written'
   readonly sizeBytes: number
   /** Size of the file that was replaced; 0 when there was none. */
   readonly replacedBytes: number
@@ -51,6 +52,11 @@ export class Publisher {
   /** Without links (FAT, some network shares), callers must not publish equal paths at the same time. */
   get hasLinks(): boolean {
     return this.#hasLinks
+  }
+
+  /** Whether names are given only once, so that a name that was given can be taken back. */
+  get claimsNames(): boolean {
+    return this.#options.duplicates !== 'replace'
   }
 
   /** Finds out whether the file system has hard links, with a file that is then removed. */
@@ -93,8 +99,9 @@ export class Publisher {
     try {
       await syncer.makeDurable(publication.path)
     } catch (error) {
-      // The sender will be told that it failed, so the object must not be there.
-      if (publication.outcome === 'new' || publication.outcome === 'version') {
+      // The sender will be told that it failed, so the object must not be there. One that may have taken the
+      // place of another stays: that one is gone, and a third may have taken the place of this one.
+      if (this.claimsNames && publication.outcome !== 'kept') {
         await this.#options.fileSystem.unlink(publication.path).catch(() => undefined)
       }
       throw error
@@ -119,7 +126,7 @@ export class Publisher {
       const replaced = wantsOutcome ? await this.#sizeOf(file) : undefined
       await this.#inFolder(file, () => fileSystem.rename(staged.path, file))
       staged.markMoved()
-      const outcome = replaced === undefined ? 'new' : 'replaced'
+      const outcome = !wantsOutcome ? 'written' : replaced === undefined ? 'new' : 'replaced'
       return { path: file, outcome, sizeBytes: staged.sizeBytes, replacedBytes: replaced ?? 0 }
     }
     if (await this.#claim(staged, file)) return written(staged, file, 'new')

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Acceptor } from './acceptance.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { FolderSyncer } from './durability.ts'
-import { answerToSystemError, describeSystemError, isStatusError, StoreStatus } from './failure.ts'
+import { answerToSystemError, isStatusError, StoreStatus, systemError } from './failure.ts'
 import { type FileSystem, nodeFileSystem, systemCode } from './file-system.ts'
 import type { StorageHooks } from './hooks.ts'
 import { inlineFileSystem, isLocalType } from './inline-file-system.ts'
@@ -11,6 +11,7 @@ import { notifyStudyCompleted } from './notify-study.ts'
 import { Tag } from './object-head.ts'
 import { tagsOf } from './object-path.ts'
 import type { ResolvedStorageOptions } from './options.ts'
+import { isImpersonal } from './path-fields.ts'
 import { parsePathTemplate, type PathTemplate } from './path-template.ts'
 import { orDirectoryError, prepareDirectory } from './prepare-directory.ts'
 import { type Publication, Publisher } from './publisher.ts'
@@ -124,7 +125,11 @@ export class ObjectStore {
   }
 
   #start(): Promise<Started> {
-    this.#started ??= this.#open()
+    this.#started ??= this.#open().catch((error: unknown) => {
+      // A disk that is not there yet may be there for the next object.
+      this.#started = undefined
+      throw error
+    })
     return this.#started
   }
 
@@ -196,7 +201,7 @@ export class ObjectStore {
 
   #stored({ outcome, sizeBytes, replacedBytes }: Publication, reception: Reception, request: CStoreRequest, operation: Operation): void {
     if (outcome !== 'kept') reception.settleStored(sizeBytes - replacedBytes)
-    const isDuplicate = outcome !== 'new'
+    const isDuplicate = outcome !== 'new' && outcome !== 'written'
     this.#instancesStored += 1
     if (isDuplicate) this.#duplicates += 1
     this.#bytesStored += reception.receivedBytes
@@ -221,16 +226,22 @@ export class ObjectStore {
       const { status, errorComment, offendingElements } = error
       return { status, errorComment, offendingElements }
     }
-    const failure = describeSystemError(error)
-    if (failure !== undefined) {
-      this.#log.error('an object could not be stored', { error: failure })
-      return answerToSystemError(systemCode(error) ?? '')
+    const code = systemCode(error)
+    if (code !== undefined) {
+      this.#log.error('an object could not be stored', { error: this.#describe(code, error as NodeJS.ErrnoException) })
+      return answerToSystemError(code)
     }
     if (error instanceof DicomtapError && error.code === 'DICOMTAP_ERR_STO_DIRECTORY') {
       this.#log.error(error.message, {})
       return { status: StoreStatus.OutOfResources, errorComment: 'Out of resources' }
     }
     throw error
+  }
+
+  /** For the log: with the path, unless something of the patient may stand in it. */
+  #describe(code: string, { syscall, path }: NodeJS.ErrnoException): DicomtapError {
+    const isShown = this.#template.fields.every(isImpersonal) && this.#hooks.filePath.taps.length === 0
+    return systemError(code, syscall, isShown ? path : `a path in ${this.#directory}`)
   }
 
   #environment({ staging, guard }: Started): ReceptionEnvironment {

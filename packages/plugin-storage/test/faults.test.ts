@@ -1,6 +1,6 @@
 import test from 'ava'
 import path from 'node:path'
-import { FaultyFileSystem } from './support/faulty-file-system.js'
+import { FaultyFileSystem, systemError } from './support/faulty-file-system.js'
 import { storeFixture } from './support/store-fixture.js'
 import { dataSetOf, requestFor } from './support/objects.js'
 
@@ -82,6 +82,52 @@ test('a sync of the folder that fails takes the name back', async (t) => {
   t.is(await send(), 0x0110)
   t.deepEqual(await files(), [])
   faulty.heal()
+  t.is(await send(), 0)
+})
+
+test('replace: a sync of the folder that fails takes nothing away', async (t) => {
+  const { send, files, faulty } = await startedFixture(t, { duplicates: 'replace' })
+  t.is(await send({ fill: 1 }), 0)
+  faulty.fail('fsync', 'EIO', { skips: 1 })
+  t.is(await send({ fill: 2 }), 0x0110)
+  t.deepEqual(await files(), [FILE])
+})
+
+test('two identical objects at once, and the sync of the first one fails: the second is there', async (t) => {
+  const { send, files, faulty } = await startedFixture(t)
+  t.is(await send({ sopInstanceUid: '1.9' }), 0)
+  // Of the files 1 and 2, then that of the folder for the first of them.
+  faulty.fail('fsync', 'EIO', { skips: 2, times: 1 })
+  const answers = await Promise.all([send(), send()])
+  t.deepEqual(answers.toSorted((a, b) => a - b), [0, 0x0110])
+  t.true((await files()).includes(FILE))
+})
+
+test('an error names the path in the log, unless something of the patient may stand in it', async (t) => {
+  for (const [options, isShown] of [
+    [{}, true],
+    [{ path: '{Modality}/{SOPInstanceUID}' }, true],
+    [{ path: '{PatientID}/{SOPInstanceUID}' }, false],
+    [{ path: '{StudyDescription|hash}/{SOPInstanceUID}' }, false],
+  ] as const) {
+    const { send, faulty, log, directory } = await startedFixture(t, options)
+    faulty.before('makeFolders', ([folder]) => {
+      throw systemError('EACCES', 'mkdir', folder as string)
+    })
+    t.is(await send({ patientId: 'SECRET' }), 0x0110)
+    const line = log.find(({ level }) => level === 'error') as unknown as { fields: { error: Error } }
+    t.is(line.fields.error.message.startsWith(`EACCES: mkdir ${directory}`), isShown, line.fields.error.message)
+    t.false(JSON.stringify(log).includes('SECRET') || String(line.fields.error.stack).includes('SECRET'))
+    t.true(line.fields.error.message.includes(directory))
+  }
+})
+
+test('a disk that was not there for the first object may be there for the next', async (t) => {
+  const faulty = new FaultyFileSystem()
+  faulty.fail('makeFolders', 'EIO', { times: 1 })
+  const { send, log } = await storeFixture(t, { fileSystem: faulty.fileSystem })
+  t.is(await send(), 0xa700)
+  t.regex(log[0]?.message ?? '', /option directory: .* cannot be used \(EIO\)/)
   t.is(await send(), 0)
 })
 

@@ -1,7 +1,13 @@
 import test from 'ava'
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
-import { storageOptions } from '../dist/options.js'
+import { PATH_FIELD_NAMES } from '../dist/path-fields.js'
+import { storage, storageOptions } from '@dicomtap/plugin-storage'
+
+test('the version of the plugin is that of the package', async (t) => {
+  const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+  t.is(storage.plugin.version, version)
+})
 
 const parse = (options: unknown): z.ZodSafeParseResult<z.output<typeof storageOptions>> => storageOptions.safeParse(options)
 
@@ -90,4 +96,14 @@ test('schema.json describes every option, with its default', (t) => {
     t.deepEqual(described[name], defaults[name], name)
     t.is(property.default === undefined, defaults[name] === undefined, name)
   }
+})
+
+test('the README names every option and every field of a path', async (t) => {
+  const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8')
+  const rows = readme.split('\n').filter((line) => line.startsWith('| `'))
+  for (const name of Object.keys((schemaOf() as { properties: object }).properties)) {
+    t.true(rows.some((row) => row.split('|')[1]?.includes(`\`${name}\``)), name)
+  }
+  const fields = /^Fields: (.*)\.$/m.exec(readme)?.[1]?.replaceAll('`', '').split(' ')
+  t.deepEqual(fields?.toSorted(), [...PATH_FIELD_NAMES].toSorted())
 })
