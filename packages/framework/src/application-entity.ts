@@ -58,7 +58,7 @@ export class ApplicationEntity {
   readonly #servers: AssociationServer[] = []
   readonly #abort = new AbortController()
   #isSealed = false
-  #isReady = false
+  #starting: Promise<void> | undefined
   #associations = 0
   #closing: Promise<void> | undefined
 
@@ -168,9 +168,12 @@ export class ApplicationEntity {
    * Everything before the first socket: `configResolved` and `ready` hooks. `listen` does it when it was
    * not done. @throws what a handler threw.
    */
-  async ready(): Promise<void> {
-    if (this.#isReady) return
-    this.#isReady = true
+  ready(): Promise<void> {
+    this.#starting ??= this.#start()
+    return this.#starting
+  }
+
+  async #start(): Promise<void> {
     await this.#plugins.boot()
     await runLifecycle(this.hooks.configResolved, { applicationEntity: this, config: this.#config })
     await runLifecycle(this.hooks.ready, { applicationEntity: this })
@@ -182,14 +185,17 @@ export class ApplicationEntity {
    * @throws DICOMTAP_ERR_NET_LISTEN, DICOMTAP_ERR_CFG_INVALID, and what handlers of lifecycle hooks throw.
    */
   async listen(options: ListenerOptions = {}): Promise<AssociationServer> {
-    if (this.isClosing) throw new DicomtapError('DICOMTAP_ERR_NET_LISTEN', 'The application entity is closed')
+    this.#refuseWhenClosed()
     const checked = parseListenerOptions(options)
     await this.ready()
     const listener = await transform(this.hooks.listenerOptions, checked, { applicationEntity: this })
     const server = this.#createServer(listener)
+    // It may have been closed while handlers were asked, or the socket opened.
+    this.#refuseWhenClosed()
     await server.open()
     this.#servers.push(server)
     try {
+      this.#refuseWhenClosed()
       await runLifecycle(this.hooks.listening, { applicationEntity: this, server })
     } catch (error) {
       await server.close()
@@ -253,6 +259,10 @@ export class ApplicationEntity {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.isClosing) throw new DicomtapError('DICOMTAP_ERR_NET_LISTEN', 'The application entity is closed')
   }
 
   #createServer(options: ListenerOptions): AssociationServer {

@@ -93,6 +93,11 @@ export class AssociationServer {
     return this.#environment.registry.active.filter((association) => association.server === this)
   }
 
+  /** Connections that came in here and are not gone: pending ones, and ended ones that wait to be closed, included. */
+  get connections(): number {
+    return this.#environment.registry.connections.filter((association) => association.server === this).length
+  }
+
   /** @internal @throws DICOMTAP_ERR_NET_LISTEN */
   async open(): Promise<void> {
     const { port = DEFAULT_PORT, host, backlog = DEFAULT_BACKLOG } = this.options

@@ -15,6 +15,7 @@ interface Closing {
 
 /** How long an aborted association may take to be gone before its connection is cut. */
 const ABORT_GRACE_MS = 500
+const WHY = 'The server is closing'
 
 /** The steps of `ApplicationEntity.close`, in the order of docs/reference/lifecycle.md. */
 export async function closeApplicationEntity({ ae, servers, registry, plugins, signal, deadlineMs }: Closing): Promise<void> {
@@ -26,13 +27,18 @@ export async function closeApplicationEntity({ ae, servers, registry, plugins, s
   } catch (error) {
     ae.log.error('a preClose handler failed', { error })
   }
-  // 3. Running operations get until the deadline.
-  await within(deadlineMs, Promise.all(registry.all.map((association) => association.operationsEnded())))
-  // 4. The rest is aborted; what does not go is cut.
+  // 3. Running operations get until the deadline. An association on which nothing runs is aborted, so that
+  // nothing begins there any more.
+  const idled = registry.all.map(async (association) => {
+    await association.operationsEnded()
+    association.abort(WHY)
+  })
+  await within(deadlineMs, Promise.all(idled))
+  // 4. The rest is aborted, and its handlers may clean up; what does not go is cut.
   await Promise.all(servers.map((server) => server.close()))
-  ae.abort('The server is closing')
-  const remaining = registry.connections
-  await within(ABORT_GRACE_MS, Promise.all(remaining.map((association) => association.closed)))
+  ae.abort(WHY)
+  const gone = registry.connections.flatMap((association) => [association.closed, association.operationsEnded()])
+  await within(ABORT_GRACE_MS, Promise.all(gone))
   await Promise.all(registry.connections.map((association) => association.kill()))
   // 5. Plugins clean up, last one first.
   signal.abort()

@@ -24,10 +24,16 @@ export class SupportedContexts {
     return [...this.#contexts.values()].sort((a, b) => (a.abstractSyntax < b.abstractSyntax ? -1 : 1))
   }
 
-  /** Forgets what there was. Entries with the same abstract syntax are merged. */
+  /** Forgets what there was, unless one of the UIDs is none. Entries with the same abstract syntax are merged. */
   replace(contexts: Iterable<SupportedContext>): void {
+    const before = this.#contexts
     this.#contexts = new Map()
-    for (const { abstractSyntax, transferSyntaxes, roles } of contexts) this.add(abstractSyntax, transferSyntaxes, roles)
+    try {
+      for (const { abstractSyntax, transferSyntaxes, roles } of contexts) this.add(abstractSyntax, transferSyntaxes, roles)
+    } catch (error) {
+      this.#contexts = before
+      throw error
+    }
   }
 
   /** Appends transfer syntaxes to what is supported for the abstract syntax; roles, when given, replace its roles. */
