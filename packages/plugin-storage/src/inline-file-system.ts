@@ -3,11 +3,12 @@ import type { FileSystem } from './file-system.ts'
 
 /** Larger writes are made in the thread pool while other objects are on their way, which go on meanwhile. */
 const INLINE_BYTES = 64 * 1024
-const STALL_MS = 2
+/** Longer than the system takes to give the processor to others and back. */
+const STALL_MS = 5
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 10_000
-/** Without a stall for so long, the next one is the first again. */
-const FORGIVEN_AFTER_MS = 30_000
+/** A disk that is slow stalls again as soon as it is tried; one that does not for so long is forgiven. */
+const FORGIVEN_AFTER_MS = 1000
 
 /**
  * Linux: `f_type` of statfs(2) for file systems on a disk of this machine or in its memory, whose calls end
@@ -24,9 +25,8 @@ export function isLocalType(type: number): boolean {
 
 /** How long calls take, and whether they may hold up the event loop. */
 export class StallWatch {
-  #pausedUntilMs = 0
+  #pausedUntilMs = Number.NEGATIVE_INFINITY
   #pauseMs = FIRST_PAUSE_MS
-  #lastStallMs = Number.NEGATIVE_INFINITY
 
   /** False for a while after a call that stalled. */
   isQuick(nowMs: number): boolean {
@@ -35,9 +35,8 @@ export class StallWatch {
 
   report(startMs: number, endMs: number): void {
     if (endMs - startMs < STALL_MS) return
-    const isRepeated = endMs - this.#lastStallMs < FORGIVEN_AFTER_MS
+    const isRepeated = startMs - this.#pausedUntilMs < FORGIVEN_AFTER_MS
     this.#pauseMs = isRepeated ? Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS
-    this.#lastStallMs = endMs
     this.#pausedUntilMs = endMs + this.#pauseMs
   }
 }
@@ -48,20 +47,21 @@ export class StallWatch {
  * while go to the thread pool: a disk that stalls is felt once, and delays nothing else afterwards.
  *
  * @param isBusy whether there is something else to do during a longer call.
+ * @param now a clock in milliseconds.
  */
-export function inlineFileSystem(threads: FileSystem, isBusy: () => boolean): FileSystem {
+export function inlineFileSystem(threads: FileSystem, isBusy: () => boolean, now: () => number = () => performance.now()): FileSystem {
   const watch = new StallWatch()
 
   /** Makes the call here, or has it made in the thread pool while the disk is slow. */
   function call<T>(inline: () => T, threaded: () => Promise<T>): Promise<T> {
-    const start = performance.now()
+    const start = now()
     if (!watch.isQuick(start)) return threaded()
     try {
       return Promise.resolve(inline())
     } catch (error) {
       return Promise.reject(error as Error)
     } finally {
-      watch.report(start, performance.now())
+      watch.report(start, now())
     }
   }
 

@@ -58,8 +58,8 @@ export interface ArrivalOptions {
   fragmentBytes?: number
   /** Ends with DICOMTAP_ERR_DIMSE_TRUNCATED after so many bytes. */
   truncatedAt?: number
-  /** Awaited before the fragment at that many bytes is handed over. */
-  pause?: { at: number; until: Promise<unknown> }
+  /** Awaited before the fragment at that many bytes is handed over; `reached` is called before. */
+  pause?: { at: number; until: Promise<unknown>; reached?: () => void }
 }
 
 /**
@@ -81,7 +81,10 @@ export class ArrivingDataSet implements IncomingDataSet {
     const { fragmentBytes = 65536, truncatedAt = Infinity, pause } = this.#options
     const view = Buffer.alloc(fragmentBytes)
     for (let at = 0; at < this.#bytes.length; at += fragmentBytes) {
-      if (pause !== undefined && at >= pause.at) await pause.until
+      if (pause !== undefined && at >= pause.at) {
+        pause.reached?.()
+        await pause.until
+      }
       if (at >= truncatedAt) throw new DicomtapError('DICOMTAP_ERR_DIMSE_TRUNCATED', 'The association ended')
       const length = this.#bytes.copy(view, 0, at, at + fragmentBytes)
       this.receivedBytes += length
