@@ -1,4 +1,5 @@
 import fs from 'node:fs'
+import path from 'node:path'
 
 /** What is asked of a file's entry. */
 export interface FileStatus {
@@ -62,6 +63,35 @@ function run(start: (callback: (error: NodeJS.ErrnoException | null) => void) =>
   })
 }
 
+/**
+ * By hand, because `recursive: true` tries for ever where a folder exists in which none can be made
+ * (/proc, for one).
+ */
+async function makeFolders(folder: string, mode: number): Promise<string | undefined> {
+  try {
+    return await makeFolder(folder, mode)
+  } catch (error) {
+    const parent = path.dirname(folder)
+    if (systemCode(error) !== 'ENOENT' || parent === folder) throw error
+    const uppermost = await makeFolders(parent, mode)
+    const made = await makeFolder(folder, mode)
+    return uppermost ?? made
+  }
+}
+
+/** Undefined when it is there already. */
+async function makeFolder(folder: string, mode: number): Promise<string | undefined> {
+  try {
+    await run((done) => fs.mkdir(folder, { mode }, done))
+    return folder
+  } catch (error) {
+    if (systemCode(error) !== 'EEXIST') throw error
+    const status = await call<fs.Stats>((done) => fs.stat(folder, done))
+    if (!status.isDirectory()) throw error
+    return undefined
+  }
+}
+
 /** The operating system's. */
 export const nodeFileSystem: FileSystem = {
   open: (path, flags, mode) => call((done) => fs.open(path, flags, mode, done)),
@@ -74,8 +104,7 @@ export const nodeFileSystem: FileSystem = {
   rename: (from, to) => run((done) => fs.rename(from, to, done)),
   link: (existing, path) => run((done) => fs.link(existing, path, done)),
   unlink: (path) => run((done) => fs.unlink(path, done)),
-  makeFolders: (path, mode) =>
-    call<string | undefined>((done) => fs.mkdir(path, { recursive: true, mode }, (error, made) => done(error, made))),
+  makeFolders,
   removeFolder: (path) => run((done) => fs.rmdir(path, done)),
   stat: async (path) => {
     const status = await call<fs.Stats>((done) => fs.stat(path, done))

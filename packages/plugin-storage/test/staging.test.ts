@@ -110,3 +110,15 @@ test('stopping waits for objects that are being stored', async (t) => {
   t.is(await answer, 0)
   t.is((await files()).length, 1)
 })
+
+test('folders are made with all their parents; where none can be made it ends with an error', async (t) => {
+  const root = await temporaryFolder(t)
+  const deep = path.join(root, 'a', 'b', 'c')
+  t.is(await nodeFileSystem.makeFolders(deep, 0o750), path.join(root, 'a'))
+  t.is(await nodeFileSystem.makeFolders(deep, 0o750), undefined)
+  await writeFile(path.join(root, 'file'), '')
+  await t.throwsAsync(nodeFileSystem.makeFolders(path.join(root, 'file'), 0o750), { code: 'EEXIST' })
+  await t.throwsAsync(nodeFileSystem.makeFolders(path.join(root, 'file', 'x'), 0o750), { code: 'ENOTDIR' })
+  // A recursive mkdir would try here for ever.
+  if (process.platform === 'linux') await t.throwsAsync(nodeFileSystem.makeFolders('/proc/nope/x', 0o750), { code: 'ENOENT' })
+})

@@ -20,6 +20,7 @@ const CONFIG_CODES: ReadonlySet<string> = new Set([
   'DICOMTAP_ERR_PLG_DUPLICATE',
   'DICOMTAP_ERR_PLG_CYCLE',
   'DICOMTAP_ERR_PLG_OPTIONS',
+  'DICOMTAP_ERR_STO_DIRECTORY',
 ])
 
 /** 78 when every error is one of the configuration, else 1. */
@@ -50,7 +51,10 @@ export function reportError(error: unknown, isVerbose: boolean = false): void {
 }
 
 function flatten(error: unknown): unknown[] {
-  return error instanceof AggregateError ? error.errors.flatMap(flatten) : [error]
+  if (error instanceof AggregateError) return error.errors.flatMap(flatten)
+  // That a handler failed says less than the error that a plugin has an own code for.
+  const isWrapper = error instanceof DicomtapError && error.code === 'DICOMTAP_ERR_HOOK_FAILED'
+  return isWrapper && error.cause instanceof DicomtapError ? flatten(error.cause) : [error]
 }
 
 function lines(error: unknown): string[] {
