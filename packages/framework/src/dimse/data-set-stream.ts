@@ -16,6 +16,8 @@ export class DataSetStream implements IncomingDataSet {
   readonly #flow: ReceiveFlow
   readonly #maximumBytes: number
   #fragments: Buffer[] = []
+  /** Where `bytes` goes on in `fragments`: taking them off the front one by one costs more the more there are. */
+  #position = 0
   #receivedBytes = 0
   #isEnded = false
   /** The association ended first. */
@@ -108,7 +110,7 @@ export class DataSetStream implements IncomingDataSet {
    */
   discard(): void {
     if (this.#isDiscarded) return
-    if (!this.#isEnded || this.#fragments.length > 0) {
+    if (!this.#isEnded || this.#position < this.#fragments.length) {
       this.#loss = new DicomtapError('DICOMTAP_ERR_DIMSE_TRUNCATED', 'The request was answered before its data set was read')
     }
     this.#drop()
@@ -134,8 +136,9 @@ export class DataSetStream implements IncomingDataSet {
 
   #drop(): void {
     this.#isDiscarded = true
-    this.#free(this.#fragments)
+    this.#free(this.#position === 0 ? this.#fragments : this.#fragments.slice(this.#position))
     this.#fragments = []
+    this.#position = 0
   }
 
   #pump(): void {
@@ -202,7 +205,7 @@ export class DataSetStream implements IncomingDataSet {
   async *#iterate(): AsyncGenerator<Uint8Array, void, undefined> {
     try {
       for (;;) {
-        const fragment = this.#fragments.shift()
+        const fragment = this.#nextFragment()
         if (fragment !== undefined) {
           this.#flow.giveAway(fragment)
           yield fragment
@@ -218,6 +221,17 @@ export class DataSetStream implements IncomingDataSet {
     } finally {
       this.#drop()
     }
+  }
+
+  #nextFragment(): Buffer | undefined {
+    const fragment = this.#fragments[this.#position]
+    if (fragment === undefined) return undefined
+    this.#position += 1
+    if (this.#position === this.#fragments.length) {
+      this.#fragments = []
+      this.#position = 0
+    }
+    return fragment
   }
 
   async #gather(maximumBytes: number): Promise<Buffer> {

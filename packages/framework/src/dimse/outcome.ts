@@ -1,4 +1,5 @@
 import { DicomtapError, StatusError } from '../errors/index.ts'
+import type { ErrorCode } from '../errors/index.ts'
 import { statusCategory } from './status.ts'
 import type { DimseService, OutgoingDataSet, StatusAnswer, StatusDetails } from './types.ts'
 import { Status } from './well-known-status.ts'
@@ -57,10 +58,13 @@ export function outcomeOfError(error: unknown, service: DimseService): Outcome {
   return { status: HANDLER_FAILED[service] ?? Status.ProcessingFailure, errorComment: 'Processing failure' }
 }
 
+/** Nesting without end is a matter of size. */
+const UNDECODABLE: readonly ErrorCode[] = ['DICOMTAP_ERR_DS_MALFORMED', 'DICOMTAP_ERR_DS_TOO_LARGE']
+
 function isUndecodable(error: unknown): boolean {
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof StatusError) return false
-    if (cause instanceof DicomtapError && cause.code === 'DICOMTAP_ERR_DS_MALFORMED') return true
+    if (cause instanceof DicomtapError && UNDECODABLE.includes(cause.code)) return true
   }
   return false
 }

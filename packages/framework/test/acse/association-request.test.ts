@@ -604,7 +604,7 @@ test('a peer that goes away, or aborts, while a handler decides gets no answer a
 
 test('a handler that never decides: A-ABORT (2, 0) when ARTIM is over, and the place is free', async (t) => {
   await using server = await createTestServer({
-    timeouts: { acseMs: 50 },
+    timeouts: { acseMs: 400 },
     limits: { maximumAssociations: 1 },
     handlers: { associationRequest: () => new Promise(() => {}) },
   })

@@ -119,7 +119,7 @@ test('both sides ask for release at once', async (t) => {
 })
 
 test('a release that the peer does not answer is aborted (2, 0)', async (t) => {
-  await using side = await established({ timeouts: { acseMs: 60 } })
+  await using side = await established({ timeouts: { acseMs: 400 } })
   const released = side.association.release()
   await side.peer.receivePdu()
   t.deepEqual(await side.peer.receivePdu(), { type: 'A-ABORT', source: 2, reason: 0 })
@@ -286,22 +286,23 @@ test('kill resolves when the connection is gone, how often it is called', async 
 
 // ── idle ────────────────────────────────────────────────────────────────────────────────────────────────
 
-test('an idle association is aborted after networkMs; one with an operation under way is not', async (t) => {
+test.serial('an idle association is aborted after networkMs; one with an operation under way is not', async (t) => {
   const gate = deferred<number>()
   await using server = await createTestServer({
     contexts: SUPPORTED,
-    timeouts: { networkMs: 60 },
+    timeouts: { networkMs: 300 },
     handlers: { cEcho: () => gate.promise },
   })
   using recorder = hookRecorder(server.ae)
-  using idle = connected(server)
-  await idle.associate({ contexts: PROPOSED })
   using busy = connected(server)
   await busy.associate({ contexts: PROPOSED })
   await busy.sendMessage(1, requestOf('C-ECHO').command)
+  await recorder.next('operationStarted')
+  using idle = connected(server)
+  await idle.associate({ contexts: PROPOSED })
   t.deepEqual(await idle.receivePdu(), { type: 'A-ABORT', source: 2, reason: 0 })
   t.like(await recorder.next('associationAborted'), { by: 'local', message: 'The association was idle for too long' })
-  await new Promise((resolve) => setTimeout(resolve, 120))
+  await new Promise((resolve) => setTimeout(resolve, 500))
   t.is(busy.unreadBytes, 0)
   gate.resolve(0)
   t.is((await busy.receiveMessage()).command.status, 0)

@@ -387,7 +387,7 @@ test('a data set that the association cuts off is an error for the handler, and 
 
 test('a message that stops half way is aborted by this side after dimseMs', async (t) => {
   for (const cut of ['command', 'data set'] as const) {
-    await using side = await established({ timeouts: { dimseMs: 30 }, handlers: { cStore: async (request) => void (await request.dataSet.buffer()) } })
+    await using side = await established({ timeouts: { dimseMs: 150 }, handlers: { cStore: async (request) => void (await request.dataSet.buffer()) } })
     using recorder = hookRecorder(side.server.ae)
     const { command } = requestOf('C-STORE')
     if (cut === 'command') {
@@ -403,7 +403,7 @@ test('a message that stops half way is aborted by this side after dimseMs', asyn
 test('while this side does not read, the rest of a message is not late', async (t) => {
   const gate = deferred()
   await using side = await established({
-    timeouts: { dimseMs: 30 },
+    timeouts: { dimseMs: 200 },
     limits: { receiveBufferBytes: 10_000 },
     handlers: {
       cStore: async (request) => {
@@ -413,7 +413,7 @@ test('while this side does not read, the rest of a message is not late', async (
     },
   })
   const sending = side.peer.sendMessage(3, requestOf('C-STORE').command, Buffer.alloc(1_000_000))
-  await delay(150)
+  await delay(600)
   t.is(side.peer.unreadBytes, 0, 'no abort')
   gate.resolve()
   await sending
@@ -687,7 +687,7 @@ test('refused requests alone are answered before the release is', async (t) => {
 test('a release that waits too long for a handler is aborted, and the handler is told', async (t) => {
   const aborted = deferred<string>()
   await using side = await established({
-    timeouts: { acseMs: 50 },
+    timeouts: { acseMs: 400 },
     handlers: {
       cStore: (_request, operation) => {
         operation.signal.addEventListener('abort', () => aborted.resolve((operation.signal.reason as DicomtapError).code))

@@ -657,7 +657,7 @@ test('a peer that does not answer a sub-operation is aborted after dimseMs, and 
   const ended = deferred()
   await using side = await sides(
     {
-      timeouts: { dimseMs: 40 },
+      timeouts: { dimseMs: 300 },
       handlers: {
         cGet: () => ({
           instances: (async function* () {
@@ -684,7 +684,7 @@ test('an instance is read from its source as fast as the peer takes it, however 
   let drawn = 0
   await using server = await createTestServer({
     contexts: CONTEXTS,
-    timeouts: { dimseMs: 60, networkMs: null },
+    timeouts: { dimseMs: 250, networkMs: null },
     handlers: {
       cGet: () => ({
         instances: [
@@ -702,7 +702,7 @@ test('an instance is read from its source as fast as the peer takes it, however 
   peer.pause()
   await peer.sendMessage(1, { commandField: 0x0010, messageId: 1, affectedSopClassUid: STUDY_ROOT_GET, priority: 0, commandDataSetType: 1 }, IDENTIFIER)
   // Longer than dimseMs: the wait for the response begins when the request has left.
-  await new Promise((resolve) => setTimeout(resolve, 150))
+  await new Promise((resolve) => setTimeout(resolve, 600))
   t.true(drawn > 0 && drawn < 60, `${drawn} of 300 pieces were drawn`)
   peer.resume()
   const store = await peer.receiveMessage()

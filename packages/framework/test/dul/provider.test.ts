@@ -441,7 +441,7 @@ test.serial('ARTIM closes what the peer leaves open after the end: rejected, rel
 })
 
 test.serial('Sta13: data that keeps coming is read and dropped, and does not put off ARTIM', async (t) => {
-  const side = await acceptorIn('Sta6', { acseTimeoutMs: 60 })
+  const side = await acceptorIn('Sta6', { acseTimeoutMs: 200 })
   const { dul, peer, transitions } = side
   dul.issue({ type: 'A-ABORT', source: 0, reason: 0 })
   t.deepEqual(await peer.receiveRawPdu(), ABORT_BY_USER)
@@ -484,7 +484,7 @@ test.serial('a connection that does not open in time is given up', async (t) => 
 
 test.serial('a PDU that stops half way is aborted after the network time-out', async (t) => {
   for (const cut of [1, 5, 6, 9, 11, 12, 13]) {
-    const side = await acceptorIn('Sta6', { networkTimeoutMs: 30 })
+    const side = await acceptorIn('Sta6', { networkTimeoutMs: 100 })
     await side.peer.send(P_DATA_BYTES.subarray(0, cut))
     t.deepEqual(await side.peer.receiveRawPdu(), abortByProvider('00'), `${cut} bytes`)
     const abort = await side.dul.receive(2_000)
@@ -495,10 +495,10 @@ test.serial('a PDU that stops half way is aborted after the network time-out', a
 })
 
 test.serial('bytes in either direction put off the network time-out', async (t) => {
-  const side = await acceptorIn('Sta6', { networkTimeoutMs: 80 })
+  const side = await acceptorIn('Sta6', { networkTimeoutMs: 400 })
   const { dul, peer, transitions } = side
   for (let i = 0; i < 8; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 30))
+    await new Promise((resolve) => setTimeout(resolve, 100))
     if (i % 2 === 0) {
       await peer.send(P_DATA_BYTES)
       await receive(side, 'P-DATA')
@@ -532,7 +532,7 @@ test.serial('a user that is busy is asked, and keeps an idle association alive',
 })
 
 test.serial('a peer that reads nothing is cut, because an abort would not reach it', async (t) => {
-  const side = await acceptorIn('Sta6', { networkTimeoutMs: 30, socketOptions: { bufferBytes: 1_000 } })
+  const side = await acceptorIn('Sta6', { networkTimeoutMs: 150, socketOptions: { bufferBytes: 1_000 } })
   side.peer.pause()
   const stuck = side.dul.send({ type: 'P-DATA', pdus: endlessPdus() })
   t.like(await receive(side, 'ABORT'), { by: 'network' })
