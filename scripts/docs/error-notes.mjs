@@ -183,7 +183,7 @@ export const ERROR_NOTES = {
   },
   DICOMTAP_ERR_STO_DIRECTORY: {
     cause: 'plugin-storage cannot create its folder, write to it, or keep its working files in it.',
-    remedy: 'Give the user that runs dicomtap the right to write there. At start this stops the server: the hook `ready` fails with [DICOMTAP_ERR_HOOK_FAILED](#dicomtap_err_hook_failed), whose `cause` it is. Later, objects are refused with A700.',
+    remedy: 'Give the user that runs dicomtap the right to write there. At start this stops the server, with exit code 78; in code, `listen()` rejects with [DICOMTAP_ERR_HOOK_FAILED](#dicomtap_err_hook_failed), whose `cause` it is. Later, objects are refused with A700.',
   },
   DICOMTAP_ERR_STO_FULL: {
     cause: 'The disk is full, or a quota of the file system is reached. The peer gets A700.',
