@@ -141,6 +141,8 @@ export class DimseServiceProvider implements AssemblerHandler {
       const { service } = operation
       if (service === 'C-FIND' || service === 'C-GET' || service === 'C-MOVE') operation.end(error)
     }
+    // In Sta8 the peer may not send P-DATA: what was asked of it will not be answered.
+    this.#invocations.end(error)
   }
 
   /** Sends a message; undefined when it left at once. */

@@ -680,6 +680,26 @@ test('a peer that does not answer a sub-operation is aborted after dimseMs, and 
   await ended.promise
 })
 
+test('a release during a sub-operation is confirmed without waiting for its answer, which cannot come any more', async (t) => {
+  const received = deferred()
+  await using side = await sides(
+    { handlers: { cGet: () => ({ instances: [instance(1), instance(2)], total: 2 }) } },
+    {
+      onRequest: () => {
+        received.resolve()
+        return undefined
+      },
+    },
+  )
+  using recorder = hookRecorder(side.server.ae)
+  const request = await side.scu.get(IDENTIFIER, STUDY_ROOT_GET)
+  await received.promise
+  t.is((await side.scu.release()).type, 'A-RELEASE-CONFIRMATION')
+  t.is(request.responses.length, 1, 'one final response before it')
+  t.like(await recorder.next('operationCompleted'), { responses: 1 })
+  await recorder.next('associationReleased', () => true, 1_000)
+})
+
 test('an instance is read from its source as fast as the peer takes it, however long that is', async (t) => {
   let drawn = 0
   await using server = await createTestServer({
