@@ -48,7 +48,7 @@ export const ERROR_CODES = {
   // DIMSE: messages and operations
   DICOMTAP_ERR_DIMSE_COMMAND: 'A command set is malformed',
   DICOMTAP_ERR_DIMSE_TRUNCATED: 'A message ended before it was complete',
-  DICOMTAP_ERR_DIMSE_TIMEOUT: 'The peer did not send the next message in time',
+  DICOMTAP_ERR_DIMSE_TIMEOUT: 'A handler did not answer in time',
   DICOMTAP_ERR_DIMSE_CANCELLED: 'The operation was cancelled',
   DICOMTAP_ERR_DIMSE_STATUS: 'A handler ended the operation with a status',
   DICOMTAP_ERR_DIMSE_CONSUMED: 'A data set stream was read twice',

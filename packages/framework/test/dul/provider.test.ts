@@ -9,7 +9,7 @@ import { encodePdu } from '../../dist/pdu/encode.js'
 import type { PDataTf, Pdu } from '../../dist/pdu/types.js'
 import { associateRequest, memorySocket, ScriptedPeer } from '../../dist/testing/index.js'
 import { bytes } from '../fixtures/pdus.ts'
-import { ACCEPT, acceptor, acceptorIn, receive, REQUEST, requestor, requestorIn } from '../support/dul-sides.ts'
+import { ACCEPT, acceptor, acceptorIn, killSides, receive, REQUEST, requestor, requestorIn } from '../support/dul-sides.ts'
 import type { DulSide, SideOptions } from '../support/dul-sides.ts'
 
 // Bytes of PS3.8 9.3.4 and 9.3.6 to 9.3.8: type, reserved, length 4, then the fields.
@@ -32,6 +32,8 @@ const P_DATA_BYTES = bytes(
 function code(expected: string): (error: unknown) => boolean {
   return (error) => error instanceof DicomtapError && error.code === expected
 }
+
+test.after.always(killSides)
 
 async function sendBytes(side: DulSide, ...pieces: Uint8Array[]): Promise<void> {
   await side.peer.send(...pieces)
@@ -495,10 +497,10 @@ test.serial('a PDU that stops half way is aborted after the network time-out', a
 })
 
 test.serial('bytes in either direction put off the network time-out', async (t) => {
-  const side = await acceptorIn('Sta6', { networkTimeoutMs: 400 })
+  const side = await acceptorIn('Sta6', { networkTimeoutMs: 2_000 })
   const { dul, peer, transitions } = side
   for (let i = 0; i < 8; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    await new Promise((resolve) => setTimeout(resolve, 300))
     if (i % 2 === 0) {
       await peer.send(P_DATA_BYTES)
       await receive(side, 'P-DATA')

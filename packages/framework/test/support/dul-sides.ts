@@ -55,11 +55,19 @@ function observing(transitions: string[], observer: Partial<DulObserver> = {}): 
   }
 }
 
+const opened: DulServiceProvider[] = []
+
+/** For `test.after.always`: a test that failed half-way leaves timers behind that keep the process alive. */
+export async function killSides(): Promise<void> {
+  await Promise.all(opened.splice(0).map((dul) => dul.kill()))
+}
+
 /** A provider that accepted a connection: Sta2. */
 export function acceptor({ observer, socketOptions, ...options }: SideOptions = {}): DulSide {
   const [client, socket] = memorySocket(socketOptions)
   const transitions: string[] = []
   const dul = new DulServiceProvider({ ...NO_TIMEOUTS, ...options, socket, observer: observing(transitions, observer) })
+  opened.push(dul)
   return { dul, peer: new ScriptedPeer(client), socket, transitions }
 }
 
@@ -73,6 +81,7 @@ export function requestor({ observer, socketOptions, ...options }: SideOptions =
     connect: () => socket,
     observer: observing(transitions, observer),
   })
+  opened.push(dul)
   dul.issue(REQUEST)
   return { dul, peer: new ScriptedPeer(server), socket, transitions }
 }
