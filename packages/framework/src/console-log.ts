@@ -10,7 +10,7 @@ export type LogFilter = (level: LogLevel, area: LogArea) => boolean
 /** A logger whose lines, and those of its children, can be sent elsewhere. */
 export interface ReplaceableLogger extends Logger {
   /** The last sink set wins. The returned function takes it back, and the one set before it holds again. */
-  setSink(sink: LogSink, isEnabled?: LogFilter): () => void
+  readonly setSink: (sink: LogSink, isEnabled?: LogFilter) => () => void
 }
 
 export interface LoggerOptions {
@@ -29,8 +29,9 @@ interface Output {
 export function createLogger({ level = 'info', sink = consoleSink() }: LoggerOptions = {}): ReplaceableLogger {
   const least = level === 'silent' ? -1 : LEVELS.indexOf(level)
   const byLevel: LogFilter = (candidate) => LEVELS.indexOf(candidate) <= least
-  const outputs: Output[] = [{ sink, isEnabled: byLevel }]
-  const root = childLogger(() => outputs.at(-1)!, {}, 'server')
+  const own: Output = { sink, isEnabled: byLevel }
+  const outputs: Output[] = []
+  const root = childLogger(() => outputs.at(-1) ?? own, {}, 'server')
   return {
     ...root,
     setSink(replacement, isEnabled = byLevel) {

@@ -1,19 +1,19 @@
 /** Edits between two words; two swapped neighbours count as one. Cut off above `limit`. */
 function distance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) > limit) return limit + 1
-  const rows = [Array.from({ length: b.length + 1 }, (_, index) => index)]
-  for (let row = 1; row <= a.length; row++) {
-    const previous = rows[row - 1]!
-    const current = [row]
-    for (let column = 1; column <= b.length; column++) {
-      const replaced = previous[column - 1]! + (a[row - 1] === b[column - 1] ? 0 : 1)
-      const isSwap = row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1]
-      const swapped = isSwap ? rows[row - 2]![column - 2]! + 1 : Infinity
-      current.push(Math.min(replaced, swapped, previous[column]! + 1, current[column - 1]! + 1))
+  const rows: number[][] = []
+  const at = (row: number, column: number): number => rows[row]?.[column] ?? Infinity
+  for (let row = 0; row <= a.length; row++) {
+    const current: number[] = (rows[row] = [])
+    for (let column = 0; column <= b.length; column++) {
+      const replaced = at(row - 1, column - 1) + (a[row - 1] === b[column - 1] ? 0 : 1)
+      const isSwap = a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1]
+      const swapped = isSwap ? at(row - 2, column - 2) + 1 : Infinity
+      const edits = Math.min(replaced, swapped, at(row - 1, column) + 1, at(row, column - 1) + 1)
+      current.push(row === 0 && column === 0 ? 0 : edits)
     }
-    rows.push(current)
   }
-  return rows[a.length]![b.length]!
+  return at(a.length, b.length)
 }
 
 /** Up to three of `candidates` that a mistyped `name` may have meant, nearest first. */

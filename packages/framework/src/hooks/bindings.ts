@@ -151,13 +151,15 @@ async function firstAnswer(handlers: readonly BoundHandler[], args: readonly unk
 }
 
 async function chain(handlers: readonly BoundHandler[], args: readonly unknown[]): Promise<unknown> {
-  let [value, ...rest] = args
+  const [first, ...rest] = args
+  let value = first
   for (const { guarded } of handlers) value = (await guarded(value, ...rest)) ?? value
   return value
 }
 
 function chainSync(handlers: readonly BoundHandler[], args: readonly unknown[]): unknown {
-  let [value, ...rest] = args
+  const [first, ...rest] = args
+  let value = first
   for (const { guarded } of handlers) value = guarded(value, ...rest) ?? value
   return value
 }

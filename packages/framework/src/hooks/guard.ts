@@ -74,7 +74,7 @@ function guardAsync(hook: HookName, plugin: string, handler: GuardedHandler, con
     } catch (error) {
       return fail(error, args)
     }
-    return isThenable(result) ? Promise.resolve(result).then(settle, (error) => fail(error, args)) : settle(result)
+    return isThenable(result) ? Promise.resolve(result).then(settle, (error: unknown) => fail(error, args)) : settle(result)
   }
 }
 

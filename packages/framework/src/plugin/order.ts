@@ -98,9 +98,9 @@ function edgesOf(plugins: readonly Plugin[]): Map<string, Edge[]> {
 }
 
 function cycle(names: readonly string[], edges: ReadonlyMap<string, readonly Edge[]>): DicomtapError {
-  const reasons = names.slice(1).map((first, index) => {
-    const edge = edges.get(names[index]!)?.find((candidate) => candidate.first === first)
-    return edge?.reason ?? first
+  const reasons = names.slice(0, -1).map((name, index) => {
+    const edge = edges.get(name)?.find(({ first }) => first === names[index + 1])
+    return edge?.reason ?? name
   })
   return new DicomtapError('DICOMTAP_ERR_PLG_CYCLE', `Plugins order each other in a circle, ${names.join(' > ')}: ${reasons.join(', ')}`)
 }
