@@ -400,8 +400,13 @@ export class Association implements DimseHost {
     try {
       this.#dimse?.fragment(id, isCommand, isLast, fragment, first, end)
     } catch (error) {
-      if (!(error instanceof PduError)) throw error
-      this.dul.protocolError(error.abortReason, error.message)
+      if (error instanceof PduError) {
+        this.dul.protocolError(error.abortReason, error.message)
+        return
+      }
+      // A mistake of ours ends the association that met it, and no other.
+      this.log.error('the message exchange failed', { error })
+      this.abort('The message exchange failed')
     }
   }
 

@@ -209,14 +209,13 @@ export class DataSetStream implements IncomingDataSet {
         if (fragment !== undefined) {
           this.#flow.giveAway(fragment)
           yield fragment
-        } else if (this.#error !== undefined || this.#loss !== undefined) {
-          throw this.#error ?? this.#loss
-        } else if (this.#isEnded) {
-          return
-        } else {
-          await new Promise<void>((resolve) => (this.#wakeReader = resolve))
-          this.#wakeReader = undefined
+          continue
         }
+        const error = this.#error ?? this.#loss
+        if (error !== undefined) throw error
+        if (this.#isEnded) return
+        await new Promise<void>((resolve) => (this.#wakeReader = resolve))
+        this.#wakeReader = undefined
       }
     } finally {
       this.#drop()

@@ -3,7 +3,8 @@ import test from 'ava'
 import type { ExecutionContext } from 'ava'
 import type { CommandSet } from '../../dist/dimse/command-set.js'
 import type { CEchoRequest, CStoreRequest, DimseService, Operation } from '../../dist/dimse/types.js'
-import { DicomtapError, StatusError } from '../../dist/errors/index.js'
+import { StatusError } from '../../dist/errors/index.js'
+import type { DicomtapError } from '../../dist/errors/index.js'
 import { createTestServer, hookRecorder, testScu } from '../../dist/testing/index.js'
 import type { ReceivedMessage, ScriptedPeer, TestServer, TestServerOptions } from '../../dist/testing/index.js'
 import { connected, deferred, settle, turnsUntil } from '../support/connections.ts'
@@ -88,7 +89,8 @@ const MISBEHAVIOURS: Readonly<Record<string, Misbehaviour>> = {
     comment: 'Processing failure',
   },
   'rejects': { handler: () => Promise.reject(new Error('/var/lib/secret is full')), status: FAILED, comment: 'Processing failure' },
-  'rejects with nothing': { handler: () => Promise.reject(), status: FAILED, comment: 'Processing failure' },
+  // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- handlers may do what they like
+  'rejects with nothing': { handler: async () => Promise.reject(undefined), status: FAILED, comment: 'Processing failure' },
   'throws a status': {
     handler: () => {
       throw new StatusError(0xa700, { errorComment: 'Out of space' })
@@ -206,7 +208,7 @@ test('a handler that never answers is answered for after handlerMs; what it does
     t.like((await onlyResponse(t, side.peer)).command, { status: 0x0110, errorComment: 'The handler took too long' }, request.service)
   }
   t.true(signals[0]?.aborted)
-  t.is((signals[0]?.reason as DicomtapError).code, 'DICOMTAP_ERR_DIMSE_TIMEOUT')
+  t.is((signals[0]!.reason as DicomtapError).code, 'DICOMTAP_ERR_DIMSE_TIMEOUT')
   late.resolve(0)
   await settle()
   t.is(side.peer.unreadBytes, 0)
@@ -317,6 +319,57 @@ test('a slow reader pauses the socket, and everything arrives', async (t) => {
     gate.resolve()
     t.is((await storing).status, 0)
   }
+})
+
+test('several objects in flight through a small receive limit arrive byte for byte, however they are read', async (t) => {
+  const content = (number: number): Buffer => Buffer.from(Array.from({ length: 200_000 }, (_, index) => (index * 7 + number) & 0xff))
+  const isContent = (request: CStoreRequest, data: Buffer): number =>
+    data.equals(content(Number(request.affectedSopInstanceUid.slice(4)))) ? 0 : 0xa900
+  const readers: ((request: CStoreRequest) => Promise<Buffer>)[] = [
+    (request) => request.dataSet.buffer(),
+    async (request) => {
+      const pieces: Uint8Array[] = []
+      for await (const piece of request.dataSet.bytes()) {
+        pieces.push(piece)
+        await delay(1)
+      }
+      return Buffer.concat(pieces)
+    },
+    async (request) => {
+      const pieces: Buffer[] = []
+      await request.dataSet.pipeTo({
+        write: async (fragments) => {
+          await delay(1)
+          for (const fragment of fragments) pieces.push(Buffer.from(fragment))
+        },
+      })
+      return Buffer.concat(pieces)
+    },
+    async (request) => {
+      await delay(20)
+      return request.dataSet.buffer()
+    },
+  ]
+  let next = 0
+  await using server = await createTestServer({
+    contexts: SUPPORTED,
+    limits: { receiveBufferBytes: 50_000 },
+    handlers: {
+      asyncOperations: () => ({ invoked: 3, performed: 1 }),
+      cStore: async (request) => isContent(request, await readers[next++ % readers.length]!(request)),
+    },
+  })
+  const storing = [server.port, server, server.port].map(async (target) => {
+    await using scu = await testScu(target, {
+      contexts: PROPOSED,
+      userInformation: [{ type: 0x53, maximumNumberOperationsInvoked: 3, maximumNumberOperationsPerformed: 1 }],
+    })
+    const requests = Array.from({ length: 12 }, (_, number) =>
+      scu.storing({ sopClassUid: CT_IMAGE, sopInstanceUid: `1.2.${number}`, transferSyntaxUid: IMPLICIT_LE, dataSet: content(number) }),
+    )
+    return await Promise.all(requests.map(async (request) => (await request.final()).status))
+  })
+  for (const statuses of await Promise.all(storing)) t.deepEqual(statuses, Array.from({ length: 12 }, () => 0))
 })
 
 test('memory stays bounded while an object much larger than the limit is read slowly over TCP', async (t) => {
@@ -747,7 +800,7 @@ test('an abort ends what runs and drops what waits: no handler is asked for it',
   await recorder.next('operationCompleted')
   await settle()
   t.deepEqual(asked, [1])
-  t.is((signals[0]?.reason as DicomtapError).code, 'DICOMTAP_ERR_ACSE_ABORTED')
+  t.is((signals[0]!.reason as DicomtapError).code, 'DICOMTAP_ERR_ACSE_ABORTED')
   t.deepEqual(recorder.of('dimseSent'), [])
   t.is(recorder.of('operationStarted').length, 1)
 })

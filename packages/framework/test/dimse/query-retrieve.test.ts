@@ -2,7 +2,8 @@ import { setImmediate as turn } from 'node:timers/promises'
 import test from 'ava'
 import type { CommandSet } from '../../dist/dimse/command-set.js'
 import type { InstanceToSend, Operation } from '../../dist/dimse/types.js'
-import { DicomtapError, StatusError } from '../../dist/errors/index.js'
+import { StatusError } from '../../dist/errors/index.js'
+import type { DicomtapError } from '../../dist/errors/index.js'
 import { createTestServer, hookRecorder, testScu } from '../../dist/testing/index.js'
 import type { IncomingRequest, TestResponse, TestScu, TestScuOptions, TestServer, TestServerOptions } from '../../dist/testing/index.js'
 import { connected, deferred, settle, turnsUntil } from '../support/connections.ts'
@@ -94,18 +95,21 @@ test('a plain status ends the query; so does what the generator returns', async 
     ],
     [
       async function* () {
+        yield* []
         return { status: 0xa700, errorComment: 'later' }
       },
       ['a700'],
     ],
     [
       async function* () {
+        yield* []
         return 0xff00
       },
       ['0000'],
     ],
     [
       async function* () {
+        yield* []
         return 'done'
       },
       ['0000'],
@@ -257,6 +261,7 @@ test('C-CANCEL: FE00, the signal is aborted, the generator’s finally runs', as
 test('C-CANCEL: FE00 at once, even when the generator, or the handler, is stuck', async (t) => {
   const stuckGenerator = async function* (): AsyncGenerator<never, void, undefined> {
     await new Promise(() => {})
+    yield* []
   }
   for (const cFind of [stuckGenerator, () => new Promise<never>(() => {})]) {
     await using side = await sides({ handlers: { cFind: cFind as never } })
@@ -455,6 +460,7 @@ const GET_CASES: Readonly<Record<string, GetCase>> = {
     instances: () => [
       instance(1, {
         bytes: async function* () {
+          yield* []
           throw new Error('ENOENT: /archive/1')
         },
       }),

@@ -3,10 +3,12 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { networkInterfaces } from 'node:os'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import test from 'ava'
 import { ApplicationEntity } from '../../dist/application-entity.js'
 import { definePlugin } from '../../dist/define.js'
-import { DicomtapError } from '../../dist/errors/index.js'
+import type { DicomtapError } from '../../dist/errors/index.js'
 import { createTestServer, hookRecorder, ScriptedPeer, scriptedPeer, testScu } from '../../dist/testing/index.js'
 import { connected, deferred, settle, turnsUntil } from '../support/connections.ts'
 import { PROPOSED, requestOf, SUPPORTED } from '../support/requests.ts'
@@ -148,6 +150,57 @@ test('connections are counted until they are gone, associations until they have 
   }
   t.is(server.server.connections, 0)
   t.is(server.server.activeAssociations.length, 0)
+})
+
+test('a connection that another server accepted can be injected', async (t) => {
+  await using server = await createTestServer({ contexts: SUPPORTED })
+  const front = createServer((socket) => void server.server.inject(socket)).listen(0, '127.0.0.1')
+  await once(front, 'listening')
+  const { port } = front.address() as AddressInfo
+  await using scu = await testScu(port, { contexts: PROPOSED })
+  t.is((await scu.echo()).status, 0)
+  const store = { sopClassUid: CT_IMAGE, sopInstanceUid: '1.2.3', transferSyntaxUid: IMPLICIT_LE, dataSet: Buffer.alloc(1_000_000) }
+  t.is((await scu.store(store)).status, 0x0122)
+  t.is(server.server.connections, 1)
+  front.close()
+})
+
+test('nothing holds an association that has ended, whichever way', async (t) => {
+  setFlagsFromString('--expose_gc')
+  const collectGarbage = runInNewContext('gc') as () => void
+  const refs: WeakRef<object>[] = []
+  await using server = await createTestServer({
+    contexts: SUPPORTED,
+    handlers: {
+      associationEstablished: ({ association }) => void refs.push(new WeakRef(association)),
+      cStore: async (request) => ((await request.dataSet.buffer()).length > 0 ? 0 : 0xa900),
+    },
+  })
+  const end: ((peer: ScriptedPeer) => unknown)[] = [
+    (peer) => peer.release(),
+    (peer) => peer.sendPdu({ type: 'A-ABORT', source: 0, reason: 0 }),
+    (peer) => peer.destroy(),
+    (peer) => peer.sendMessage(3, requestOf('C-STORE').command),
+    (peer) => peer.send(Buffer.from('nonsense')),
+  ]
+  for (let i = 0; i < 50; i++) {
+    const peer = i % 2 === 0 ? connected(server) : await scriptedPeer(server.port)
+    await peer.associate({ contexts: PROPOSED })
+    await peer.sendMessage(3, requestOf('C-STORE').command, Buffer.alloc(100_000))
+    await peer.receiveMessage()
+    await end[i % end.length]!(peer)
+    peer.destroy()
+  }
+  await turnsUntil(() => server.server.connections === 0, 20_000)
+  t.is(server.server.connections, 0)
+  const alive = (): number => refs.filter((ref) => ref.deref() !== undefined).length
+  for (let i = 0; i < 20 && alive() > 1; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    collectGarbage()
+  }
+  t.is(refs.length, 50)
+  // The last one may still be in a register of the event loop's.
+  t.true(alive() <= 1, `${alive()} of 50 associations are still there`)
 })
 
 // ── start ───────────────────────────────────────────────────────────────────────────────────────────────
