@@ -6,16 +6,16 @@ import { publishedPackages } from './pack-all.mjs'
 import { ROOT } from './workspaces.mjs'
 
 const { version } = JSON.parse(readFileSync(join(ROOT, 'lerna.json'), 'utf8'))
-const title = `## ${version} (${new Date().toISOString().slice(0, 10)})`
+const title = `## [${version}] - ${new Date().toISOString().slice(0, 10)}`
+const UNRELEASED = /^## \[?Unreleased\]?$/m
 
 for (const { folder, path } of publishedPackages()) {
   const file = join(folder, 'CHANGELOG.md')
   const text = readFileSync(file, 'utf8')
-  if (text.includes(`\n## ${version}`)) continue
-  const isNoted = /^## Unreleased$/m.test(text)
-  const released = isNoted
-    ? text.replace(/^## Unreleased$/m, title)
-    : text.replace(/^# Changelog\n/, `# Changelog\n\n${title}\n\nNo changes of its own.\n`)
-  if (released === text) throw new Error(`${path}/CHANGELOG.md must begin with "# Changelog"`)
+  if (new RegExp(`^## \\[?${version.replaceAll('.', '\\.')}\\b`, 'm').test(text)) continue
+  const released = UNRELEASED.test(text)
+    ? text.replace(UNRELEASED, title)
+    : text.replace(/^(?=## )/m, `${title}\n\nNo changes of its own.\n\n`)
+  if (released === text) throw new Error(`${path}/CHANGELOG.md has no section to put ${version} before`)
   writeFileSync(file, released)
 }
