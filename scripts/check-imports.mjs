@@ -26,7 +26,7 @@ const LAYERS = [
 
 /** Which workspace packages a package's sources may import. Tests are free. */
 const PACKAGE_RULES = [
-  { of: /^@dicomtap\/framework$/, may: [], external: ['tapable', 'dcmjs', 'zod', 'semver'] },
+  { of: /^@dicomtap\/framework$/, may: [], external: ['tapable', 'dcmjs', 'semver'] },
   { of: /^@dicomtap\/cli$/, may: ['@dicomtap/framework'] },
   { of: /^@dicomtap\/plugin-/, may: ['@dicomtap/framework'] },
   { of: /^create-dicomtap$/, may: [] },
