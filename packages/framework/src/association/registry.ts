@@ -14,6 +14,8 @@ export class AssociationRegistry {
   readonly #active = new Set<Association>()
   /** Every association whose connection is not gone, ended ones in Sta13 included. */
   readonly #connections = new Set<Association>()
+  /** Of these the ones that have ended and wait for the peer to close (Sta13), oldest first. */
+  readonly #ended = new Set<Association>()
   #isClosing = false
 
   get active(): readonly Association[] {
@@ -41,9 +43,14 @@ export class AssociationRegistry {
     this.#isClosing = true
   }
 
-  /** May another connection be heard at all? */
+  /** May another connection be heard at all? Of the ended ones the oldest makes room. */
   hasRoomFor(maximumPending: number): boolean {
-    return this.#connections.size - this.#active.size < maximumPending + PENDING_MARGIN
+    if (this.#connections.size - this.#active.size < maximumPending + PENDING_MARGIN) return true
+    const [oldest] = this.#ended
+    if (oldest === undefined) return false
+    this.#ended.delete(oldest)
+    void oldest.kill()
+    return true
   }
 
   /**
@@ -74,11 +81,13 @@ export class AssociationRegistry {
   remove(association: Association): void {
     this.#pending.delete(association)
     this.#active.delete(association)
+    if (this.#connections.has(association)) this.#ended.add(association)
   }
 
   disconnected(association: Association): void {
     this.remove(association)
     this.#connections.delete(association)
+    this.#ended.delete(association)
   }
 
   #dropStale(): void {

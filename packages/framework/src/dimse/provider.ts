@@ -23,6 +23,9 @@ import { responseTo } from './responses.ts'
 import { OperationScheduler } from './scheduler.ts'
 import { Status } from './well-known-status.ts'
 
+/** Warnings about one peer: what it sends must not fill the log. */
+const MAXIMUM_WARNINGS = 20
+
 /** What the DIMSE layer needs of the association it runs on. */
 export interface DimseHost {
   readonly association: Association
@@ -51,6 +54,8 @@ export class DimseServiceProvider implements AssemblerHandler {
   readonly #assembler: MessageAssembler
   readonly #fragmenter: MessageFragmenter
   readonly #scheduler: OperationScheduler
+  /** N-EVENT-REPORT has a line of its own (PS3.7 10.1.1): it must not wait behind what it reports about. */
+  readonly #reports: OperationScheduler
   readonly #performer: OperationPerformer
   readonly #invocations: Invocations
   readonly #operations = new Map<number, RunningOperation>()
@@ -60,6 +65,7 @@ export class DimseServiceProvider implements AssemblerHandler {
   #messageTimer: NodeJS.Timeout | undefined
   #isMessageTimerArmed = false
   #isEnded = false
+  #warnings = 0
 
   constructor(host: DimseHost) {
     this.#host = host
@@ -77,6 +83,7 @@ export class DimseServiceProvider implements AssemblerHandler {
     this.#assembler = new MessageAssembler(this, limits.maximumCommandSetBytes)
     this.#fragmenter = new MessageFragmenter(dul, host.peerMaximumLength)
     this.#scheduler = new OperationScheduler(host.maximumOperationsPerformed, limits.maximumQueuedOperations, this.#flow)
+    this.#reports = new OperationScheduler(host.maximumOperationsPerformed, limits.maximumQueuedOperations, this.#flow)
     this.#invocations = new Invocations(host.timeouts.dimseMs, () => {
       host.abort('The peer did not answer a request in time')
     })
@@ -193,7 +200,7 @@ export class DimseServiceProvider implements AssemblerHandler {
   }
 
   message(context: AcceptedContext, command: CommandSet, dataSet: DataSetStream | undefined): void {
-    const { hooks, association, log } = this.#host
+    const { hooks, association } = this.#host
     if (hooks.dimseReceived.taps.length > 0) {
       notify(hooks.dimseReceived, { association, presentationContextId: context.id, command })
       // A handler may have ended the association.
@@ -206,7 +213,7 @@ export class DimseServiceProvider implements AssemblerHandler {
     } else if (isResponse(commandField)) {
       if (this.#invocations.respond(command, dataSet)) return
       dataSet?.discard()
-      log.warn('a response arrived that answers no request', { messageIdBeingRespondedTo: command.messageIdBeingRespondedTo })
+      this.#warn('a response arrived that answers no request', { messageIdBeingRespondedTo: command.messageIdBeingRespondedTo })
     } else {
       this.#request(context, command, dataSet)
     }
@@ -233,7 +240,7 @@ export class DimseServiceProvider implements AssemblerHandler {
       : refusalOf(command, context, dataSet !== undefined)
     this.#unanswered += 1
     if (refusal !== undefined) {
-      this.#host.log.warn('a request was refused', {
+      this.#warn('a request was refused', {
         command: commandName(command.commandField),
         messageId: command.messageId,
         status: refusal.status,
@@ -256,8 +263,7 @@ export class DimseServiceProvider implements AssemblerHandler {
       this.#operations.delete(operation.messageId)
       this.#answered()
     }
-    // PS3.7 10.1.1: a report of the SCP must not wait behind what it reports about.
-    if (operation.service === 'N-EVENT-REPORT') void run()
+    if (operation.service === 'N-EVENT-REPORT') this.#reports.add(run)
     else this.#scheduler.add(run)
   }
 
@@ -268,6 +274,14 @@ export class DimseServiceProvider implements AssemblerHandler {
     } catch (error) {
       this.#host.log.debug('a response could not be sent', { error })
     }
+  }
+
+  /** About what the peer does wrong, which it may do without end. */
+  #warn(message: string, fields: Record<string, unknown>): void {
+    this.#warnings += 1
+    if (this.#warnings > MAXIMUM_WARNINGS) return
+    this.#host.log.warn(message, fields)
+    if (this.#warnings === MAXIMUM_WARNINGS) this.#host.log.warn('no more is logged of what this peer does wrong')
   }
 
   #answered(): void {

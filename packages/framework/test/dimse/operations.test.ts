@@ -707,6 +707,51 @@ test('N-EVENT-REPORT does not wait behind what runs', async (t) => {
   t.is((await side.peer.receiveMessage()).command.commandField, 0x8030)
 })
 
+test('a flood of N-EVENT-REPORT waits in a line of its own, and stays with the peer beyond the queue limit', async (t) => {
+  const gate = deferred()
+  let running = 0
+  await using side = await established({
+    limits: { maximumQueuedOperations: 4 },
+    handlers: {
+      nEventReport: async () => {
+        running += 1
+        await gate.promise
+        return 0
+      },
+    },
+  })
+  const total = 3_000
+  const sending = (async () => {
+    for (let messageId = 1; messageId <= total; messageId++) await send(side.peer, requestOf('N-EVENT-REPORT'), { messageId })
+  })()
+  let waiting = 0
+  await turnsUntil(() => {
+    const now = side.server.ae.activeAssociations[0]!.operations.length
+    const isStill = now === waiting && now > 0
+    waiting = now
+    return isStill && (side.peer.socket.writableLength > 0 || now === total)
+  }, 20_000)
+  t.is(running, 1)
+  t.true(waiting < 1_500, `${waiting} reports were read`)
+  gate.resolve()
+  for (let messageId = 1; messageId <= total; messageId++) {
+    if ((await side.peer.receiveMessage()).command.messageIdBeingRespondedTo !== messageId) t.fail(`out of order at ${messageId}`)
+  }
+  await sending
+})
+
+test('a peer cannot fill the log: after some warnings about an association there are no more', async (t) => {
+  await using side = await established()
+  for (let i = 0; i < 500; i++) {
+    await side.peer.sendMessage(3, { commandField: 0x8001, messageIdBeingRespondedTo: 5, status: 0, commandDataSetType: 0x0101 })
+    await side.peer.sendMessage(1, { commandField: 0x0099, messageId: 5, commandDataSetType: 0x0101 })
+    await side.peer.receiveMessage()
+  }
+  const warnings = side.server.logged('warn')
+  t.true(warnings.length > 2 && warnings.length < 50, `${warnings.length} warnings`)
+  t.regex(warnings.at(-1)!, /no more/)
+})
+
 // ── release and abort with operations under way ─────────────────────────────────────────────────────────
 
 test('what runs and what waits is answered before the release is', async (t) => {

@@ -5,7 +5,7 @@ import { encodePdu } from '../../dist/pdu/encode.js'
 import { associateRequest, createTestServer, cutMessage, hookRecorder, scriptedPeer } from '../../dist/testing/index.js'
 import type { ScriptedPeer, TestServer, TestServerOptions } from '../../dist/testing/index.js'
 import { A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_ASSOCIATE_RQ, A_RELEASE_RP, A_RELEASE_RQ, bytes, P_DATA_TF } from '../fixtures/pdus.ts'
-import { settle, turnsUntil } from '../support/connections.ts'
+import { connected, settle, turnsUntil } from '../support/connections.ts'
 import { healthy } from '../support/healthy.ts'
 import { PROPOSED, requestOf, SUPPORTED } from '../support/requests.ts'
 import { IMPLICIT_LE, VERIFICATION } from '../support/uids.ts'
@@ -291,6 +291,22 @@ test('silent connections beyond the limit are let go for one that speaks', async
   }
   for (const peer of silent) peer.destroy()
   await nothingLeft(t, server, 'the silent ones')
+})
+
+test('ended associations whose peers do not close make room for others', async (t) => {
+  await using server = await serving({ limits: { maximumPendingAssociations: 1 } })
+  const zombies: ScriptedPeer[] = []
+  for (let i = 0; i < 1_100; i++) {
+    const peer = connected(server)
+    zombies.push(peer)
+    t.is((await peer.requestAssociation({ applicationContextName: 'none' })).type, 'A-ASSOCIATE-RJ')
+  }
+  await healthy(t, server, '1100 that do not close')
+  t.true(server.server.connections < 1_100, 'the oldest were cut')
+  t.true(zombies[0]!.isClosed)
+  t.false(zombies.at(-1)!.isClosed)
+  for (const peer of zombies) peer.destroy()
+  await nothingLeft(t, server, 'them')
 })
 
 test('300 bad connections leave nothing', async (t) => {
