@@ -9,6 +9,7 @@ import { startServer } from './compare/server-process.mjs'
 import { DEFAULT_SERVERS, SERVERS, dcmtkVersion } from './compare/servers.mjs'
 import { makeWorkFolder } from './compare/work-folder.mjs'
 import { WORKLOADS } from './compare/workloads.mjs'
+import { round } from './load/process-usage.mjs'
 import { warmUp } from './load/warm-up.mjs'
 
 const USAGE = `node compare.mjs [options]
@@ -55,7 +56,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.e
 const dcmtk = dcmtkVersion()
 const servers = names.filter((name) => dcmtk !== undefined || SERVERS[name].needsDcmtk !== true)
 if (servers.length < names.length) {
-  console.error('DCMTK is not installed (no storescp in PATH): dicomtap is measured alone, which shows no more than its own changes.')
+  console.error('DCMTK is not installed (no storescp in PATH): dicomtap is measured alone, and compared with nothing.')
 }
 const folder = await makeWorkFolder(values.directory, neededBytes())
 await warmUp()
@@ -89,18 +90,18 @@ function canRun(server, letter) {
 async function runOnce(server, letter) {
   const { load, bytes = 0 } = WORKLOADS[letter]
   const directory = folder.next()
-  let process
+  let running
   try {
     folder.touch(PROCESS_BYTES)
-    process = await startServer(server, directory)
-    const { startMs, cpuSeconds, peakRssMib } = process
-    if (load === undefined) return { mode: 'start', startMs, cpuSeconds, peakRssMib }
+    running = await startServer(server, directory)
+    const { startMs, cpuSeconds, peakRssMib } = running
+    if (load === undefined) return { mode: 'start', startMs: round(startMs, 1), cpuSeconds, peakRssMib: round(peakRssMib, 1) }
     folder.touch(bytes + PROCESS_BYTES)
-    return await runLoad(load, { ...process, timeoutSeconds: RUN_LIMIT_SECONDS })
+    return await runLoad(load, { ...running, timeoutSeconds: RUN_LIMIT_SECONDS })
   } catch (error) {
     return { error: error instanceof Error ? error.message : String(error) }
   } finally {
-    await process?.stop()
+    await running?.stop()
     // One large file is no trap, and there is not room for many.
     if (bytes >= LARGE_BYTES) folder.removeOne(directory)
     if (bytes > 0) await folder.settle()

@@ -23,7 +23,8 @@ export function table(workload, servers, results) {
     if (of.length === 0) return []
     const good = of.filter(({ error }) => error === undefined)
     const cells = workload.metrics.map(({ of: value, digits }) => spread(good.map(value), digits))
-    const ratio = server === baseline ? '' : spread(ratios(primary, good, results.filter((result) => result.server === baseline)), 2)
+    const baselines = results.filter((result) => result.server === baseline)
+    const ratio = server === baseline ? '' : spread(ratios(primary, good, baselines), 2)
     return [[server, ...cells, ratio], ...problemsOf(of)]
   })
   return `${workload.title}\n\n${markdown(head, rows)}`
@@ -39,8 +40,11 @@ function ratios({ of, isLessBetter }, others, baselines) {
 
 /** A server that failed, or answered something else than 0000, has no speed. */
 function problemsOf(results) {
-  const problems = results.map(({ error, failures }) => error ?? (failures === undefined ? undefined : `answered ${JSON.stringify(failures)}`))
-  return [...new Set(problems)].filter((problem) => problem !== undefined).map((problem) => [`^ ${problem}`])
+  const problems = results.flatMap(({ error, failures }) => {
+    if (error !== undefined) return [error]
+    return failures === undefined ? [] : [`answered ${JSON.stringify(failures)}`]
+  })
+  return [...new Set(problems)].map((problem) => [`^ ${problem}`])
 }
 
 function spread(values, digits) {
@@ -53,14 +57,16 @@ function spread(values, digits) {
 }
 
 function markdown(head, rows) {
-  const widths = head.map((name, column) => Math.max(name.length, ...rows.map((row) => (row.length === 1 ? 0 : row[column].length))))
+  const whole = rows.filter((row) => row.length === head.length)
+  const widths = head.map((name, column) => Math.max(name.length, ...whole.map((row) => row[column].length)))
   const line = (cells) => `| ${widths.map((width, column) => (cells[column] ?? '').padEnd(width)).join(' | ')} |`
   return [line(head), `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...rows.map(line)].join('\n')
 }
 
 function commit() {
   try {
-    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', cwd: import.meta.dirname, stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+    const options = { encoding: 'utf8', cwd: import.meta.dirname, stdio: ['ignore', 'pipe', 'ignore'] }
+    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], options).trim()
   } catch {
     return 'unknown'
   }

@@ -7,6 +7,7 @@ import { processUsage } from '../load/process-usage.mjs'
 
 const START_LIMIT_MS = 20_000
 const STOP_LIMIT_MS = 5_000
+const TARGET = { host: '127.0.0.1', calledAeTitle: 'ANY-SCP', callingAeTitle: 'DICOMTAP-LOAD' }
 
 const running = new Set()
 
@@ -37,26 +38,29 @@ export async function startServer(server, directory) {
   })
   void ended.then(() => running.delete(child))
   const controller = new AbortController()
-  const failure = await Promise.race([
-    waitForEcho({ host: '127.0.0.1', port, calledAeTitle: 'ANY-SCP', callingAeTitle: 'DICOMTAP-LOAD' }),
-    ended,
-    delay(START_LIMIT_MS, `no answer within ${START_LIMIT_MS} ms`, { signal: controller.signal }).catch(() => undefined),
-  ])
-  const startMs = performance.now() - startedAt
-  controller.abort()
   const stop = () => stopServer(child, ended)
-  if (failure !== undefined) {
+  try {
+    const failure = await Promise.race([
+      waitForEcho({ ...TARGET, port, signal: controller.signal }),
+      ended,
+      delay(START_LIMIT_MS, `no answer within ${START_LIMIT_MS} ms`, { signal: controller.signal }),
+    ])
+    const startMs = performance.now() - startedAt
+    if (failure !== undefined) throw new Error(`${program} did not start: ${failure}\n${Buffer.concat(stderr).toString().trim()}`)
+    const { cpuSeconds, peakRssMib } = processUsage(child.pid) ?? {}
+    return { pid: child.pid, port, startMs, cpuSeconds, peakRssMib, stop }
+  } catch (error) {
     await stop()
-    throw new Error(`${program} did not start: ${failure}\n${Buffer.concat(stderr).toString().trim()}`)
+    throw error
+  } finally {
+    controller.abort()
   }
-  const { cpuSeconds, peakRssMib } = processUsage(child.pid) ?? {}
-  return { pid: child.pid, port, startMs, cpuSeconds, peakRssMib, stop }
 }
 
 async function stopServer(child, ended) {
   killGroup(child, 'SIGTERM')
   const controller = new AbortController()
-  await Promise.race([ended, delay(STOP_LIMIT_MS, undefined, { signal: controller.signal }).catch(() => {})])
+  await Promise.race([ended, delay(STOP_LIMIT_MS, undefined, { signal: controller.signal })])
   controller.abort()
   // Also what a forking server left behind.
   killGroup(child, 'SIGKILL')
@@ -64,6 +68,8 @@ async function stopServer(child, ended) {
 }
 
 function killGroup(child, signal) {
+  // It never ran.
+  if (child.pid === undefined) return
   try {
     process.kill(-child.pid, signal)
   } catch (error) {

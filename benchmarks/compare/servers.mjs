@@ -25,7 +25,8 @@ export const SERVERS = {
 }
 
 export const DEFAULT_SERVERS = [
-  'dicomtap', 'dicomtap-fsync', 'dicomtap-discard', 'dicomtap-cli', 'storescp', 'storescp+B-128k', 'storescp-fork', 'storescp-fork+B-128k',
+  'dicomtap', 'dicomtap-fsync', 'dicomtap-discard', 'dicomtap-cli',
+  'storescp', 'storescp+B-128k', 'storescp-fork', 'storescp-fork+B-128k',
 ]
 
 /** The version of DCMTK's storescp; undefined when it is not installed. */

@@ -20,7 +20,8 @@ export async function makeWorkFolder(parent, neededBytes) {
   process.on('exit', remove)
   const { bavail, bsize } = statfsSync(root)
   if (bavail * bsize < neededBytes + SPARE_BYTES) {
-    throw new Error(`${parent} has ${gib(bavail * bsize)} GiB free, this comparison needs ${gib(neededBytes + SPARE_BYTES)}: fewer repetitions, servers or workloads (f, c, d)`)
+    const sizes = `${gib(bavail * bsize)} GiB free, ${gib(neededBytes + SPARE_BYTES)} GiB needed`
+    throw new Error(`${parent}: ${sizes}. Ask for fewer repetitions, servers or workloads (f, d and c are large)`)
   }
   await run('chattr', ['+T', root]).catch(() => {})
   let runs = 0

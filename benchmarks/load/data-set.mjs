@@ -37,7 +37,11 @@ export function dataSet({ transferSyntax, sizeBytes, sopInstanceUid }) {
   const pixelHeaderBytes = isEncapsulated ? 28 : isExplicit ? 12 : 8
   const pixelBytes = Math.max(2, sizeBytes - attributes.length - pixelHeaderBytes - tail.length) & ~1 >>> 0
   const pixelHeader = isEncapsulated
-    ? Buffer.concat([element(0x7fe0_0010, 'OB', Buffer.alloc(0), UNDEFINED_LENGTH), itemOf(0xe000, 0), itemOf(0xe000, pixelBytes)])
+    ? Buffer.concat([
+        element(0x7fe0_0010, 'OB', Buffer.alloc(0), UNDEFINED_LENGTH),
+        itemOf(0xe000, 0),
+        itemOf(0xe000, pixelBytes),
+      ])
     : element(0x7fe0_0010, 'OW', Buffer.alloc(0), pixelBytes)
   return { head: Buffer.concat([attributes, pixelHeader]), pixelBytes, tail }
 }

@@ -40,7 +40,7 @@ export function storeMessage({ presentationContextId, transferSyntax, sizeBytes,
   const first = pieces[0]
   const number = patchMessageId(first)
   const uidOffsets = offsetsOf(first, uid)
-  if (uidOffsets.length !== 2) throw new Error('the SOP Instance UID must stand in the command set and in the first PDU of the data set')
+  if (uidOffsets.length !== 2) throw new Error('the first PDU of the data set is too short for its SOP Instance UID')
   let instance = 0
   return {
     sizeBytes: head.length + pixelBytes + tail.length,
@@ -68,7 +68,8 @@ function layOut(id, command, head, pixelBytes, tail, fragmentBytes) {
     }
     return [Buffer.concat(pdus)]
   }
-  const first = Buffer.concat([command, pData(id, false, false, Buffer.concat([head, pixelsOf(fragmentBytes - head.length)]))])
+  const start = Buffer.concat([head, pixelsOf(fragmentBytes - head.length)])
+  const first = Buffer.concat([command, pData(id, false, false, start)])
   const remaining = dataBytes - fragmentBytes - tail.length
   const full = Math.floor(remaining / fragmentBytes)
   const one = pData(id, false, false, pixelsOf(fragmentBytes))

@@ -67,6 +67,7 @@ export async function idle(options) {
   const request = echoAssociation(options)
   const before = processUsage(options.pid)
   const startedAt = performance.now()
+  const opened = []
   const peers = []
   const failures = {}
   let lastAcceptMs = 0
@@ -79,7 +80,6 @@ export async function idle(options) {
       failures[error.message] = (failures[error.message] ?? 0) + 1
     }
   })
-  const opened = []
   await Promise.race([Promise.all(attempts), delay(options.wait * 1000, undefined, { ref: false })])
   const accepted = peers.length
   const refused = Object.values(failures).reduce((sum, count) => sum + count, 0)
@@ -87,7 +87,7 @@ export async function idle(options) {
   const message = echoMessage(CONTEXT_ID)
   const deadline = delay(options.wait * 1000, undefined, { ref: false })
   const answers = peers.slice(0, accepted).map((peer) => peer.exchange(message).then((status) => status === 0, () => false))
-  const echoed = (await Promise.all(answers.map((answer) => Promise.race([answer, deadline])))).filter((answer) => answer === true).length
+  const answered = await Promise.all(answers.map((answer) => Promise.race([answer, deadline])))
   const after = processUsage(options.pid)
   for (const peer of opened) peer.destroy()
   return {
@@ -96,7 +96,7 @@ export async function idle(options) {
     accepted,
     refused,
     unanswered: options.associations - accepted - refused,
-    echoed,
+    echoed: answered.filter((isSuccess) => isSuccess === true).length,
     lastAcceptMs: round(lastAcceptMs, 1),
     ...(refused > 0 ? { failures } : {}),
     ...(held === undefined || before === undefined || accepted === 0
@@ -125,10 +125,10 @@ export async function start(options) {
   }
 }
 
-/** Resolves when the server answers a C-ECHO; tries again each millisecond until then. */
+/** Resolves when the server answers a C-ECHO; tries again each millisecond until then, or until `signal` aborts. */
 export async function waitForEcho(options) {
   const request = echoAssociation(options)
-  for (;;) {
+  while (options.signal?.aborted !== true) {
     try {
       const peer = await associate(options, request)
       await peer.exchange(echoMessage(CONTEXT_ID))

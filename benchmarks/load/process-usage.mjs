@@ -10,7 +10,7 @@ let ticksPerSecond
 /** CPU seconds and memory of a process and its descendants, from /proc; undefined where there is none. */
 export function processUsage(pid) {
   if (process.platform !== 'linux' || pid === undefined) return undefined
-  ticksPerSecond ??= Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
+  ticksPerSecond ??= clockTicks()
   const tree = processTree(pid)
   if (tree.length === 0) return undefined
   let ticks = 0
@@ -38,7 +38,16 @@ export function usageSince(before, after, bytes = 0) {
 }
 
 export function round(value, digits) {
-  return Number(value.toFixed(digits))
+  return value === undefined ? undefined : Number(value.toFixed(digits))
+}
+
+/** The unit of CPU times in /proc; 100 on every common Linux. */
+function clockTicks() {
+  try {
+    return Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
+  } catch {
+    return 100
+  }
 }
 
 function processTree(pid) {

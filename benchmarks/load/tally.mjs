@@ -26,7 +26,10 @@ export class Tally {
   /** Statuses other than 0000 with their counts; absent when there was none. */
   failures() {
     if (this.#statuses.size === 0) return {}
-    const entries = [...this.#statuses].map(([status, count]) => [status?.toString(16).padStart(4, '0').toUpperCase() ?? 'none', count])
-    return { failures: Object.fromEntries(entries) }
+    return { failures: Object.fromEntries([...this.#statuses].map(([status, count]) => [nameOf(status), count])) }
   }
+}
+
+function nameOf(status) {
+  return status === undefined ? 'no status' : status.toString(16).padStart(4, '0').toUpperCase()
 }

@@ -12,7 +12,9 @@ const STORES = 10
 
 /** A-ASSOCIATE-AC that accepts context 1, without a word about the rest (PS3.8 9.3.3). */
 const ASSOCIATE_ACCEPT = Buffer.concat([
-  Buffer.from([PduType.AssociateAc, 0, 0, 0, 0, 68 + 8, 0, 1]), Buffer.alloc(66), Buffer.from([0x21, 0, 0, 4, CONTEXT_ID, 0, 0, 0]),
+  Buffer.from([PduType.AssociateAc, 0, 0, 0, 0, 68 + 8, 0, 1]),
+  Buffer.alloc(66),
+  Buffer.from([0x21, 0, 0, 4, CONTEXT_ID, 0, 0, 0]),
 ])
 const RESPONSE = pData(CONTEXT_ID, true, true, commandSet({ '0100': 0x8030, '0120': 1, '0800': 0x0101, '0900': 0 }))
 const RELEASE_RESPONSE = Buffer.from([PduType.ReleaseRp, 0, 0, 0, 0, 4, 0, 0, 0, 0])
@@ -26,10 +28,17 @@ export async function warmUp() {
   await once(server, 'listening')
   const target = { host: '127.0.0.1', port: server.address().port }
   const request = associateRequest({
-    calledAeTitle: 'STUB', callingAeTitle: 'STUB', contexts: [{ abstractSyntax: VERIFICATION, transferSyntax: TRANSFER_SYNTAXES.implicit }],
+    calledAeTitle: 'STUB',
+    callingAeTitle: 'STUB',
+    contexts: [{ abstractSyntax: VERIFICATION, transferSyntax: TRANSFER_SYNTAXES.implicit }],
   })
   const store = storeMessage({
-    presentationContextId: CONTEXT_ID, transferSyntax: TRANSFER_SYNTAXES.explicit, sizeBytes: 4096, association: 0, maximumLength: 0, pduBytes: 0,
+    presentationContextId: CONTEXT_ID,
+    transferSyntax: TRANSFER_SYNTAXES.explicit,
+    sizeBytes: 4096,
+    association: 0,
+    maximumLength: 0,
+    pduBytes: 0,
   })
   for (let count = 0; count < ASSOCIATIONS; count++) {
     const peer = await connect(target)
