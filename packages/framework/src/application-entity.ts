@@ -12,11 +12,12 @@ import { createLogger } from './console-log.ts'
 import type { ReplaceableLogger } from './console-log.ts'
 import { DicomtapError } from './errors/index.ts'
 import { BindingDispatcher } from './hooks/bindings.ts'
+import { Bindable } from './hooks/bindable.ts'
 import type { HandlerBindings } from './hooks/bindings.ts'
 import { createHooks } from './hooks/create-hooks.ts'
 import { createGuardContext } from './hooks/guard-context.ts'
 import { runLifecycle, transform } from './hooks/run.ts'
-import type { HookHandler, HookName, HookTable } from './hooks/types.ts'
+import type { HookTable } from './hooks/types.ts'
 import { FRAMEWORK_VERSION, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME } from './identity.ts'
 import type { Logger } from './logger.ts'
 import { PluginContainer } from './plugin/container.ts'
@@ -39,7 +40,7 @@ export interface CloseOptions {
  * // ...
  * await ae.close()
  */
-export class ApplicationEntity {
+export class ApplicationEntity extends Bindable {
   readonly aeTitle: string
   readonly implementationClassUid: string
   readonly implementationVersionName: string | null
@@ -49,7 +50,7 @@ export class ApplicationEntity {
   readonly hooks: HookTable
   readonly log: Logger
   /** @internal */
-  readonly bindings: HandlerBindings
+  override readonly bindings: HandlerBindings
   readonly #config: ResolvedConfig
   readonly #dispatcher: BindingDispatcher
   readonly #plugins: PluginContainer
@@ -67,6 +68,7 @@ export class ApplicationEntity {
    * @throws DICOMTAP_ERR_CFG_INVALID with one line per value that is not allowed.
    */
   constructor(options: ApplicationEntityOptions | ResolvedConfig = {}) {
+    super()
     // What parseConfig gave has been checked, and knows its file.
     const config = 'file' in options ? options : parseConfig(options)
     this.#config = config
@@ -240,21 +242,6 @@ export class ApplicationEntity {
   /** Aborts every association now; `close` then has nothing to wait for. */
   abort(message = 'The server is stopping'): void {
     for (const association of this.#registry.all) association.abort(message)
-  }
-
-  /** Binds a handler for every association of this AE. @throws DICOMTAP_ERR_HOOK_UNKNOWN */
-  bind<Name extends HookName>(name: Name, handler: HookHandler<Name>): void {
-    this.bindings.bind(name, handler)
-  }
-  unbind<Name extends HookName>(name: Name, handler: HookHandler<Name>): void {
-    this.bindings.unbind(name, handler)
-  }
-  /** Names of the hooks that handlers are bound to on this AE, sorted. */
-  boundEvents(): HookName[] {
-    return this.bindings.boundEvents()
-  }
-  handlers<Name extends HookName>(name: Name): HookHandler<Name>[] {
-    return this.bindings.handlers(name)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

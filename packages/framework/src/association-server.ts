@@ -11,8 +11,8 @@ import type { ListenerOptions } from './config/types.ts'
 import { takeOver } from './dul/take-over.ts'
 import type { TransportSocket } from './dul/transport.ts'
 import { DicomtapError } from './errors/index.ts'
+import { Bindable } from './hooks/bindable.ts'
 import type { HandlerBindings } from './hooks/bindings.ts'
-import type { HookHandler, HookName } from './hooks/types.ts'
 import type { Logger } from './logger.ts'
 
 const DEFAULT_BACKLOG = 511
@@ -44,11 +44,11 @@ const LISTEN_ADVICE: Readonly<Record<string, string>> = {
  * const server = await ae.listen({ port: 0 })
  * console.log(server.port)
  */
-export class AssociationServer {
+export class AssociationServer extends Bindable {
   readonly ae: ApplicationEntity
   readonly options: ListenerOptions
   /** @internal */
-  readonly bindings: HandlerBindings
+  override readonly bindings: HandlerBindings
   readonly #environment: ServerEnvironment
   readonly #server: Server
   #address: AddressInfo | undefined
@@ -56,6 +56,7 @@ export class AssociationServer {
 
   /** @internal */
   constructor(environment: ServerEnvironment) {
+    super()
     this.#environment = environment
     this.ae = environment.ae
     this.options = environment.options
@@ -129,20 +130,6 @@ export class AssociationServer {
       this.#server.close()
       resolve()
     })
-  }
-
-  /** Binds a handler for the associations of this listener. @throws DICOMTAP_ERR_HOOK_UNKNOWN */
-  bind<Name extends HookName>(name: Name, handler: HookHandler<Name>): void {
-    this.bindings.bind(name, handler)
-  }
-  unbind<Name extends HookName>(name: Name, handler: HookHandler<Name>): void {
-    this.bindings.unbind(name, handler)
-  }
-  boundEvents(): HookName[] {
-    return this.bindings.boundEvents()
-  }
-  handlers<Name extends HookName>(name: Name): HookHandler<Name>[] {
-    return this.bindings.handlers(name)
   }
 
   /**

@@ -1,6 +1,5 @@
 import type { AcceptedContext, ProposedContext, RejectedContext, Rejection } from '../acse/types.ts'
 import { describeRejection } from '../acse/rejections.ts'
-import { implementationClassUidOf, implementationVersionNameOf, maximumLengthOf } from '../acse/user-information.ts'
 import type { ApplicationEntity } from '../application-entity.ts'
 import type { AssociationServer } from '../association-server.ts'
 import { DimseServiceProvider } from '../dimse/provider.ts'
@@ -10,31 +9,22 @@ import { DulServiceProvider } from '../dul/provider.ts'
 import type { TransportSocket } from '../dul/transport.ts'
 import type { AbortIndication, DulUser } from '../dul/user.ts'
 import { DicomtapError, PduError } from '../errors/index.ts'
+import { Bindable } from '../hooks/bindable.ts'
 import type { HandlerBindings } from '../hooks/bindings.ts'
-import { notify } from '../hooks/run.ts'
-import type { AcsePrimitive, HookHandler, HookName, HookTable } from '../hooks/types.ts'
+import type { HookTable } from '../hooks/types.ts'
 import type { Logger } from '../logger.ts'
 import type { AAssociateAc, AAssociateRq } from '../pdu/types.ts'
-import type { SopClassCommonExtended, UserItem } from '../pdu/user-items/types.ts'
+import type { SopClassCommonExtended } from '../pdu/user-items/types.ts'
 import { SYNCHRONOUS, admit, decide } from './acceptor.ts'
 import type { Acceptance, OperationsWindow } from './acceptor.ts'
+import { acceptorOf, requestorOf } from './association-user.ts'
+import type { AssociationUser } from './association-user.ts'
 import { HookObserver } from './hook-observer.ts'
 import type { AssociationRegistry } from './registry.ts'
 import type { AssociationSettings } from './settings.ts'
 
 /** Where an association is in its life. */
 export type AssociationState = 'connected' | 'negotiating' | 'established' | 'releasing' | 'released' | 'rejected' | 'aborted' | 'closed'
-
-/** One side of an association, as it described itself in the negotiation. */
-export interface AssociationUser {
-  readonly aeTitle: string
-  /** Largest P-DATA-TF it takes; 0: no limit. */
-  readonly maximumLength: number
-  readonly implementationClassUid: string | undefined
-  readonly implementationVersionName: string | undefined
-  /** Its user information items, unknown ones included. */
-  readonly userInformation: readonly UserItem[]
-}
 
 /** What the AE gives an association to live in. */
 export interface AssociationEnvironment {
@@ -54,7 +44,7 @@ const NO_CONTEXTS: ReadonlyMap<number, AcceptedContext> = new Map()
  * An association with a peer (PS3.8 section 7): made for each connection, handed to every hook. Plugins
  * read what was negotiated and may end it.
  */
-export class Association implements DimseHost {
+export class Association extends Bindable implements DimseHost {
   /** Short and unique within the process, e.g. `a17`: what log lines carry. */
   readonly id: string
   readonly ae: ApplicationEntity
@@ -68,7 +58,7 @@ export class Association implements DimseHost {
   /** A place for plugins to keep what belongs to this association; use a symbol or the plugin's name as key. */
   readonly notes: Map<unknown, unknown> = new Map()
   /** @internal */
-  readonly bindings: HandlerBindings
+  override readonly bindings: HandlerBindings
   /** @internal */
   readonly hooks: HookTable
   /** @internal */
@@ -80,6 +70,7 @@ export class Association implements DimseHost {
   readonly localAddress: string
   readonly localPort: number
   readonly #registry: AssociationRegistry
+  readonly #observer: HookObserver
   #resolveClosed!: () => void
   #state: AssociationState = 'connected'
   #request: AAssociateRq | undefined
@@ -94,6 +85,7 @@ export class Association implements DimseHost {
 
   /** @internal Made by AssociationServer. */
   constructor(environment: AssociationEnvironment, socket: TransportSocket) {
+    super()
     const { settings, log, hooks } = environment
     this.id = environment.id
     this.ae = environment.ae
@@ -109,16 +101,16 @@ export class Association implements DimseHost {
     this.localAddress = socket.localAddress ?? ''
     this.localPort = socket.localPort ?? 0
     this.#registry.add(this, settings.limits.maximumPendingAssociations)
-    const observer = new HookObserver(hooks, this)
+    this.#observer = new HookObserver(hooks, this)
     this.dul = new DulServiceProvider({
       acseTimeoutMs: settings.timeouts.acseMs,
       networkTimeoutMs: settings.timeouts.networkMs,
       maximumPduBytes: settings.limits.maximumPduBytes,
       maximumAssociatePduBytes: settings.limits.maximumAssociatePduBytes,
       user: this.#dulUser(),
-      observer,
+      observer: this.#observer,
     })
-    observer.connectionOpened()
+    this.#observer.connectionOpened()
     this.dul.accept(socket)
     // By a handler of connectionOpened.
     if (this.#hasEnded()) this.dul.closeTransport()
@@ -220,23 +212,6 @@ export class Association implements DimseHost {
     return this.dul.state === 'Sta6' || this.dul.state === 'Sta8'
   }
 
-  /** Binds a handler for this association alone. @throws DICOMTAP_ERR_HOOK_UNKNOWN */
-  bind<Name extends HookName>(name: Name, handler: HookHandler<Name>): void {
-    this.bindings.bind(name, handler)
-  }
-  /** Takes a bound handler back. */
-  unbind<Name extends HookName>(name: Name, handler: HookHandler<Name>): void {
-    this.bindings.unbind(name, handler)
-  }
-  /** Names of the hooks that handlers are bound to here, sorted. */
-  boundEvents(): HookName[] {
-    return this.bindings.boundEvents()
-  }
-  /** The handlers bound to a hook here. */
-  handlers<Name extends HookName>(name: Name): HookHandler<Name>[] {
-    return this.bindings.handlers(name)
-  }
-
   /**
    * Aborts the association: A-ABORT, source service-user (PS3.8 7.3). Nothing happens when it has ended.
    * @param message why, for the log and `associationAborted`; the peer does not see it.
@@ -262,7 +237,7 @@ export class Association implements DimseHost {
     await Promise.race([this.operationsEnded(), this.closed])
     if (this.dul.state === 'Sta6') {
       this.dul.issue({ type: 'A-RELEASE-RQ' })
-      this.#tellAcse('acseSent', { type: 'A-RELEASE-RQ' })
+      this.#observer.acseSent({ type: 'A-RELEASE-RQ' })
     }
     await this.closed
   }
@@ -297,11 +272,11 @@ export class Association implements DimseHost {
         void this.#releaseRequested(isCollision)
       },
       releaseConfirmation: () => {
-        this.#tellAcse('acseReceived', { type: 'A-RELEASE-RP' })
+        this.#observer.acseReceived({ type: 'A-RELEASE-RP' })
         // Sta12: after a collision the acceptor still owes its answer (AR-4).
         if (this.dul.state === 'Sta12') {
           this.dul.issue({ type: 'A-RELEASE-RP' })
-          this.#tellAcse('acseSent', { type: 'A-RELEASE-RP' })
+          this.#observer.acseSent({ type: 'A-RELEASE-RP' })
         }
         this.#released()
       },
@@ -316,26 +291,15 @@ export class Association implements DimseHost {
     }
   }
 
-  #tellAcse(name: 'acseSent' | 'acseReceived', primitive: AcsePrimitive): void {
-    if (this.hooks[name].taps.length > 0) notify(this.hooks[name], { association: this, primitive })
-  }
-
   #requested(request: AAssociateRq): void {
     this.#state = 'negotiating'
     this.#request = request
-    this.#requestor = {
-      aeTitle: request.callingAeTitle,
-      maximumLength: maximumLengthOf(request.userInformation),
-      implementationClassUid: implementationClassUidOf(request.userInformation),
-      implementationVersionName: implementationVersionNameOf(request.userInformation),
-      userInformation: request.userInformation,
-    }
-    const { hooks } = this
-    this.#tellAcse('acseReceived', request)
+    this.#requestor = requestorOf(request)
+    this.#observer.acseReceived(request)
     if (this.#hasEnded()) return
-    if (hooks.associationRequested.taps.length > 0) notify(hooks.associationRequested, { association: this })
+    this.#observer.happened('associationRequested')
     if (this.#hasEnded()) return
-    const context = { settings: this.settings, hooks, log: this.log, registry: this.#registry }
+    const context = { settings: this.settings, hooks: this.hooks, log: this.log, registry: this.#registry }
     const refused = admit(request, context)
     if (refused !== undefined) {
       this.#reject(refused.rejection, refused.why)
@@ -347,7 +311,7 @@ export class Association implements DimseHost {
         // While handlers were asked the peer may have gone, or the time be over.
         if (this.#state !== 'negotiating' || this.dul.state !== 'Sta3') return
         if ('rejection' in decision) this.#reject(decision.rejection, decision.why)
-        else this.#establish(request, decision)
+        else this.#establish(decision)
       },
       (error: unknown) => {
         this.log.error('the negotiation failed', { error })
@@ -359,27 +323,17 @@ export class Association implements DimseHost {
   #reject(rejection: Rejection, why: string): void {
     this.#state = 'rejected'
     this.#registry.remove(this)
-    const { hooks } = this
     const primitive = { type: 'A-ASSOCIATE-RJ', ...rejection } as const
     this.dul.issue(primitive)
-    this.#tellAcse('acseSent', primitive)
+    this.#observer.acseSent(primitive)
     this.log.debug('rejected', { why, rejection: describeRejection(rejection) })
-    if (hooks.associationRejected.taps.length > 0) {
-      notify(hooks.associationRejected, { association: this, ...rejection, why })
-    }
+    this.#observer.rejected(rejection, why)
   }
 
-  #establish(request: AAssociateRq, decision: Acceptance): void {
+  #establish(decision: Acceptance): void {
     const { accept } = decision
-    const { hooks } = this
     this.#accept = accept
-    this.#acceptor = {
-      aeTitle: request.calledAeTitle,
-      maximumLength: this.settings.limits.maximumPduBytes,
-      implementationClassUid: this.settings.implementationClassUid,
-      implementationVersionName: this.settings.implementationVersionName ?? undefined,
-      userInformation: accept.userInformation,
-    }
+    this.#acceptor = acceptorOf(accept, this.settings)
     this.#contexts = new Map(decision.accepted.map((context) => [context.id, context]))
     this.#rejectedContexts = decision.rejected
     this.#commonExtended = decision.commonExtended
@@ -389,11 +343,11 @@ export class Association implements DimseHost {
     this.dul.issue(accept)
     // Any of the handlers that are told may end it.
     if (this.#hasEnded()) return
-    this.#tellAcse('acseSent', accept)
+    this.#observer.acseSent(accept)
     if (this.#hasEnded()) return
-    if (hooks.associationAccepted.taps.length > 0) notify(hooks.associationAccepted, { association: this })
+    this.#observer.happened('associationAccepted')
     if (this.#hasEnded()) return
-    if (hooks.associationEstablished.taps.length > 0) notify(hooks.associationEstablished, { association: this })
+    this.#observer.happened('associationEstablished')
   }
 
   #pData(id: number, isCommand: boolean, isLast: boolean, fragment: Buffer, first: boolean, end: boolean): void {
@@ -411,7 +365,7 @@ export class Association implements DimseHost {
   }
 
   async #releaseRequested(isCollision: boolean): Promise<void> {
-    this.#tellAcse('acseReceived', { type: 'A-RELEASE-RQ' })
+    this.#observer.acseReceived({ type: 'A-RELEASE-RQ' })
     if (this.#hasEnded()) return
     // Sta10: we asked first and the peer answers first (PS3.8 9.2.3, AR-8, AR-10).
     if (isCollision && this.dul.state === 'Sta10') return
@@ -421,7 +375,7 @@ export class Association implements DimseHost {
     if (this.dul.state !== 'Sta8' && this.dul.state !== 'Sta9') return
     const isDone = this.dul.state === 'Sta8'
     this.dul.issue({ type: 'A-RELEASE-RP' })
-    this.#tellAcse('acseSent', { type: 'A-RELEASE-RP' })
+    this.#observer.acseSent({ type: 'A-RELEASE-RP' })
     if (isDone) this.#released()
   }
 
@@ -430,7 +384,7 @@ export class Association implements DimseHost {
     this.#state = 'released'
     this.#dimse?.end(() => new DicomtapError('DICOMTAP_ERR_ACSE_RELEASED', 'The association was released'))
     this.#registry.remove(this)
-    if (this.hooks.associationReleased.taps.length > 0) notify(this.hooks.associationReleased, { association: this })
+    this.#observer.happened('associationReleased')
   }
 
   #aborted(abort: AbortIndication): void {
@@ -441,11 +395,7 @@ export class Association implements DimseHost {
     this.#dimse?.end(() => new DicomtapError('DICOMTAP_ERR_ACSE_ABORTED', text))
     this.#registry.remove(this)
     this.log.debug('aborted', { by: abort.by, source: abort.source, reason: abort.reason, why: text, hadRequest })
-    const { hooks } = this
-    const { source, reason } = abort
-    if (abort.by === 'local') this.#tellAcse('acseSent', { type: 'A-ABORT', source: source ?? 0, reason })
-    else this.#tellAcse('acseReceived', source === 0 ? { type: 'A-ABORT', source, reason } : { type: 'A-P-ABORT', reason })
-    if (hooks.associationAborted.taps.length > 0) notify(hooks.associationAborted, { association: this, ...abort })
+    this.#observer.aborted(abort)
   }
 
   #connectionClosed(): void {
@@ -455,10 +405,7 @@ export class Association implements DimseHost {
       this.#state = 'closed'
     }
     this.#dimse?.end(() => new DicomtapError('DICOMTAP_ERR_NET_CLOSED', 'The connection was closed'))
-    const { hooks } = this
-    if (hooks.connectionClosed.taps.length > 0) {
-      notify(hooks.connectionClosed, { association: this, remoteAddress: this.remoteAddress, remotePort: this.remotePort })
-    }
+    this.#observer.connectionClosed()
     this.#resolveClosed()
   }
 }

@@ -1,11 +1,12 @@
 import type { DulAction, DulEvent, DulState } from '../dul/transition-table.ts'
-import type { DulObserver, PDataSummary } from '../dul/user.ts'
+import type { Rejection } from '../acse/types.ts'
+import type { AbortIndication, DulObserver, PDataSummary } from '../dul/user.ts'
 import { notify } from '../hooks/run.ts'
-import type { HookTable } from '../hooks/types.ts'
+import type { AcsePrimitive, HookTable } from '../hooks/types.ts'
 import type { Pdu } from '../pdu/types.ts'
 import type { Association } from './association.ts'
 
-/** Carries what the upper layer does to the notification hooks; makes no event that nobody wants. */
+/** Carries what an association and its upper layer do to the notification hooks; makes no event that nobody wants. */
 export class HookObserver implements DulObserver {
   readonly #hooks: HookTable
   readonly #association: Association
@@ -19,6 +20,38 @@ export class HookObserver implements DulObserver {
     if (this.#hooks.connectionOpened.taps.length === 0) return
     const { remoteAddress, remotePort } = this.#association
     notify(this.#hooks.connectionOpened, { association: this.#association, remoteAddress, remotePort })
+  }
+
+  connectionClosed(): void {
+    if (this.#hooks.connectionClosed.taps.length === 0) return
+    const { remoteAddress, remotePort } = this.#association
+    notify(this.#hooks.connectionClosed, { association: this.#association, remoteAddress, remotePort })
+  }
+
+  /** A turn in the association's life that says everything by its name. */
+  happened(name: 'associationRequested' | 'associationAccepted' | 'associationEstablished' | 'associationReleased'): void {
+    if (this.#hooks[name].taps.length > 0) notify(this.#hooks[name], { association: this.#association })
+  }
+
+  rejected(rejection: Rejection, why: string): void {
+    if (this.#hooks.associationRejected.taps.length === 0) return
+    notify(this.#hooks.associationRejected, { association: this.#association, ...rejection, why })
+  }
+
+  aborted(abort: AbortIndication): void {
+    const { by, source, reason } = abort
+    if (by === 'local') this.acseSent({ type: 'A-ABORT', source: source ?? 0, reason })
+    else this.acseReceived(source === 0 ? { type: 'A-ABORT', source, reason } : { type: 'A-P-ABORT', reason })
+    if (this.#hooks.associationAborted.taps.length === 0) return
+    notify(this.#hooks.associationAborted, { association: this.#association, ...abort })
+  }
+
+  acseReceived(primitive: AcsePrimitive): void {
+    if (this.#hooks.acseReceived.taps.length > 0) notify(this.#hooks.acseReceived, { association: this.#association, primitive })
+  }
+
+  acseSent(primitive: AcsePrimitive): void {
+    if (this.#hooks.acseSent.taps.length > 0) notify(this.#hooks.acseSent, { association: this.#association, primitive })
   }
 
   dataReceived(data: Uint8Array): void {

@@ -4,7 +4,7 @@ import { decodePdu } from '../pdu/decode.ts'
 import { encodePdu } from '../pdu/encode.ts'
 import { PduFramer } from '../pdu/framer.ts'
 import type { FramerHandler } from '../pdu/framer.ts'
-import type { AAbort, AAssociateAc, AAssociateRj, AAssociateRq, AReleaseRp, AReleaseRq, PDataTf, Pdu } from '../pdu/types.ts'
+import type { AAssociateRj, AAssociateRq, Pdu } from '../pdu/types.ts'
 import { ACTIONS } from './actions.ts'
 import type { ActionContext, EventPayload } from './actions.ts'
 import { ArtimTimer } from './artim-timer.ts'
@@ -12,22 +12,13 @@ import { step } from './fsm.ts'
 import { IndicationQueue } from './indication-queue.ts'
 import type { DulIndication } from './indication-queue.ts'
 import { PDataObservation } from './p-data-observation.ts'
+import { PDU_EVENTS, REQUEST_EVENTS } from './primitives.ts'
+import type { DulRequest } from './primitives.ts'
 import { StateDeadline } from './state-deadline.ts'
 import type { DulEvent, DulState } from './transition-table.ts'
 import { Transport } from './transport.ts'
 import type { TransportHandler, TransportSocket } from './transport.ts'
 import type { DulObserver, DulUser } from './user.ts'
-
-/** What a user may send. P-DATA may be a PDU, or PDUs drawn one by one as the socket takes them. */
-export type DulRequest =
-  | AAssociateRq
-  | AAssociateAc
-  | AAssociateRj
-  | AReleaseRq
-  | AReleaseRp
-  | AAbort
-  | PDataTf
-  | { readonly type: 'P-DATA'; readonly pdus: Iterable<PDataTf> | AsyncIterable<PDataTf> }
 
 export interface DulOptions {
   /** Acceptor: the connection that arrived. One that is not there yet is given to {@link DulServiceProvider.accept}. */
@@ -47,27 +38,6 @@ export interface DulOptions {
   /** Gets the indications as calls. Without it they queue up for {@link DulServiceProvider.receive}. */
   readonly user?: DulUser
   readonly observer?: DulObserver
-}
-
-const REQUEST_EVENTS: Readonly<Record<DulRequest['type'], DulEvent>> = {
-  'A-ASSOCIATE-RQ': 'Evt1',
-  'A-ASSOCIATE-AC': 'Evt7',
-  'A-ASSOCIATE-RJ': 'Evt8',
-  'P-DATA-TF': 'Evt9',
-  'P-DATA': 'Evt9',
-  'A-RELEASE-RQ': 'Evt11',
-  'A-RELEASE-RP': 'Evt14',
-  'A-ABORT': 'Evt15',
-}
-
-const PDU_EVENTS: Readonly<Record<Pdu['type'], DulEvent>> = {
-  'A-ASSOCIATE-AC': 'Evt3',
-  'A-ASSOCIATE-RJ': 'Evt4',
-  'A-ASSOCIATE-RQ': 'Evt6',
-  'P-DATA-TF': 'Evt10',
-  'A-RELEASE-RQ': 'Evt12',
-  'A-RELEASE-RP': 'Evt13',
-  'A-ABORT': 'Evt16',
 }
 
 /** PS3.8 9.3.4: rejected permanently, by the service provider (ACSE), protocol version not supported. */
