@@ -13,6 +13,7 @@ import {
   scriptedPeer,
   testScu,
 } from '../../dist/testing/index.js'
+import type { TestServerOptions } from '../../dist/testing/index.js'
 import { bytes } from '../fixtures/pdus.ts'
 import { connected, settle } from '../support/connections.ts'
 import { PROPOSED, requestOf, SUPPORTED } from '../support/requests.ts'
@@ -166,7 +167,11 @@ test('a half close still reads, a pause reads nothing', async (t) => {
 // ── testScu ─────────────────────────────────────────────────────────────────────────────────────────────
 
 test('a test SCU says why there is no association', async (t) => {
-  await using server = await createTestServer({ requireCalledAeTitle: true, aeTitle: 'ME', handlers: { associationRequest: ({ association }) => void association.abort() } })
+  await using server = await createTestServer({
+    requireCalledAeTitle: true,
+    aeTitle: 'ME',
+    handlers: { associationRequested: ({ association }) => association.calledAeTitle === 'ME' && association.abort() },
+  } as TestServerOptions)
   for (const target of [server, server.server, server.port]) {
     const rejected = await t.throwsAsync(testScu(target, { calledAeTitle: 'YOU' }), { code: 'DICOMTAP_ERR_ACSE_REJECTED', message: /called AE title/ })
     t.like(rejected?.cause, { result: 1, source: 1, reason: 7 })
