@@ -151,7 +151,7 @@ interface Stream {
 
 function mutated(random: Random): Stream {
   const pdus = conversation(random).map(encodePdu)
-  const mutations = random.one([1, 1, 1, 2, 2, 3, 5])
+  const mutations = random.one([0, 1, 1, 1, 2, 2, 3, 5])
   for (let count = 0; count < mutations; count++) {
     if (random.below(3) === 0 && pdus.length > 0) {
       random.one(PDU_MUTATIONS)(pdus, random)
@@ -269,7 +269,7 @@ test('whole associations, mutated, against a running server: it answers every he
   t.deepEqual(server.ae.activeAssociations, [])
   // That the mutations go deep enough to be worth it.
   t.log(reached)
-  for (const [hook, count] of Object.entries(reached)) t.true(count > RUNS / 20, `${hook}: ${count} of ${RUNS} runs`)
+  for (const [hook, count] of Object.entries(reached)) t.true(count > RUNS / 100, `${hook}: ${count} of ${RUNS} runs`)
 })
 
 /** Handlers of this test may fail: on a data set that cannot be decoded, for instance. */
