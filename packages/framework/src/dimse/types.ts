@@ -194,7 +194,10 @@ export interface InstanceToSend {
   readonly sopInstanceUid: string
   /** The transfer syntax that the bytes are encoded in. */
   readonly transferSyntaxUid: string
-  /** The encoded data set, without preamble and file meta information. */
+  /**
+   * The encoded data set, without preamble and file meta information. Each piece belongs to the core once
+   * it is given: do not write into it again.
+   */
   bytes(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>
 }
 

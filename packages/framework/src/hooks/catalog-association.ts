@@ -57,7 +57,7 @@ export const ASSOCIATION_INTERVENTIONS: Readonly<Record<AssociationHookName, Hoo
       { name: 'proposed', type: 'readonly RoleSelection[]', description: 'the roles that the peer proposes, per SOP class' },
       INFO,
     ],
-    returns: 'the accepted roles per SOP class; a SOP class left out keeps the default roles',
+    returns: 'the accepted roles per SOP class; one left out keeps those of its supported context',
     noAnswer: 'the roles of the supported context; without them the default roles: requestor SCU, acceptor SCP',
     onError: 'as no answer',
     clause: 'PS3.7 D.3.3.4',
