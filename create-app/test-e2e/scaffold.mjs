@@ -159,12 +159,20 @@ async function reach(port) {
   socket.destroy()
 }
 
+/** Below the ports that systems give to outgoing connections: one of those may be taken again at any moment. */
 async function freePort() {
-  const server = createServer().listen(0)
-  await once(server, 'listening')
-  const { port } = server.address()
-  server.close()
-  return port
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000)
+    const server = createServer().listen(port)
+    try {
+      await once(server, 'listening')
+    } catch {
+      continue
+    }
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }
 
 /** As in a shell of its own: nothing of the npm that may run this script. */
