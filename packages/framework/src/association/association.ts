@@ -96,7 +96,8 @@ export class Association extends Bindable implements DimseHost {
     this.log = log.child({ association: this.id })
     this.#registry = environment.registry
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
-    this.remoteAddress = socket.remoteAddress ?? ''
+    // A listener on every address sees IPv4 peers as IPv6 ones (RFC 4291 2.5.5.2).
+    this.remoteAddress = (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '')
     this.remotePort = socket.remotePort ?? 0
     this.localAddress = socket.localAddress ?? ''
     this.localPort = socket.localPort ?? 0
