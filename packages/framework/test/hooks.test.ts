@@ -19,7 +19,7 @@ interface Bench {
   readonly context: GuardContext
   readonly records: LogRecord[]
   readonly plugin: (name: string) => HookFacade
-  seal(): void
+  readonly seal: () => void
 }
 
 function bench(): Bench {
