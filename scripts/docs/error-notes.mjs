@@ -88,13 +88,16 @@ export const ERROR_NOTES = {
     remedy: 'The message says which. `dicomtap check --ports` tries the ports without starting the server.',
   },
   DICOMTAP_ERR_NET_CONNECT: {
-    cause: 'Reserved for the requestor role, which this version does not have.',
-    remedy: 'Nothing to do.',
-    isReserved: true,
+    cause: '`associate` could not open the connection: nobody listens there, the host name is unknown, or `timeouts.connectionMs` passed. The system\'s error is the `cause`.',
+    remedy: 'Check host and port, and whether a firewall lets the connection through.',
   },
   DICOMTAP_ERR_NET_CLOSED: {
     cause: 'The reason of `operation.signal` and of an incomplete data set when the connection ended and nothing else had ended the association before.',
     remedy: 'Nothing on this side; see why the peer or the network cut the connection.',
+  },
+  DICOMTAP_ERR_TLS_UNAVAILABLE: {
+    cause: '`tls` was asked for and no handler of `outgoingConnection` opened a connection. dicomtap does not fall back to plain TCP.',
+    remedy: 'Add the plugin that provides TLS.',
   },
   DICOMTAP_ERR_PDU_UNRECOGNIZED: {
     cause: 'The first byte of a PDU is not 01 to 07: another protocol (HTTP, TLS, SSH) talks to the port, or the peer lost its place in the stream.',
@@ -125,25 +128,32 @@ export const ERROR_NOTES = {
     remedy: 'Nothing: that is what `kill()` is for.',
   },
   DICOMTAP_ERR_ACSE_REJECTED: {
-    cause: '`testScu` of `@dicomtap/framework/testing` was rejected; the A-ASSOCIATE-RJ is the `cause`. A rejection that this side sends is no error: see the hook `associationRejected`.',
-    remedy: 'The message says why, in the words of the standard.',
+    cause: 'The peer rejected the association that `associate` requested. The error has `result`, `source` and `reason`. A rejection that this side sends is no error: see the hook `associationRejected`.',
+    remedy: 'The message says why, in the words of the standard. Most often one of the AE titles is not the one the peer knows.',
   },
   DICOMTAP_ERR_ACSE_ABORTED: {
-    cause: 'The reason of `operation.signal` when the association was aborted, by either side, or the connection was lost. `testScu` throws it when no association came about.',
-    remedy: 'Stop the work: nobody waits for the answer. Why it was aborted is in the log and in `associationAborted`.',
+    cause: 'The association was aborted, by either side, or the connection was lost: `associate` and requests under way reject with it, and it is the reason of `operation.signal`.',
+    remedy: 'Stop the work: nobody waits for the answer. Why it was aborted is in the message, in the log and in `associationAborted`.',
   },
   DICOMTAP_ERR_ACSE_RELEASED: {
     cause: 'The reason of `operation.signal` when the peer released the association while its C-FIND, C-GET or C-MOVE was running.',
     remedy: 'Stop the work: the peer does not want the rest.',
   },
   DICOMTAP_ERR_ACSE_TIMEOUT: {
-    cause: 'Reserved for the requestor role.',
-    remedy: 'Nothing to do.',
-    isReserved: true,
+    cause: 'The peer took the connection and did not answer the A-ASSOCIATE-RQ within `timeouts.acseMs`; the association was aborted.',
+    remedy: 'Check that a DICOM server listens on that port, and that TLS is used on both sides or on none.',
   },
   DICOMTAP_ERR_ACSE_CONTEXT: {
-    cause: '`testScu` was asked to send on a SOP class, or in a transfer syntax, that the server did not accept.',
-    remedy: 'Look at `scu.contexts`, and at what the plugin supports.',
+    cause: 'The peer accepted none of the proposed presentation contexts (the association is then aborted), or none that fits a request: SOP class, role or transfer syntax.',
+    remedy: 'Propose the SOP class with the transfer syntaxes that the peer supports. `association.acceptedContexts` and `rejectedContexts` say what it accepted and why not.',
+  },
+  DICOMTAP_ERR_ACSE_STATE: {
+    cause: 'A request was to be sent on an association that is not established, or not any more.',
+    remedy: 'Look at `association.state`. After a release or an abort, associate again.',
+  },
+  DICOMTAP_ERR_ACSE_REQUEST: {
+    cause: '`associate` got options that no A-ASSOCIATE-RQ can be made of: no context or more than 128, an AE title that is none, a user identity without its field, contradicting roles.',
+    remedy: 'The message names the option and what it must be.',
   },
   DICOMTAP_ERR_DIMSE_COMMAND: {
     cause: '`decodeCommandSet` got bytes that are no command set, or `encodeCommandSet` a value that does not fit. A peer that sends such bytes is aborted.',
@@ -154,8 +164,8 @@ export const ERROR_NOTES = {
     remedy: 'Drop what was received. There is nobody left to answer.',
   },
   DICOMTAP_ERR_DIMSE_TIMEOUT: {
-    cause: 'The reason of `operation.signal` when a handler took longer than `timeouts.handlerMs`. The peer gets 0110.',
-    remedy: 'Make the handler faster or raise the limit; stop working when the signal is aborted.',
+    cause: 'The peer did not answer a request within `timeouts.dimseMs`; the association is aborted. Also the reason of `operation.signal` when a handler took longer than `timeouts.handlerMs`; the peer gets 0110.',
+    remedy: 'Raise the limit where the work takes long. Make handlers faster; they should stop working when the signal is aborted.',
   },
   DICOMTAP_ERR_DIMSE_CANCELLED: {
     cause: 'The reason of `operation.signal` when a C-CANCEL arrived.',
@@ -164,6 +174,14 @@ export const ERROR_NOTES = {
   DICOMTAP_ERR_DIMSE_STATUS: {
     cause: 'The code of every `StatusError`: a handler ends its operation with a status. It goes to the peer and is not logged as a failure.',
     remedy: 'Nothing: it is meant.',
+  },
+  DICOMTAP_ERR_DIMSE_RESPONSE: {
+    cause: 'The peer answered a request with something that is no answer to it: another service, no status, a data set where none may be. The association is aborted.',
+    remedy: 'Report it to the maker of the peer; the message says what was wrong.',
+  },
+  DICOMTAP_ERR_DIMSE_REQUEST: {
+    cause: 'A request lacks something or has a value that no command set can carry: no SOP Instance UID, an unknown keyword, a file that is no DICOM file.',
+    remedy: 'The message names the argument and what it must be.',
   },
   DICOMTAP_ERR_DIMSE_CONSUMED: {
     cause: 'The data set of a request was read a second time, by the same handler or by another one.',

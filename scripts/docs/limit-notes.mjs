@@ -10,7 +10,9 @@ export const LIMIT_NOTES = {
   maximumCommandSetBytes: 'A longer command set: A-ABORT, source 2, reason 6.',
   receiveBufferBytes: 'The socket is paused until the handler has taken half of it. The peer waits; nothing is lost.',
   maximumQueuedOperations:
-    'The socket is paused until one of the waiting requests has been served. Also how many operations run at once where a plugin negotiates an unlimited window.',
+    'The socket is paused until one of the waiting requests has been served.',
+  maximumPerformedOperations: 'Further requests wait for their turn; none is dropped.',
+  maximumInvokedOperations: 'Further requests wait in this side until a response arrives.',
   maximumDecodedDataSetBytes: '`buffer()` and `dataset()` reject with [DICOMTAP_ERR_DS_TOO_LARGE](errors.md#dicomtap_err_ds_too_large). `pipeTo()` and `bytes()` have no limit.',
   closeDeadlineMs: '`close()` aborts the associations that still have operations running.',
 }
@@ -18,8 +20,8 @@ export const LIMIT_NOTES = {
 export const TIMEOUT_NOTES = {
   acseMs:
     'No A-ASSOCIATE-RQ in that time: the connection is closed (ARTIM, PS3.8 9.1.5). Handlers that take longer to decide on a request, or operations that take longer to end after a release request: A-ABORT, source 2.',
-  dimseMs: 'The peer stopped in the middle of a message, or did not answer a C-STORE sub-operation: A-ABORT.',
-  networkMs: 'Nothing sent or received, and no operation running; or a PDU that stopped half-way: A-ABORT, source 2. A peer that does not read what it was sent: the connection is cut.',
-  connectionMs: 'Only for `DulServiceProvider` as requestor: the connection attempt ends.',
+  dimseMs: 'The peer stopped in the middle of a message, or did not answer a request of this side (each Pending response restarts the wait): A-ABORT.',
+  networkMs: 'Nothing sent or received, and no operation running: A-ABORT, source 2, or a release when `networkTimeoutAction` says so; or a PDU that stopped half-way: A-ABORT, source 2. A peer that does not read what it was sent: the connection is cut.',
+  connectionMs: 'The connection to a peer (TCP, and TLS where asked for) is not there in time: the attempt ends.',
   handlerMs: 'The operation is answered with 0110 (the handler took too long) and its `signal` is aborted. `null`: handlers may take as long as they like.',
 }

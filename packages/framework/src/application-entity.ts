@@ -1,6 +1,7 @@
 import { dirname, resolve as resolvePath } from 'node:path'
 import type { SupportedContext } from './acse/types.ts'
 import { AssociationServer } from './association-server.ts'
+import type { AssociateOptions } from './association/associate-options.ts'
 import type { Association } from './association/association.ts'
 import { AssociationRegistry } from './association/registry.ts'
 import { SupportedContexts } from './association/supported-contexts.ts'
@@ -206,6 +207,11 @@ export class ApplicationEntity extends Bindable {
     return server
   }
 
+  /** Requests an association with a peer. */
+  async associate(_options: AssociateOptions): Promise<Association> {
+    throw new DicomtapError('DICOMTAP_ERR_ACSE_REQUEST', 'Not yet')
+  }
+
   /** Opens every listener of the config, port 11112 when it names none; all or none. */
   async listenAll(): Promise<readonly AssociationServer[]> {
     const opened: AssociationServer[] = []
@@ -275,6 +281,7 @@ export class ApplicationEntity extends Bindable {
         requireUserIdentity: options.requireUserIdentity ?? config.requireUserIdentity ?? false,
         unrestrictedStorage: options.unrestrictedStorage ?? config.unrestrictedStorage ?? false,
         rejectWhenNoContext: options.rejectWhenNoContext ?? config.rejectWhenNoContext ?? false,
+        networkTimeoutAction: options.networkTimeoutAction ?? config.networkTimeoutAction ?? 'abort',
       }),
       environmentFor: (server, settings) => ({
         ae: this,

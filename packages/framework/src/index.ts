@@ -5,14 +5,16 @@ export { Association } from './association/association.ts'
 export type { AssociationState } from './association/association.ts'
 export type { AssociationUser } from './association/association-user.ts'
 export type { AssociationSettings } from './association/settings.ts'
-export type { OperationsWindow } from './association/acceptor.ts'
+export type { AssociateOptions, UserIdentityOptions } from './association/associate-options.ts'
 export { describeAbort, describeRejection } from './acse/rejections.ts'
 export { ContextResult } from './acse/types.ts'
 export type {
   AcceptedContext,
+  OperationsWindow,
   ProposedContext,
   RejectedContext,
   Rejection,
+  RequestedContext,
   RoleSelection,
   SupportedContext,
 } from './acse/types.ts'
@@ -29,6 +31,7 @@ export { MessageFragmenter } from './dimse/fragmenter.ts'
 export type { DataSetSink, IncomingDataSet } from './dimse/incoming-data-set.ts'
 export { describeStatus, statusCategory, statusLabel } from './dimse/status.ts'
 export type * from './dimse/types.ts'
+export type * from './dimse/user-types.ts'
 export { DulServiceProvider } from './dul/provider.ts'
 export type { DulRequest } from './dul/primitives.ts'
 export type { DulOptions } from './dul/provider.ts'

@@ -301,7 +301,7 @@ test('sopClasses: transforms, operation events and requests without an operation
   notify(table.operationStarted, { operation: operation(CT) })
   notify(table.operationStarted, { operation: operation(MR) })
   t.deepEqual(seen, [MR])
-  const target = { host: 'pacs', port: 104, calledAeTitle: 'A', callingAeTitle: 'B' }
+  const target = { host: 'pacs', port: 104, calledAeTitle: 'A', callingAeTitle: 'B', contexts: [], sopClassExtended: [], sopClassCommonExtended: [] }
   t.is(await transform(table.outgoingAssociation, target, undefined), target)
   t.is((await transform(table.outgoingAssociation, target, operation(MR))).host, 'mr')
 })
@@ -581,7 +581,7 @@ test('bindings: events without an association go to the AE', async (t) => {
   dispatcher.root.bind('ready', async () => void ran.push('ready'))
   dispatcher.root.bind('outgoingAssociation', (options) => ({ ...options, host: 'b' }))
   await runLifecycle(b.table.ready, fake<never>({}))
-  const target = { host: 'a', port: 104, calledAeTitle: 'A', callingAeTitle: 'B' }
+  const target = { host: 'a', port: 104, calledAeTitle: 'A', callingAeTitle: 'B', contexts: [], sopClassExtended: [], sopClassCommonExtended: [] }
   t.is((await transform(b.table.outgoingAssociation, target, undefined)).host, 'b')
   t.deepEqual(ran, ['ready'])
 })

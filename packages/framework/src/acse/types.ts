@@ -20,6 +20,27 @@ export interface SupportedContext {
   readonly roles?: { readonly scu: boolean; readonly scp: boolean }
 }
 
+/** A presentation context that this AE proposes as requestor. */
+export interface RequestedContext {
+  readonly abstractSyntax: string
+  /** In order of preference; the acceptor picks one. Default: the uncompressed ones of PS3.5 10. */
+  readonly transferSyntaxes?: readonly string[]
+  /**
+   * Roles this side wants to have (PS3.7 D.3.3.4): `{ scu: false, scp: true }` to be served as SCP, e.g. for
+   * the storage contexts of a C-GET. Without it no role is proposed and this side is SCU. The item is per
+   * SOP class: contexts with the same abstract syntax cannot propose different roles.
+   */
+  readonly roles?: { readonly scu: boolean; readonly scp: boolean }
+}
+
+/** How many operations may be outstanding at once (PS3.7 D.3.3.3); 0 is unlimited. */
+export interface OperationsWindow {
+  /** Operations that the requestor may invoke. */
+  readonly invoked: number
+  /** Operations that the requestor performs for the acceptor. */
+  readonly performed: number
+}
+
 /** A presentation context as proposed in an A-ASSOCIATE-RQ. */
 export interface ProposedContext {
   readonly id: number

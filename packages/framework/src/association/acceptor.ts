@@ -2,7 +2,7 @@ import { admissionRejection } from '../acse/admission.ts'
 import { checkedIdentityAnswer, checkedItems, checkedRoles, checkedWindow } from '../acse/answers.ts'
 import { contextResults, negotiateContexts } from '../acse/negotiate-contexts.ts'
 import { REJECTIONS, isRejection } from '../acse/rejections.ts'
-import type { AcceptedContext, RejectedContext, Rejection, RoleSelection } from '../acse/types.ts'
+import type { AcceptedContext, OperationsWindow, RejectedContext, Rejection, RoleSelection } from '../acse/types.ts'
 import {
   asynchronousOperationsOf,
   rolesOf,
@@ -20,11 +20,6 @@ import type { AAssociateAc, AAssociateRq } from '../pdu/types.ts'
 import type { SopClassCommonExtended, SopClassExtended, UserItem } from '../pdu/user-items/types.ts'
 import type { AssociationRegistry } from './registry.ts'
 import type { AssociationSettings } from './settings.ts'
-
-export interface OperationsWindow {
-  readonly invoked: number
-  readonly performed: number
-}
 
 export interface Acceptance {
   readonly accept: AAssociateAc

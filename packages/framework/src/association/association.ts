@@ -1,4 +1,4 @@
-import type { AcceptedContext, ProposedContext, RejectedContext, Rejection } from '../acse/types.ts'
+import type { AcceptedContext, OperationsWindow, ProposedContext, RejectedContext, Rejection } from '../acse/types.ts'
 import { describeRejection } from '../acse/rejections.ts'
 import type { ApplicationEntity } from '../application-entity.ts'
 import type { AssociationServer } from '../association-server.ts'
@@ -9,18 +9,18 @@ import { DulServiceProvider } from '../dul/provider.ts'
 import type { TransportSocket } from '../dul/transport.ts'
 import type { AbortIndication, DulUser } from '../dul/user.ts'
 import { DicomtapError, PduError } from '../errors/index.ts'
-import { Bindable } from '../hooks/bindable.ts'
 import type { HandlerBindings } from '../hooks/bindings.ts'
 import type { HookTable } from '../hooks/types.ts'
 import type { Logger } from '../logger.ts'
 import type { AAssociateAc, AAssociateRq } from '../pdu/types.ts'
 import type { SopClassCommonExtended } from '../pdu/user-items/types.ts'
 import { SYNCHRONOUS, admit, decide } from './acceptor.ts'
-import type { Acceptance, OperationsWindow } from './acceptor.ts'
+import type { Acceptance } from './acceptor.ts'
 import { acceptorOf, requestorOf } from './association-user.ts'
 import type { AssociationUser } from './association-user.ts'
 import { HookObserver } from './hook-observer.ts'
 import type { AssociationRegistry } from './registry.ts'
+import { DimseServiceUser } from './service-user.ts'
 import type { AssociationSettings } from './settings.ts'
 
 /** Where an association is in its life. */
@@ -44,7 +44,7 @@ const NO_CONTEXTS: ReadonlyMap<number, AcceptedContext> = new Map()
  * An association with a peer (PS3.8 section 7): made for each connection, handed to every hook. Plugins
  * read what was negotiated and may end it.
  */
-export class Association extends Bindable implements DimseHost {
+export class Association extends DimseServiceUser implements DimseHost {
   /** Short and unique within the process, e.g. `a17`: what log lines carry. */
   readonly id: string
   readonly ae: ApplicationEntity
@@ -120,7 +120,7 @@ export class Association extends Bindable implements DimseHost {
   get state(): AssociationState {
     return this.#state
   }
-  get isEstablished(): boolean {
+  override get isEstablished(): boolean {
     return this.#state === 'established'
   }
   get isReleased(): boolean {
@@ -160,7 +160,7 @@ export class Association extends Bindable implements DimseHost {
   get proposedContexts(): readonly ProposedContext[] {
     return this.#request?.presentationContexts ?? []
   }
-  get acceptedContexts(): readonly AcceptedContext[] {
+  override get acceptedContexts(): readonly AcceptedContext[] {
     return [...this.#contexts.values()]
   }
   get rejectedContexts(): readonly RejectedContext[] {
@@ -177,6 +177,11 @@ export class Association extends Bindable implements DimseHost {
   /** Operations of the peer that are running or waiting for their turn. */
   get operations(): readonly Operation[] {
     return this.#dimse?.runningOperations ?? []
+  }
+
+  /** @internal */
+  protected override get dimse(): DimseServiceProvider | undefined {
+    return this.#dimse
   }
 
   // DimseHost

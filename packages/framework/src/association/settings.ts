@@ -1,5 +1,5 @@
 import type { SupportedContext } from '../acse/types.ts'
-import type { Limits, Timeouts } from '../config/types.ts'
+import type { Limits, NetworkTimeoutAction, Timeouts } from '../config/types.ts'
 
 /** What an association goes by: a snapshot of listener and AE taken when the connection arrives. */
 export interface AssociationSettings {
@@ -14,4 +14,5 @@ export interface AssociationSettings {
   readonly requireUserIdentity: boolean
   readonly unrestrictedStorage: boolean
   readonly rejectWhenNoContext: boolean
+  readonly networkTimeoutAction: NetworkTimeoutAction
 }

@@ -20,6 +20,8 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   maximumCommandSetBytes: 65_536,
   receiveBufferBytes: 524_288,
   maximumQueuedOperations: 64,
+  maximumPerformedOperations: 64,
+  maximumInvokedOperations: 64,
   maximumDecodedDataSetBytes: 67_108_864,
   closeDeadlineMs: 10_000,
 })

@@ -31,11 +31,18 @@ export interface Limits {
   readonly receiveBufferBytes: number
   /** Requests of a peer waiting behind the running one before the socket is paused. Default 64. */
   readonly maximumQueuedOperations: number
+  /** Requests of a peer performed at once where the negotiated window is unlimited. Default 64. */
+  readonly maximumPerformedOperations: number
+  /** Requests of ours outstanding at once where the negotiated window is unlimited. Default 64. */
+  readonly maximumInvokedOperations: number
   /** Largest data set that `dataset()` decodes. Default 64 MiB. */
   readonly maximumDecodedDataSetBytes: number
   /** How long `close` waits for running operations before it aborts. Default 10 000. */
   readonly closeDeadlineMs: number
 }
+
+/** What happens when an association was silent for `timeouts.networkMs`. */
+export type NetworkTimeoutAction = 'abort' | 'release'
 
 /** One listening socket. Values here override those of the AE for its associations. */
 export interface ListenerOptions {
@@ -55,6 +62,7 @@ export interface ListenerOptions {
   readonly requireUserIdentity?: boolean
   readonly unrestrictedStorage?: boolean
   readonly rejectWhenNoContext?: boolean
+  readonly networkTimeoutAction?: NetworkTimeoutAction
 }
 
 /** Options of an ApplicationEntity. */
@@ -78,6 +86,8 @@ export interface ApplicationEntityOptions {
   readonly unrestrictedStorage?: boolean
   /** Reject an association none of whose contexts is accepted, instead of accepting it. Default false. */
   readonly rejectWhenNoContext?: boolean
+  /** An association that was idle for `timeouts.networkMs` is aborted or released. Default `abort`. */
+  readonly networkTimeoutAction?: NetworkTimeoutAction
   /** Level of the built-in log on stderr; a logging plugin replaces it. Default `info`. */
   readonly logLevel?: LogLevel | 'silent'
 }

@@ -223,5 +223,10 @@ export type NServiceAnswer =
 export interface MoveDestination {
   readonly host: string
   readonly port: number
+  /** Default: the title that the C-MOVE named. */
   readonly calledAeTitle?: string
+  /** Default: the title that the peer addressed the C-MOVE to. */
+  readonly callingAeTitle?: string
+  /** As in `AssociateOptions`: asks for a secure connection. */
+  readonly tls?: unknown
 }

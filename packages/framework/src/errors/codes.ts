@@ -30,6 +30,8 @@ export const ERROR_CODES = {
   DICOMTAP_ERR_NET_LISTEN: 'A listener could not be opened',
   DICOMTAP_ERR_NET_CONNECT: 'A connection could not be made',
   DICOMTAP_ERR_NET_CLOSED: 'The connection ended',
+  // TLS: secure transport
+  DICOMTAP_ERR_TLS_UNAVAILABLE: 'A secure connection was asked for and no plugin provides one',
   // PDU: the codec of PS3.8 9.3 and annex D of PS3.7
   DICOMTAP_ERR_PDU_UNRECOGNIZED: 'The PDU type is not one of PS3.8 9.3.1',
   DICOMTAP_ERR_PDU_TOO_LARGE: 'A PDU is longer than this side accepts',
@@ -45,12 +47,16 @@ export const ERROR_CODES = {
   DICOMTAP_ERR_ACSE_RELEASED: 'The association was released',
   DICOMTAP_ERR_ACSE_TIMEOUT: 'The peer did not answer in time',
   DICOMTAP_ERR_ACSE_CONTEXT: 'No accepted presentation context fits',
+  DICOMTAP_ERR_ACSE_STATE: 'The association is not established',
+  DICOMTAP_ERR_ACSE_REQUEST: 'An association cannot be requested with these options',
   // DIMSE: messages and operations
   DICOMTAP_ERR_DIMSE_COMMAND: 'A command set is malformed',
   DICOMTAP_ERR_DIMSE_TRUNCATED: 'A message ended before it was complete',
-  DICOMTAP_ERR_DIMSE_TIMEOUT: 'A handler did not answer in time',
+  DICOMTAP_ERR_DIMSE_TIMEOUT: 'A handler, or the peer, did not answer in time',
   DICOMTAP_ERR_DIMSE_CANCELLED: 'The operation was cancelled',
   DICOMTAP_ERR_DIMSE_STATUS: 'A handler ended the operation with a status',
+  DICOMTAP_ERR_DIMSE_RESPONSE: 'The peer sent a response that the standard does not allow',
+  DICOMTAP_ERR_DIMSE_REQUEST: 'A request cannot be sent with these arguments',
   DICOMTAP_ERR_DIMSE_CONSUMED: 'A data set stream was read twice',
   // DS: data sets
   DICOMTAP_ERR_DS_MALFORMED: 'A data set cannot be decoded',

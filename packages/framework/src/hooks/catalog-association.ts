@@ -92,4 +92,27 @@ export const ASSOCIATION_INTERVENTIONS: Readonly<Record<AssociationHookName, Hoo
     clause: 'PS3.7 D.3.3.6',
     pynetdicom: 'EVT_SOP_COMMON',
   },
+  outgoingConnection: {
+    ...BASE,
+    fires: 'When this side is about to connect to a peer, after `outgoingAssociation`: for TLS, proxies and tunnels.',
+    arguments: [
+      { name: 'options', type: 'OutgoingAssociationOptions', description: 'the association that is about to be requested' },
+      { name: 'operation', type: 'Operation | undefined', description: 'the C-MOVE it is for; undefined when the application asked' },
+    ],
+    returns: 'a socket that is connecting: net.Socket, tls.TLSSocket, or a Duplex that emits connect',
+    noAnswer: 'a plain TCP connection; with `tls` asked for, associate() rejects with DICOMTAP_ERR_TLS_UNAVAILABLE',
+    onError: 'no connection is made; associate() rejects with the error',
+    clause: 'PS3.8 9.1.1',
+  },
+  associationAnswer: {
+    ...BASE,
+    fires: 'When the peer accepted an association that this side requested, before it is established.',
+    arguments: [
+      { name: 'info', type: 'AssociationAnswerInfo', description: 'the association, its A-ASSOCIATE-RQ and the A-ASSOCIATE-AC as received' },
+    ],
+    returns: 'why the answer is not good enough, e.g. a server token that does not verify; the association is then aborted',
+    noAnswer: 'the association is established',
+    onError: 'the association is aborted; associate() rejects with DICOMTAP_ERR_ACSE_ABORTED',
+    clause: 'PS3.8 7.1.2',
+  },
 }

@@ -48,10 +48,13 @@ export const TRANSFORMS: Readonly<Record<TransformHookName, HookCatalogEntry>> =
   },
   outgoingAssociation: {
     ...TRANSFORM,
-    stability: 'experimental',
-    fires: 'Before this side connects to a peer, also for C-MOVE sub-operations. Not in this version: it has no requestor role.',
+    fires: 'Before this side connects to a peer, also for C-MOVE sub-operations.',
     arguments: [
-      { name: 'options', type: 'OutgoingAssociationOptions', description: 'host, port and both AE titles' },
+      {
+        name: 'options',
+        type: 'OutgoingAssociationOptions',
+        description: 'address, AE titles, contexts and every negotiation item that would be proposed',
+      },
       {
         name: 'operation',
         type: 'Operation | undefined',

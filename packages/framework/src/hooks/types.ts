@@ -1,5 +1,5 @@
 import type { AsyncSeriesBailHook, AsyncSeriesHook, AsyncSeriesWaterfallHook, SyncHook, SyncWaterfallHook } from 'tapable'
-import type { AcceptedContext, Rejection, RoleSelection } from '../acse/types.ts'
+import type { AcceptedContext, OperationsWindow, Rejection, RequestedContext, RoleSelection } from '../acse/types.ts'
 import type { ApplicationEntity } from '../application-entity.ts'
 import type { AssociationServer } from '../association-server.ts'
 import type { Association } from '../association/association.ts'
@@ -29,6 +29,7 @@ import type {
   StatusDetails,
 } from '../dimse/types.ts'
 import type { DulAction, DulEvent, DulState } from '../dul/transition-table.ts'
+import type { TransportSocket } from '../dul/transport.ts'
 import type { DicomtapError } from '../errors/index.ts'
 import type { AAbort, AAssociateAc, AAssociateRj, AAssociateRq, AReleaseRp, AReleaseRq, Pdu } from '../pdu/types.ts'
 import type {
@@ -136,11 +137,35 @@ export interface ListeningEvent extends LifecycleEvent {
 export interface ConfigEvent extends LifecycleEvent {
   readonly config: ResolvedConfig
 }
+/**
+ * An association that this side is about to request: what `associate` was given, defaults filled in.
+ * Handlers of `outgoingAssociation` return it, changed or not.
+ */
 export interface OutgoingAssociationOptions {
   readonly host: string
   readonly port: number
   readonly calledAeTitle: string
   readonly callingAeTitle: string
+  /** 1 to 128, in the order in which they get their IDs. */
+  readonly contexts: readonly RequestedContext[]
+  /** Proposed window; undefined: the item is not sent. */
+  readonly asynchronousOperations?: OperationsWindow | undefined
+  /** Undefined: the item is not sent. */
+  readonly userIdentity?: UserIdentityRequest | undefined
+  readonly sopClassExtended: readonly SopClassExtended[]
+  readonly sopClassCommonExtended: readonly SopClassCommonExtended[]
+  /** What `associate` was given as `tls`: not undefined and not false when the connection must be secured. */
+  readonly tls?: unknown
+  readonly localAddress?: string | undefined
+  readonly localPort?: number | undefined
+}
+
+/** What `associationAnswer` is asked about. */
+export interface AssociationAnswerInfo {
+  readonly association: Association
+  readonly request: AAssociateRq
+  /** The A-ASSOCIATE-AC as received. */
+  readonly accept: AAssociateAc
 }
 
 /** Extra per-tap options. */
@@ -204,6 +229,8 @@ export interface HookTable {
     readonly SopClassCommonExtended[] | undefined,
     TapExtras
   >
+  readonly outgoingConnection: AsyncSeriesBailHook<[OutgoingAssociationOptions, Operation | undefined], TransportSocket | undefined, TapExtras>
+  readonly associationAnswer: AsyncSeriesBailHook<[AssociationAnswerInfo], string | undefined, TapExtras>
   // intervention: services
   readonly cEcho: Ask<CEchoRequest, StatusAnswer>
   readonly cStore: Ask<CStoreRequest, StatusAnswer>
@@ -257,6 +284,8 @@ export type AssociationHookName =
   | 'roleSelection'
   | 'sopClassExtended'
   | 'sopClassCommonExtended'
+  | 'outgoingConnection'
+  | 'associationAnswer'
 export type LifecycleHookName = 'configResolved' | 'ready' | 'listening' | 'configReload' | 'preClose'
 export type NotificationHookName = Exclude<SyncHookName, 'responseStatus'>
 export type InterventionHookName = AssociationHookName | ServiceHookName | 'moveDestination'

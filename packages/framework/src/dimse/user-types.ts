@@ -1,0 +1,145 @@
+import type { DataSet } from '../dataset/types.ts'
+import type { CommandSet } from './command-set.ts'
+import type { DataSetBytes } from './fragmenter.ts'
+import type { StatusCategory } from './status.ts'
+import type { OutgoingDataSet, Priority } from './types.ts'
+
+/** What every request of this side may be given. */
+export interface RequestOptions {
+  /**
+   * For C-FIND, C-GET and C-MOVE: sends C-CANCEL, the responses go on until the final one. For the other
+   * services, which cannot be cancelled (PS3.7 9.3.2.3): takes back a request that has not been sent yet.
+   */
+  readonly signal?: AbortSignal
+  /** Presentation context to use. Default: the first accepted one that fits. */
+  readonly presentationContextId?: number
+}
+
+/** A response of the peer (PS3.7 annex C). A failure status is a response like any other: look at it. */
+export interface DimseResponse {
+  readonly status: number
+  readonly category: StatusCategory
+  /** What the status means for this service, in words. */
+  readonly label: string
+  readonly errorComment: string | undefined
+  /** Tags as numbers. */
+  readonly offendingElements: readonly number[] | undefined
+  /** The whole command set as received. */
+  readonly command: CommandSet
+}
+
+export interface CStoreOptions extends RequestOptions {
+  /** Default 0, medium. */
+  readonly priority?: Priority
+  /** SOP Class UID; needed where the source does not tell it (bytes without a file header). */
+  readonly sopClassUid?: string
+  /** SOP Instance UID; as `sopClassUid`. */
+  readonly sopInstanceUid?: string
+  /** Transfer syntax of the bytes; as `sopClassUid`. A DataSet is encoded in that of the context. */
+  readonly transferSyntaxUid?: string
+  /**
+   * Convert between uncompressed little endian transfer syntaxes when no context was accepted for the one
+   * that the source has. Default false: what is sent is what was given, byte by byte.
+   */
+  readonly convert?: boolean
+  /** For C-STORE sub-operations: who asked for the C-MOVE, and its Message ID. */
+  readonly moveOriginatorApplicationEntityTitle?: string
+  readonly moveOriginatorMessageId?: number
+  /** Called with the number of data set bytes handed to the network so far. */
+  readonly onProgress?: (sentBytes: number) => void
+}
+
+/**
+ * What a C-STORE sends: the path of a DICOM file (a string or file: URL), the bytes of one, a data set, or
+ * an encoded data set that is drawn lazily.
+ */
+export type CStoreSource = string | URL | Uint8Array | DataSet | StoreBytes
+
+/** An encoded data set, without preamble and file meta information, and what it is. */
+export interface StoreBytes {
+  readonly sopClassUid: string
+  readonly sopInstanceUid: string
+  readonly transferSyntaxUid: string
+  /** Called once. Each piece belongs to the core once it is given: do not write into it again. */
+  bytes(): DataSetBytes | Promise<DataSetBytes>
+}
+
+export interface CStoreResponse extends DimseResponse {
+  readonly sopClassUid: string
+  readonly sopInstanceUid: string
+}
+
+/** What C-FIND, C-GET and C-MOVE take. */
+export interface QueryOptions extends RequestOptions {
+  /** The SOP class, e.g. `StudyRoot.Find`. */
+  readonly model: string
+  /** Default 0, medium. */
+  readonly priority?: Priority
+}
+export interface CMoveOptions extends QueryOptions {
+  /** AE title that the instances are to be sent to. */
+  readonly destination: string
+}
+
+export interface CFindResponse extends DimseResponse {
+  /** A match; with a Pending status only. */
+  readonly identifier: DataSet | undefined
+}
+
+/** A response to C-GET or C-MOVE; the counters of sub-operations are undefined when the peer left them out. */
+export interface RetrieveResponse extends DimseResponse {
+  readonly numberOfRemainingSuboperations: number | undefined
+  readonly numberOfCompletedSuboperations: number | undefined
+  readonly numberOfFailedSuboperations: number | undefined
+  readonly numberOfWarningSuboperations: number | undefined
+  /** Failed SOP Instance UID List (0008,0058); empty when none was sent. */
+  readonly failedSopInstanceUids: readonly string[]
+}
+
+/** A response to an N service; what a service does not have is undefined. */
+export interface NResponse extends DimseResponse {
+  readonly errorId: number | undefined
+  readonly attributeIdentifierList: readonly number[] | undefined
+  /** Event Reply, Attribute List or Action Reply, as the service has it. */
+  readonly dataset: DataSet | undefined
+  /** N-CREATE: the instance that the SCP created. */
+  readonly affectedSopInstanceUid: string | undefined
+}
+
+interface NOptions extends RequestOptions {
+  /** Meta SOP class whose presentation context is used (PS3.4 H.3.2), e.g. of print management. */
+  readonly metaSopClassUid?: string
+}
+export interface NEventReportOptions extends NOptions {
+  readonly affectedSopClassUid: string
+  readonly affectedSopInstanceUid: string
+  readonly eventTypeId: number
+  readonly eventInformation?: OutgoingDataSet
+}
+export interface NGetOptions extends NOptions {
+  readonly requestedSopClassUid: string
+  readonly requestedSopInstanceUid: string
+  /** Keywords or tags as numbers. Default: every attribute. */
+  readonly attributeIdentifierList?: readonly (string | number)[]
+}
+export interface NSetOptions extends NOptions {
+  readonly requestedSopClassUid: string
+  readonly requestedSopInstanceUid: string
+  readonly modificationList: OutgoingDataSet
+}
+export interface NActionOptions extends NOptions {
+  readonly requestedSopClassUid: string
+  readonly requestedSopInstanceUid: string
+  readonly actionTypeId: number
+  readonly actionInformation?: OutgoingDataSet
+}
+export interface NCreateOptions extends NOptions {
+  readonly affectedSopClassUid: string
+  /** Without it the SCP names the instance. */
+  readonly affectedSopInstanceUid?: string
+  readonly attributeList?: OutgoingDataSet
+}
+export interface NDeleteOptions extends NOptions {
+  readonly requestedSopClassUid: string
+  readonly requestedSopInstanceUid: string
+}
