@@ -208,10 +208,10 @@ export class Association extends DimseServiceUser implements DimseHost {
   }
   /**
    * @internal The window is the requestor's: what it may invoke is what this side performs. Unlimited
-   * is bounded by the queue limit.
+   * is bounded by `limits.maximumPerformedOperations`.
    */
   get maximumOperationsPerformed(): number {
-    return this.#window.invoked === 0 ? this.settings.limits.maximumQueuedOperations : this.#window.invoked
+    return this.#window.invoked === 0 ? this.settings.limits.maximumPerformedOperations : this.#window.invoked
   }
   /** @internal P-DATA may be sent: Sta6, and Sta8 while a release waits (PS3.8 table 9-10). */
   get isOpenForSending(): boolean {
