@@ -1,0 +1,2 @@
+#!/usr/bin/env node
+import '../dist/users-command/bin.js'
