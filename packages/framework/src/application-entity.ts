@@ -1,17 +1,23 @@
 import { dirname, resolve as resolvePath } from 'node:path'
-import type { SupportedContext } from './acse/types.ts'
+import type { RequestedContext, SupportedContext } from './acse/types.ts'
 import { AssociationServer } from './association-server.ts'
 import type { AssociateOptions } from './association/associate-options.ts'
-import type { Association } from './association/association.ts'
+import type { Association, AssociationEnvironment } from './association/association.ts'
 import { AssociationRegistry } from './association/registry.ts'
+import { withoutContext } from './association/requested-contexts.ts'
+import type { AssociationSettings, AssociationSettingsOptions } from './association/settings.ts'
 import { SupportedContexts } from './association/supported-contexts.ts'
+import { requestAssociation } from './associate.ts'
 import { closeApplicationEntity } from './close.ts'
+import { parseRequestedContexts } from './config/associate-rule.ts'
 import { resolveLimits, resolveTimeouts } from './config/defaults.ts'
 import type { ApplicationEntityOptions, Limits, ListenerOptions, ResolvedConfig, Timeouts } from './config/types.ts'
 import { parseConfig, parseListenerOptions } from './config/schema.ts'
 import { createLogger } from './console-log.ts'
 import type { ReplaceableLogger } from './console-log.ts'
+import type { Operation } from './dimse/types.ts'
 import { DicomtapError } from './errors/index.ts'
+import type { ErrorCode } from './errors/index.ts'
 import { BindingDispatcher } from './hooks/bindings.ts'
 import { Bindable } from './hooks/bindable.ts'
 import type { HandlerBindings } from './hooks/bindings.ts'
@@ -57,6 +63,7 @@ export class ApplicationEntity extends Bindable {
   readonly #plugins: PluginContainer
   readonly #registry = new AssociationRegistry()
   readonly #contexts: SupportedContexts
+  #requestedContexts: readonly RequestedContext[] = []
   readonly #servers: AssociationServer[] = []
   readonly #abort = new AbortController()
   #isSealed = false
@@ -134,7 +141,7 @@ export class ApplicationEntity extends Bindable {
     this.#contexts.remove(abstractSyntax, transferSyntaxes)
   }
 
-  /** Associations that were admitted and have not ended, of every listener. */
+  /** Associations that were admitted or requested and have not ended. */
   get activeAssociations(): readonly Association[] {
     return this.#registry.active
   }
@@ -160,7 +167,7 @@ export class ApplicationEntity extends Bindable {
    */
   async use(...plugins: PluginInput[]): Promise<this> {
     if (this.#isSealed) {
-      throw new DicomtapError('DICOMTAP_ERR_HOOK_AFTER_LISTEN', 'Plugins must be added before the first listen()')
+      throw new DicomtapError('DICOMTAP_ERR_HOOK_AFTER_LISTEN', 'Plugins must be added before the first listen() or associate()')
     }
     this.#plugins.use(...plugins)
     await this.#plugins.boot()
@@ -207,9 +214,65 @@ export class ApplicationEntity extends Bindable {
     return server
   }
 
-  /** Requests an association with a peer. */
-  async associate(_options: AssociateOptions): Promise<Association> {
-    throw new DicomtapError('DICOMTAP_ERR_ACSE_REQUEST', 'Not yet')
+  /**
+   * Requests an association with a peer (PS3.8 7.1) and resolves when it is established. Hooks cannot be
+   * tapped by plugins any more from here on.
+   *
+   * @param operation the C-MOVE that the association is for, as the hooks are told.
+   * @throws AssociationRejectedError (DICOMTAP_ERR_ACSE_REJECTED) with result, source and reason;
+   * DICOMTAP_ERR_NET_CONNECT when there is no connection; DICOMTAP_ERR_ACSE_TIMEOUT when the peer does not
+   * answer; AssociationAbortedError (DICOMTAP_ERR_ACSE_ABORTED); DICOMTAP_ERR_ACSE_CONTEXT when no context
+   * was accepted; DICOMTAP_ERR_ACSE_REQUEST when the options are no request; DICOMTAP_ERR_TLS_UNAVAILABLE;
+   * DICOMTAP_ERR_HOOK_FAILED when a handler threw.
+   * @example
+   * await using association = await ae.associate({
+   *   host: 'pacs', port: 104, calledAeTitle: 'PACS',
+   *   contexts: [{ abstractSyntax: SopClass.Verification }],
+   * })
+   * const { status } = await association.cEcho()
+   */
+  associate(options: AssociateOptions, operation?: Operation): Promise<Association> {
+    return requestAssociation(
+      {
+        hooks: this.hooks,
+        defaults: { callingAeTitle: this.aeTitle, contexts: this.#requestedContexts },
+        ready: () => this.ready(),
+        settingsFor: (checked) => this.#settingsFor(checked),
+        environmentFor: (settings) => this.#environmentFor(undefined, settings),
+        refuseWhenClosed: () => {
+          this.#refuseWhenClosed('DICOMTAP_ERR_ACSE_REQUEST')
+        },
+      },
+      options,
+      operation,
+    )
+  }
+
+  /** Contexts that `associate` proposes when it is given none, in order. Assigning replaces them all. */
+  get requestedContexts(): readonly RequestedContext[] {
+    return this.#requestedContexts
+  }
+  set requestedContexts(contexts: readonly RequestedContext[]) {
+    this.#requestedContexts = parseRequestedContexts(contexts)
+  }
+
+  /**
+   * Adds a context to propose. The same abstract syntax may be there several times, with different transfer
+   * syntaxes, so that the peer can accept each.
+   * @throws DICOMTAP_ERR_ACSE_REQUEST when a UID is none, or there are 128 already.
+   */
+  addRequestedContext(
+    abstractSyntax: string,
+    transferSyntaxes?: readonly string[],
+    roles?: { readonly scu: boolean; readonly scp: boolean },
+  ): void {
+    const context = { abstractSyntax, ...(transferSyntaxes === undefined ? {} : { transferSyntaxes }), ...(roles === undefined ? {} : { roles }) }
+    this.requestedContexts = [...this.#requestedContexts, context]
+  }
+
+  /** Takes transfer syntaxes, or the whole abstract syntax, away from the contexts to propose. What is not there is ignored. */
+  removeRequestedContext(abstractSyntax: string, transferSyntaxes?: readonly string[]): void {
+    this.#requestedContexts = withoutContext(this.#requestedContexts, abstractSyntax, transferSyntaxes)
   }
 
   /** Opens every listener of the config, port 11112 when it names none; all or none. */
@@ -254,46 +317,60 @@ export class ApplicationEntity extends Bindable {
     await this.close()
   }
 
-  #refuseWhenClosed(): void {
-    if (this.isClosing) throw new DicomtapError('DICOMTAP_ERR_NET_LISTEN', 'The application entity is closed')
+  #refuseWhenClosed(code: ErrorCode = 'DICOMTAP_ERR_NET_LISTEN'): void {
+    if (this.isClosing) throw new DicomtapError(code, 'The application entity is closed')
   }
 
   #createServer(options: ListenerOptions): AssociationServer {
-    const own = options.contexts === undefined ? undefined : new SupportedContexts(options.contexts)
-    const timeouts = resolveTimeouts(this.timeouts, options.timeouts)
-    const limits = resolveLimits(this.limits, options.limits)
-    const config = this.#config
+    const resolved = {
+      contexts: options.contexts === undefined ? this.#contexts : new SupportedContexts(options.contexts),
+      timeouts: resolveTimeouts(this.timeouts, options.timeouts),
+      limits: resolveLimits(this.limits, options.limits),
+    }
     return new AssociationServer({
       ae: this,
       options,
       bindings: this.#dispatcher.createBindings(),
       log: this.log,
       registry: this.#registry,
-      settings: () => ({
-        aeTitle: options.aeTitle ?? this.aeTitle,
-        implementationClassUid: this.implementationClassUid,
-        implementationVersionName: this.implementationVersionName,
-        supportedContexts: (own ?? this.#contexts).map,
-        timeouts,
-        limits,
-        requireCalledAeTitle: options.requireCalledAeTitle ?? config.requireCalledAeTitle ?? false,
-        requireCallingAeTitles: options.requireCallingAeTitles ?? config.requireCallingAeTitles ?? [],
-        requireUserIdentity: options.requireUserIdentity ?? config.requireUserIdentity ?? false,
-        unrestrictedStorage: options.unrestrictedStorage ?? config.unrestrictedStorage ?? false,
-        rejectWhenNoContext: options.rejectWhenNoContext ?? config.rejectWhenNoContext ?? false,
-        networkTimeoutAction: options.networkTimeoutAction ?? config.networkTimeoutAction ?? 'abort',
-      }),
-      environmentFor: (server, settings) => ({
-        ae: this,
-        server,
-        id: this.#nextAssociationId(),
-        hooks: this.hooks,
-        log: this.log,
-        registry: this.#registry,
-        settings,
-        bindings: this.#dispatcher.createBindings(),
-      }),
+      settings: () => this.#settingsFor(options, resolved),
+      environmentFor: (server, settings) => this.#environmentFor(server, settings),
     })
+  }
+
+  /** What an association goes by: the options of its listener or of `associate` before those of the AE. */
+  #settingsFor(
+    options: AssociationSettingsOptions,
+    { contexts = this.#contexts, timeouts, limits }: Partial<Pick<AssociationSettings, 'timeouts' | 'limits'>> & { contexts?: SupportedContexts } = {},
+  ): AssociationSettings {
+    const config = this.#config
+    return {
+      aeTitle: options.aeTitle ?? this.aeTitle,
+      implementationClassUid: this.implementationClassUid,
+      implementationVersionName: this.implementationVersionName,
+      supportedContexts: contexts.map,
+      timeouts: timeouts ?? resolveTimeouts(this.timeouts, options.timeouts),
+      limits: limits ?? resolveLimits(this.limits, options.limits),
+      requireCalledAeTitle: options.requireCalledAeTitle ?? config.requireCalledAeTitle ?? false,
+      requireCallingAeTitles: options.requireCallingAeTitles ?? config.requireCallingAeTitles ?? [],
+      requireUserIdentity: options.requireUserIdentity ?? config.requireUserIdentity ?? false,
+      unrestrictedStorage: options.unrestrictedStorage ?? config.unrestrictedStorage ?? false,
+      rejectWhenNoContext: options.rejectWhenNoContext ?? config.rejectWhenNoContext ?? false,
+      networkTimeoutAction: options.networkTimeoutAction ?? config.networkTimeoutAction ?? 'abort',
+    }
+  }
+
+  #environmentFor(server: AssociationServer | undefined, settings: AssociationSettings): AssociationEnvironment {
+    return {
+      ae: this,
+      server,
+      id: this.#nextAssociationId(),
+      hooks: this.hooks,
+      log: this.log,
+      registry: this.#registry,
+      settings,
+      bindings: this.#dispatcher.createBindings(),
+    }
   }
 
   #nextAssociationId(): string {

@@ -147,7 +147,7 @@ export class AssociationServer extends Bindable {
       socket.destroy()
       return undefined
     }
-    return new Association(this.#environment.environmentFor(this, settings), socket)
+    return new Association(this.#environment.environmentFor(this, settings), { socket })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -31,6 +31,7 @@ export async function closeApplicationEntity({ ae, servers, registry, plugins, s
   // nothing begins there any more.
   const idled = registry.all.map(async (association) => {
     await association.operationsEnded()
+    if (association.role === 'requestor') await association.release()
     association.abort(WHY)
   })
   await within(deadlineMs, Promise.all(idled))

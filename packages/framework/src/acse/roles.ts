@@ -25,3 +25,18 @@ export function negotiateRoles(
   // The requestor as SCU needs this side as SCP, and the other way round.
   return { acceptorAsScu: scpRole, acceptorAsScp: scuRole, reply: { sopClassUid: proposal.sopClassUid, scuRole, scpRole } }
 }
+
+/**
+ * SCP/SCU role selection as requestor: what the reply makes of the proposal (PS3.7 D.3.3.4). Without a reply
+ * the default roles hold; a role that was not proposed cannot be granted. Undefined: nobody would have a
+ * role.
+ */
+export function requestorRoles(
+  proposal: RoleSelection | undefined,
+  reply: RoleSelection | undefined,
+): { readonly asScu: boolean; readonly asScp: boolean } | undefined {
+  if (proposal === undefined || reply === undefined) return { asScu: true, asScp: false }
+  const asScu = proposal.scuRole && reply.scuRole
+  const asScp = proposal.scpRole && reply.scpRole
+  return asScu || asScp ? { asScu, asScp } : undefined
+}

@@ -44,3 +44,7 @@ export function sopClassCommonExtendedOf(items: readonly UserItem[]): SopClassCo
 export function userIdentityOf(items: readonly UserItem[]): UserIdentityRequest | undefined {
   return itemsOf(items, 0x58)[0]
 }
+
+export function userIdentityResponseOf(items: readonly UserItem[]): Uint8Array | undefined {
+  return itemsOf(items, 0x59)[0]?.serverResponse
+}

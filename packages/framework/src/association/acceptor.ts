@@ -10,6 +10,7 @@ import {
   sopClassExtendedOf,
   userIdentityOf,
 } from '../acse/user-information.ts'
+import { narrowerWindow, SYNCHRONOUS } from '../acse/window.ts'
 import { DicomtapError } from '../errors/index.ts'
 import { ask, transform } from '../hooks/run.ts'
 import type { AssociationRequestInfo, HookTable } from '../hooks/types.ts'
@@ -18,6 +19,7 @@ import { encodePdu } from '../pdu/encode.ts'
 import { APPLICATION_CONTEXT_NAME } from '../pdu/types.ts'
 import type { AAssociateAc, AAssociateRq } from '../pdu/types.ts'
 import type { SopClassCommonExtended, SopClassExtended, UserItem } from '../pdu/user-items/types.ts'
+import { ownItems } from './association-user.ts'
 import type { AssociationRegistry } from './registry.ts'
 import type { AssociationSettings } from './settings.ts'
 
@@ -38,9 +40,6 @@ export interface AcceptorContext {
   readonly log: Logger
   readonly registry: AssociationRegistry
 }
-
-/** One operation at a time: what holds without negotiation (PS3.7 D.3.3.3). */
-export const SYNCHRONOUS: OperationsWindow = { invoked: 1, performed: 1 }
 
 /** A handler that should have decided failed: not to let the peer in is the safe answer. */
 const HANDLER_FAILED: Rejection = { result: 2, source: 1, reason: 1 }
@@ -86,7 +85,7 @@ export async function decide(info: AssociationRequestInfo, context: AcceptorCont
     callingAeTitle: request.callingAeTitle,
     applicationContextName: APPLICATION_CONTEXT_NAME,
     presentationContexts: contextResults(request.presentationContexts, accepted, negotiation.rejected),
-    userInformation: [...localItems(settings), ...roleItems(negotiation.roles, accepted), ...extended.items, ...identity.items],
+    userInformation: [...ownItems(settings), ...roleItems(negotiation.roles, accepted), ...extended.items, ...identity.items],
   }
   // Each item fits; all of them together may not: a user information item has at most 65535 bytes.
   if (!isEncodable(accept)) return { rejection: HANDLER_FAILED, why: 'the answers of handlers do not fit an A-ASSOCIATE-AC' }
@@ -180,7 +179,7 @@ async function negotiateExtended(
   if (proposedWindow !== undefined) {
     const answer = await optional(context, () => ask(hooks.asyncOperations, proposedWindow, info), checkedWindow)
     if (answer !== undefined) {
-      window = withinProposal(answer, proposedWindow)
+      window = narrowerWindow(answer, proposedWindow)
       items.push({
         type: 0x53,
         maximumNumberOperationsInvoked: window.invoked,
@@ -201,22 +200,6 @@ async function negotiateExtended(
   return { items, window, commonExtended: acceptedCommon ?? [] }
 }
 
-/** The acceptor's window must not be wider than the proposal (PS3.7 D.3.3.3.2); 0 is unlimited. */
-function withinProposal(
-  answer: OperationsWindow,
-  proposal: { readonly maximumNumberOperationsInvoked: number; readonly maximumNumberOperationsPerformed: number },
-): OperationsWindow {
-  return {
-    invoked: narrower(answer.invoked, proposal.maximumNumberOperationsInvoked),
-    performed: narrower(answer.performed, proposal.maximumNumberOperationsPerformed),
-  }
-}
-
-function narrower(a: number, b: number): number {
-  if (a === 0) return b
-  return b === 0 ? a : Math.min(a, b)
-}
-
 /** An answer that is not needed to go on: a handler that fails is a handler that did not answer. */
 async function optional<T>(
   { log }: AcceptorContext,
@@ -230,17 +213,6 @@ async function optional<T>(
     log.warn('negotiated without an answer', { error })
     return undefined
   }
-}
-
-function localItems(settings: AssociationSettings): UserItem[] {
-  const items: UserItem[] = [
-    { type: 0x51, maximumLengthReceived: settings.limits.maximumPduBytes },
-    { type: 0x52, implementationClassUid: settings.implementationClassUid },
-  ]
-  if (settings.implementationVersionName !== null) {
-    items.push({ type: 0x55, implementationVersionName: settings.implementationVersionName })
-  }
-  return items
 }
 
 /** Role replies only for SOP classes with an accepted context (PS3.7 D.3.3.4.2). */

@@ -1,5 +1,4 @@
 import { implementationClassUidOf, implementationVersionNameOf, maximumLengthOf } from '../acse/user-information.ts'
-import type { AAssociateAc, AAssociateRq } from '../pdu/types.ts'
 import type { UserItem } from '../pdu/user-items/types.ts'
 import type { AssociationSettings } from './settings.ts'
 
@@ -14,10 +13,10 @@ export interface AssociationUser {
   readonly userInformation: readonly UserItem[]
 }
 
-/** The requestor, by its A-ASSOCIATE-RQ. */
-export function requestorOf({ callingAeTitle, userInformation }: AAssociateRq): AssociationUser {
+/** One side, by the association PDU that it sent. */
+export function userOf(aeTitle: string, userInformation: readonly UserItem[]): AssociationUser {
   return {
-    aeTitle: callingAeTitle,
+    aeTitle,
     maximumLength: maximumLengthOf(userInformation),
     implementationClassUid: implementationClassUidOf(userInformation),
     implementationVersionName: implementationVersionNameOf(userInformation),
@@ -25,13 +24,14 @@ export function requestorOf({ callingAeTitle, userInformation }: AAssociateRq): 
   }
 }
 
-/** The acceptor, as this side answers with `accept`. */
-export function acceptorOf(accept: AAssociateAc, settings: AssociationSettings): AssociationUser {
-  return {
-    aeTitle: accept.calledAeTitle,
-    maximumLength: settings.limits.maximumPduBytes,
-    implementationClassUid: settings.implementationClassUid,
-    implementationVersionName: settings.implementationVersionName ?? undefined,
-    userInformation: accept.userInformation,
+/** The items with which this side describes itself, in either role (PS3.7 D.3.3.1, D.3.3.2). */
+export function ownItems(settings: AssociationSettings): UserItem[] {
+  const items: UserItem[] = [
+    { type: 0x51, maximumLengthReceived: settings.limits.maximumPduBytes },
+    { type: 0x52, implementationClassUid: settings.implementationClassUid },
+  ]
+  if (settings.implementationVersionName !== null) {
+    items.push({ type: 0x55, implementationVersionName: settings.implementationVersionName })
   }
+  return items
 }

@@ -1,5 +1,7 @@
-import type { AcceptedContext, OperationsWindow, ProposedContext, RejectedContext, Rejection } from '../acse/types.ts'
 import { describeRejection } from '../acse/rejections.ts'
+import type { AcceptedContext, OperationsWindow, ProposedContext, RejectedContext, Rejection } from '../acse/types.ts'
+import { userIdentityResponseOf } from '../acse/user-information.ts'
+import { SYNCHRONOUS } from '../acse/window.ts'
 import type { ApplicationEntity } from '../application-entity.ts'
 import type { AssociationServer } from '../association-server.ts'
 import { DimseServiceProvider } from '../dimse/provider.ts'
@@ -8,23 +10,28 @@ import type { Operation } from '../dimse/types.ts'
 import { DulServiceProvider } from '../dul/provider.ts'
 import type { TransportSocket } from '../dul/transport.ts'
 import type { AbortIndication, DulUser } from '../dul/user.ts'
-import { DicomtapError, PduError } from '../errors/index.ts'
+import { AssociationAbortedError, DicomtapError, PduError } from '../errors/index.ts'
 import type { HandlerBindings } from '../hooks/bindings.ts'
-import type { HookTable } from '../hooks/types.ts'
+import { ask } from '../hooks/run.ts'
+import type { HookHandler, HookName, HookTable } from '../hooks/types.ts'
 import type { Logger } from '../logger.ts'
-import type { AAssociateAc, AAssociateRq } from '../pdu/types.ts'
+import type { AAssociateAc, AAssociateRj, AAssociateRq } from '../pdu/types.ts'
 import type { SopClassCommonExtended } from '../pdu/user-items/types.ts'
-import { SYNCHRONOUS, admit, decide } from './acceptor.ts'
+import { admit, decide } from './acceptor.ts'
 import type { Acceptance } from './acceptor.ts'
-import { acceptorOf, requestorOf } from './association-user.ts'
+import type { AssociateOptions } from './associate-options.ts'
+import { userOf } from './association-user.ts'
 import type { AssociationUser } from './association-user.ts'
 import { HookObserver } from './hook-observer.ts'
+import { Opening } from './opening.ts'
 import type { AssociationRegistry } from './registry.ts'
+import { confirmation } from './requestor.ts'
+import type { Confirmation } from './requestor.ts'
 import { DimseServiceUser } from './service-user.ts'
 import type { AssociationSettings } from './settings.ts'
 
 /** Where an association is in its life. */
-export type AssociationState = 'connected' | 'negotiating' | 'established' | 'releasing' | 'released' | 'rejected' | 'aborted' | 'closed'
+export type AssociationState = 'connecting' | 'connected' | 'negotiating' | 'established' | 'releasing' | 'released' | 'rejected' | 'aborted' | 'closed'
 
 /** What the AE gives an association to live in. */
 export interface AssociationEnvironment {
@@ -38,19 +45,31 @@ export interface AssociationEnvironment {
   readonly bindings: HandlerBindings
 }
 
+/** How an association comes about: a peer connected, or this side requests it. */
+export type AssociationOrigin =
+  | { readonly socket: TransportSocket }
+  | {
+      readonly request: AAssociateRq
+      readonly connect: () => TransportSocket
+      readonly host: string
+      readonly port: number
+      readonly handlers: AssociateOptions['handlers']
+    }
+
 const NO_CONTEXTS: ReadonlyMap<number, AcceptedContext> = new Map()
 
 /**
- * An association with a peer (PS3.8 section 7): made for each connection, handed to every hook. Plugins
- * read what was negotiated and may end it.
+ * An association with a peer (PS3.8 section 7): made for each connection, in either role, and handed to
+ * every hook. Who has one reads what was negotiated, sends requests and may end it.
  */
 export class Association extends DimseServiceUser implements DimseHost {
   /** Short and unique within the process, e.g. `a17`: what log lines carry. */
   readonly id: string
   readonly ae: ApplicationEntity
-  /** The listener it came in on. */
+  /** The listener it came in on; undefined when this side requested it. */
   readonly server: AssociationServer | undefined
-  readonly role: 'acceptor' | 'requestor' = 'acceptor'
+  /** The role of this side. */
+  readonly role: 'acceptor' | 'requestor'
   readonly settings: AssociationSettings
   readonly openedAt: Date = new Date()
   /** Resolves when the connection is gone. Never rejects. */
@@ -65,10 +84,6 @@ export class Association extends DimseServiceUser implements DimseHost {
   readonly log: Logger
   /** @internal */
   readonly dul: DulServiceProvider
-  readonly remoteAddress: string
-  readonly remotePort: number
-  readonly localAddress: string
-  readonly localPort: number
   readonly #registry: AssociationRegistry
   readonly #observer: HookObserver
   #resolveClosed!: () => void
@@ -82,9 +97,13 @@ export class Association extends DimseServiceUser implements DimseHost {
   #commonExtended: readonly SopClassCommonExtended[] = []
   #window: OperationsWindow = SYNCHRONOUS
   #dimse: DimseServiceProvider | undefined
+  #remote = { address: '', port: 0 }
+  #local = { address: '', port: 0 }
+  /** Requestor: until the association is established, or is not. */
+  #opening: Opening | undefined
 
-  /** @internal Made by AssociationServer. */
-  constructor(environment: AssociationEnvironment, socket: TransportSocket) {
+  /** @internal Made by AssociationServer and ApplicationEntity. */
+  constructor(environment: AssociationEnvironment, origin: AssociationOrigin) {
     super()
     const { settings, log, hooks } = environment
     this.id = environment.id
@@ -96,29 +115,38 @@ export class Association extends DimseServiceUser implements DimseHost {
     this.log = log.child({ association: this.id })
     this.#registry = environment.registry
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
-    // A listener on every address sees IPv4 peers as IPv6 ones (RFC 4291 2.5.5.2).
-    this.remoteAddress = (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '')
-    this.remotePort = socket.remotePort ?? 0
-    this.localAddress = socket.localAddress ?? ''
-    this.localPort = socket.localPort ?? 0
-    this.#registry.add(this, settings.limits.maximumPendingAssociations)
     this.#observer = new HookObserver(hooks, this)
+    const isRequestor = 'request' in origin
+    this.role = isRequestor ? 'requestor' : 'acceptor'
     this.dul = new DulServiceProvider({
       acseTimeoutMs: settings.timeouts.acseMs,
       networkTimeoutMs: settings.timeouts.networkMs,
+      connectionTimeoutMs: settings.timeouts.connectionMs,
       maximumPduBytes: settings.limits.maximumPduBytes,
       maximumAssociatePduBytes: settings.limits.maximumAssociatePduBytes,
       user: this.#dulUser(),
       observer: this.#observer,
+      ...(isRequestor ? { connect: origin.connect } : {}),
     })
-    this.#observer.connectionOpened()
-    this.dul.accept(socket)
-    // By a handler of connectionOpened.
-    if (this.#hasEnded()) this.dul.closeTransport()
+    if (isRequestor) this.#requestAssociation(origin)
+    else this.#acceptConnection(origin.socket)
   }
 
   get state(): AssociationState {
     return this.#state
+  }
+  /** Address of the peer; before a requested connection is there, the host that was asked for. */
+  get remoteAddress(): string {
+    return this.#remote.address
+  }
+  get remotePort(): number {
+    return this.#remote.port
+  }
+  get localAddress(): string {
+    return this.#local.address
+  }
+  get localPort(): number {
+    return this.#local.port
   }
   override get isEstablished(): boolean {
     return this.#state === 'established'
@@ -149,11 +177,11 @@ export class Association extends DimseServiceUser implements DimseHost {
   get acceptor(): AssociationUser | undefined {
     return this.#acceptor
   }
-  /** The A-ASSOCIATE-RQ as received. */
+  /** The A-ASSOCIATE-RQ, as received or sent. */
   get request(): AAssociateRq | undefined {
     return this.#request
   }
-  /** The A-ASSOCIATE-AC as sent. */
+  /** The A-ASSOCIATE-AC, as sent or received. */
   get accept(): AAssociateAc | undefined {
     return this.#accept
   }
@@ -173,6 +201,10 @@ export class Association extends DimseServiceUser implements DimseHost {
   /** The negotiated asynchronous operations window, as the requestor sees it; 0 is unlimited. */
   get asynchronousOperations(): OperationsWindow {
     return this.#window
+  }
+  /** What the acceptor answered to a user identity (PS3.7 D.3.3.7.2); empty for types 1 and 2. */
+  get userIdentityResponse(): Uint8Array | undefined {
+    return userIdentityResponseOf(this.#accept?.userInformation ?? [])
   }
   /** Operations of the peer that are running or waiting for their turn. */
   get operations(): readonly Operation[] {
@@ -204,14 +236,17 @@ export class Association extends DimseServiceUser implements DimseHost {
   }
   /** @internal */
   get peerMaximumLength(): number {
-    return this.#requestor?.maximumLength ?? 0
+    return this.#peer?.maximumLength ?? 0
   }
-  /**
-   * @internal The window is the requestor's: what it may invoke is what this side performs. Unlimited
-   * is bounded by `limits.maximumPerformedOperations`.
-   */
+  /** @internal The window is the requestor's: what it may invoke is what the acceptor performs. */
   get maximumOperationsPerformed(): number {
-    return this.#window.invoked === 0 ? this.settings.limits.maximumPerformedOperations : this.#window.invoked
+    const performed = this.role === 'acceptor' ? this.#window.invoked : this.#window.performed
+    return performed === 0 ? this.settings.limits.maximumPerformedOperations : performed
+  }
+  /** @internal */
+  get maximumOperationsInvoked(): number {
+    const invoked = this.role === 'acceptor' ? this.#window.performed : this.#window.invoked
+    return invoked === 0 ? this.settings.limits.maximumInvokedOperations : invoked
   }
   /** @internal P-DATA may be sent: Sta6, and Sta8 while a release waits (PS3.8 table 9-10). */
   get isOpenForSending(): boolean {
@@ -253,6 +288,27 @@ export class Association extends DimseServiceUser implements DimseHost {
     await this.#dimse?.idle()
   }
 
+  /** @internal Resolves when a requested association is established. @throws what `associate` throws. */
+  opened(): Promise<void> {
+    return this.#opening?.done ?? Promise.resolve()
+  }
+
+  /** @internal By the observer: the connection is there. */
+  connected(): void {
+    if (this.#opening !== undefined) {
+      this.#opening.isConnected = true
+      this.#state = 'negotiating'
+    }
+    if (this.dul.transport !== undefined) this.#setAddresses(this.dul.transport)
+  }
+
+  /** Releases the association, so that `await using` does; one that is not established is aborted. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.isEstablished) await this.release()
+    else this.abort('It went out of use')
+    await this.closed
+  }
+
   /** Cuts the connection without a word. For connections that are not worth one. */
   async kill(): Promise<void> {
     await this.dul.kill()
@@ -269,8 +325,12 @@ export class Association extends DimseServiceUser implements DimseHost {
       associateIndication: (request) => {
         this.#requested(request)
       },
-      associateConfirmation: () => {},
-      associateRejection: () => {},
+      associateConfirmation: (accept) => {
+        this.#confirmed(accept)
+      },
+      associateRejection: (rejection) => {
+        this.#rejected(rejection)
+      },
       pDataIndication: (id, isCommand, isLast, fragment, first, end) => {
         this.#pData(id, isCommand, isLast, fragment, first, end)
       },
@@ -289,7 +349,7 @@ export class Association extends DimseServiceUser implements DimseHost {
       abortIndication: (abort) => {
         this.#aborted(abort)
       },
-      silenceIndication: (isMidPdu) => isMidPdu || this.#dimse === undefined || this.#dimse.isWaitingForPeer,
+      silenceIndication: (isMidPdu) => this.#isTooLongSilent(isMidPdu),
       writableIndication: () => {},
       closedIndication: () => {
         this.#connectionClosed()
@@ -297,10 +357,47 @@ export class Association extends DimseServiceUser implements DimseHost {
     }
   }
 
+  get #peer(): AssociationUser | undefined {
+    return this.role === 'acceptor' ? this.#requestor : this.#acceptor
+  }
+
+  #setAddresses(of: Pick<TransportSocket, 'remoteAddress' | 'remotePort' | 'localAddress' | 'localPort'>): void {
+    // A listener on every address sees IPv4 peers as IPv6 ones (RFC 4291 2.5.5.2).
+    this.#remote = { address: (of.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, ''), port: of.remotePort ?? 0 }
+    this.#local = { address: of.localAddress ?? '', port: of.localPort ?? 0 }
+  }
+
+  #isTooLongSilent(isMidPdu: boolean): boolean {
+    const isSilent = isMidPdu || this.#dimse === undefined || this.#dimse.isWaitingForPeer
+    if (!isSilent || isMidPdu || this.#state !== 'established' || this.settings.networkTimeoutAction === 'abort') return isSilent
+    void this.release()
+    return false
+  }
+
+  #acceptConnection(socket: TransportSocket): void {
+    this.#setAddresses(socket)
+    this.#registry.add(this, this.settings.limits.maximumPendingAssociations)
+    this.#observer.connectionOpened()
+    this.dul.accept(socket)
+    // By a handler of connectionOpened.
+    if (this.#hasEnded()) this.dul.closeTransport()
+  }
+
+  #requestAssociation({ request, host, port, handlers = {} }: Extract<AssociationOrigin, { request: unknown }>): void {
+    this.#state = 'connecting'
+    for (const [name, handler] of Object.entries(handlers)) this.bind(name as HookName, handler as HookHandler<HookName>)
+    this.#setAddresses({ remoteAddress: host, remotePort: port })
+    this.#request = request
+    this.#requestor = userOf(request.callingAeTitle, request.userInformation)
+    this.#opening = new Opening({ host, port, calledAeTitle: request.calledAeTitle })
+    this.#registry.addRequested(this)
+    this.dul.issue(request)
+  }
+
   #requested(request: AAssociateRq): void {
     this.#state = 'negotiating'
     this.#request = request
-    this.#requestor = requestorOf(request)
+    this.#requestor = userOf(request.callingAeTitle, request.userInformation)
     this.#observer.acseReceived(request)
     if (this.#hasEnded()) return
     this.#observer.happened('associationRequested')
@@ -338,13 +435,8 @@ export class Association extends DimseServiceUser implements DimseHost {
 
   #establish(decision: Acceptance): void {
     const { accept } = decision
-    this.#accept = accept
-    this.#acceptor = acceptorOf(accept, this.settings)
-    this.#contexts = new Map(decision.accepted.map((context) => [context.id, context]))
-    this.#rejectedContexts = decision.rejected
     this.#commonExtended = decision.commonExtended
-    this.#window = decision.window
-    this.#dimse = new DimseServiceProvider(this)
+    this.#agreed(accept, decision)
     this.#state = 'established'
     this.dul.issue(accept)
     // Any of the handlers that are told may end it.
@@ -356,18 +448,88 @@ export class Association extends DimseServiceUser implements DimseHost {
     this.#observer.happened('associationEstablished')
   }
 
+  #agreed(accept: AAssociateAc, { accepted, rejected, window }: Confirmation): void {
+    this.#accept = accept
+    this.#acceptor = userOf(this.calledAeTitle, accept.userInformation)
+    this.#contexts = new Map(accepted.map((context) => [context.id, context]))
+    this.#rejectedContexts = rejected
+    this.#window = window
+    this.#dimse = new DimseServiceProvider(this)
+  }
+
+  #confirmed(accept: AAssociateAc): void {
+    this.#observer.acseReceived(accept)
+    if (this.#hasEnded()) return
+    try {
+      this.#agreed(accept, confirmation(this.#request as AAssociateRq, accept))
+    } catch (error) {
+      this.#invalid(error)
+      return
+    }
+    this.#observer.happened('associationAccepted')
+    if (this.#hasEnded()) return
+    if (this.#contexts.size === 0) {
+      const why = `${this.calledAeTitle} accepted none of the proposed presentation contexts`
+      this.#opening?.failed(new DicomtapError('DICOMTAP_ERR_ACSE_CONTEXT', why))
+      this.abort(why)
+    } else if (this.hooks.associationAnswer.taps.length === 0) {
+      this.#opened()
+    } else {
+      void this.#review(accept)
+    }
+  }
+
+  /** Handlers may find the answer wanting; until they have decided nothing of the peer is performed. */
+  async #review(accept: AAssociateAc): Promise<void> {
+    const request = this.#request as AAssociateRq
+    this.#dimse?.hold()
+    let refusal: string | undefined
+    try {
+      refusal = await ask(this.hooks.associationAnswer, { association: this, request, accept })
+    } catch (error) {
+      refusal = 'a handler of associationAnswer failed'
+      this.#opening?.failed(new AssociationAbortedError({ source: 0, reason: 0, by: 'local' }, refusal, { cause: error }))
+    }
+    if (this.#hasEnded()) return
+    if (refusal === undefined) {
+      this.#opened()
+      this.#dimse?.unhold()
+    } else {
+      this.abort(refusal)
+    }
+  }
+
+  #opened(): void {
+    this.#state = 'established'
+    this.#observer.happened('associationEstablished')
+    if (!this.#hasEnded()) this.#opening?.succeeded()
+  }
+
+  #rejected(rejection: AAssociateRj): void {
+    this.#state = 'rejected'
+    this.#registry.remove(this)
+    this.#observer.acseReceived(rejection)
+    this.#opening?.rejected(rejection)
+    this.#observer.rejected(rejection as Rejection, 'the peer rejected it')
+  }
+
   #pData(id: number, isCommand: boolean, isLast: boolean, fragment: Buffer, first: boolean, end: boolean): void {
     try {
       this.#dimse?.fragment(id, isCommand, isLast, fragment, first, end)
     } catch (error) {
-      if (error instanceof PduError) {
-        this.dul.protocolError(error.abortReason, error.message)
-        return
-      }
-      // A mistake of ours ends the association that met it, and no other.
-      this.log.error('the message exchange failed', { error })
-      this.abort('The message exchange failed')
+      this.#invalid(error)
     }
+  }
+
+  /** What the peer sent cannot be: the association ends as for an invalid PDU (PS3.8 9.2.3, AA-8). */
+  #invalid(error: unknown): void {
+    if (error instanceof PduError) {
+      this.dul.protocolError(error.abortReason, error.message)
+      return
+    }
+    // A mistake of ours ends the association that met it, and no other.
+    this.log.error('the message exchange failed', { error })
+    this.abort('The message exchange failed')
   }
 
   async #releaseRequested(isCollision: boolean): Promise<void> {
@@ -398,7 +560,8 @@ export class Association extends DimseServiceUser implements DimseHost {
     const hadRequest = this.#request !== undefined
     this.#state = 'aborted'
     const text = abort.message ?? 'The peer aborted the association'
-    this.#dimse?.end(() => new DicomtapError('DICOMTAP_ERR_ACSE_ABORTED', text))
+    this.#dimse?.end(() => new AssociationAbortedError(abort, text, { cause: abort.cause }))
+    this.#opening?.aborted(abort)
     this.#registry.remove(this)
     this.log.debug('aborted', { by: abort.by, source: abort.source, reason: abort.reason, why: text, hadRequest })
     this.#observer.aborted(abort)
@@ -410,6 +573,7 @@ export class Association extends DimseServiceUser implements DimseHost {
       this.log.debug('the connection ended before an association request')
       this.#state = 'closed'
     }
+    this.#opening?.closed()
     this.#dimse?.end(() => new DicomtapError('DICOMTAP_ERR_NET_CLOSED', 'The connection was closed'))
     this.#observer.connectionClosed()
     this.#resolveClosed()

@@ -10,6 +10,7 @@ import type { Association } from './association.ts'
 export class HookObserver implements DulObserver {
   readonly #hooks: HookTable
   readonly #association: Association
+  #isConnected = false
 
   constructor(hooks: HookTable, association: Association) {
     this.#hooks = hooks
@@ -17,13 +18,15 @@ export class HookObserver implements DulObserver {
   }
 
   connectionOpened(): void {
+    this.#isConnected = true
+    this.#association.connected()
     if (this.#hooks.connectionOpened.taps.length === 0) return
     const { remoteAddress, remotePort } = this.#association
     notify(this.#hooks.connectionOpened, { association: this.#association, remoteAddress, remotePort })
   }
 
   connectionClosed(): void {
-    if (this.#hooks.connectionClosed.taps.length === 0) return
+    if (!this.#isConnected || this.#hooks.connectionClosed.taps.length === 0) return
     const { remoteAddress, remotePort } = this.#association
     notify(this.#hooks.connectionClosed, { association: this.#association, remoteAddress, remotePort })
   }
@@ -71,6 +74,10 @@ export class HookObserver implements DulObserver {
   }
 
   pduSent(pdu: Pdu | PDataSummary): void {
+    if (pdu.type === 'A-ASSOCIATE-RQ') {
+      this.acseSent(pdu)
+      this.happened('associationRequested')
+    }
     if (this.#hooks.pduSent.taps.length > 0) notify(this.#hooks.pduSent, { association: this.#association, pdu })
   }
 

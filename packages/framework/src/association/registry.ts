@@ -12,6 +12,8 @@ const PENDING_MARGIN = 1_024
 export class AssociationRegistry {
   readonly #pending = new Map<Association, number>()
   readonly #active = new Set<Association>()
+  /** Those that this side requested; the limits are for peers and do not count them. */
+  readonly #requested = new Set<Association>()
   /** Every association whose connection is not gone, ended ones in Sta13 included. */
   readonly #connections = new Set<Association>()
   /** Of these the ones that have ended and wait for the peer to close (Sta13), oldest first. */
@@ -19,11 +21,11 @@ export class AssociationRegistry {
   #isClosing = false
 
   get active(): readonly Association[] {
-    return [...this.#active]
+    return [...this.#active, ...this.#requested]
   }
 
   get all(): readonly Association[] {
-    return [...this.#pending.keys(), ...this.#active]
+    return [...this.#pending.keys(), ...this.#active, ...this.#requested]
   }
 
   get connections(): readonly Association[] {
@@ -45,7 +47,7 @@ export class AssociationRegistry {
 
   /** May another connection be heard at all? Of the ended ones the oldest makes room. */
   hasRoomFor(maximumPending: number): boolean {
-    if (this.#connections.size - this.#active.size < maximumPending + PENDING_MARGIN) return true
+    if (this.#connections.size - this.#active.size - this.#requested.size < maximumPending + PENDING_MARGIN) return true
     const [oldest] = this.#ended
     if (oldest === undefined) return false
     this.#ended.delete(oldest)
@@ -60,6 +62,12 @@ export class AssociationRegistry {
   add(association: Association, maximumPending: number): void {
     if (this.#pending.size >= maximumPending) this.#dropStale()
     this.#pending.set(association, Date.now())
+    this.#connections.add(association)
+  }
+
+  /** This side requests an association. */
+  addRequested(association: Association): void {
+    this.#requested.add(association)
     this.#connections.add(association)
   }
 
@@ -81,6 +89,7 @@ export class AssociationRegistry {
   remove(association: Association): void {
     this.#pending.delete(association)
     this.#active.delete(association)
+    this.#requested.delete(association)
     if (this.#connections.has(association)) this.#ended.add(association)
   }
 

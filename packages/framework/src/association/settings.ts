@@ -1,7 +1,10 @@
 import type { SupportedContext } from '../acse/types.ts'
-import type { Limits, NetworkTimeoutAction, Timeouts } from '../config/types.ts'
+import type { Limits, ListenerOptions, NetworkTimeoutAction, Timeouts } from '../config/types.ts'
 
-/** What an association goes by: a snapshot of listener and AE taken when the connection arrives. */
+/** Where a listener, or `associate`, may differ from its ApplicationEntity. */
+export type AssociationSettingsOptions = Omit<ListenerOptions, 'port' | 'host' | 'backlog' | 'contexts'>
+
+/** What an association goes by: a snapshot of listener and AE taken when the connection arrives or is requested. */
 export interface AssociationSettings {
   readonly aeTitle: string
   readonly implementationClassUid: string

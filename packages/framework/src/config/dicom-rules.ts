@@ -1,16 +1,7 @@
-import type { SupportedContext } from '../acse/types.ts'
+import type { RequestedContext, SupportedContext } from '../acse/types.ts'
+import { parseAeTitle } from '../dataset/ae-title.ts'
 import type { Rule, ValueRule } from './rules.ts'
 import { boolean, listOf, objectOf, text, value } from './rules.ts'
-
-/**
- * An AE title, without the spaces around it, which do not count. 1 to 16 characters of the default
- * repertoire, no backslash, no control character, not only spaces (PS3.5 6.2, VR AE).
- */
-export function parseAeTitle(candidate: unknown): string | undefined {
-  if (typeof candidate !== 'string') return undefined
-  const title = candidate.replace(/^ +| +$/g, '')
-  return /^[\x20-\x5b\x5d-\x7e]{1,16}$/.test(title) ? title : undefined
-}
 
 export function aeTitle(): ValueRule<string> {
   return value(
@@ -40,5 +31,16 @@ export function supportedContext(): Rule<SupportedContext> {
       roles: objectOf({ scu: boolean(), scp: boolean() }, ['scu', 'scp']),
     },
     ['abstractSyntax', 'transferSyntaxes'],
+  )
+}
+
+export function requestedContext(): Rule<RequestedContext> {
+  return objectOf(
+    {
+      abstractSyntax: uid(),
+      transferSyntaxes: listOf(uid(), 1),
+      roles: objectOf({ scu: boolean(), scp: boolean() }, ['scu', 'scp']),
+    },
+    ['abstractSyntax'],
   )
 }

@@ -6,7 +6,7 @@ import type { Rule } from './rules.ts'
 import { boolean, described, integer, listOf, objectOf, oneOf, orElse, orNothing, show, text } from './rules.ts'
 import type { ApplicationEntityOptions, Config, Limits, ListenerOptions, Timeouts } from './types.ts'
 
-type FieldsOf<T> = { readonly [Key in keyof Required<T>]: Rule<Required<T>[Key]> }
+export type FieldsOf<T> = { readonly [Key in keyof Required<T>]: Rule<Required<T>[Key]> }
 
 /** What a timer of Node can wait at most. */
 const LONGEST_MS = 2_147_483_647
@@ -16,7 +16,7 @@ const UNSIGNED_32 = 0xffff_ffff
 const timeout = (description: string, key: keyof Timeouts): Rule<number | null> =>
   described(orElse(integer(1, LONGEST_MS, ' milliseconds'), null, 'none'), description, DEFAULT_TIMEOUTS[key])
 
-const TIMEOUTS: FieldsOf<Timeouts> = {
+export const TIMEOUTS: FieldsOf<Timeouts> = {
   acseMs: timeout('Wait for an association PDU or answer (ARTIM), in milliseconds', 'acseMs'),
   dimseMs: timeout('Wait for the rest of a message or for a response, in milliseconds', 'dimseMs'),
   networkMs: timeout('How long an association may be idle, in milliseconds', 'networkMs'),
@@ -27,7 +27,7 @@ const TIMEOUTS: FieldsOf<Timeouts> = {
 const limit = (description: string, key: keyof Limits, minimum: number, maximum = ANY, unit = ' bytes'): Rule<number> =>
   described(integer(minimum, maximum, unit), description, DEFAULT_LIMITS[key])
 
-const LIMITS: FieldsOf<Limits> = {
+export const LIMITS: FieldsOf<Limits> = {
   maximumAssociations: limit('Associations at once', 'maximumAssociations', 1, ANY, ''),
   maximumPendingAssociations: limit('Connections at once that are not yet associations', 'maximumPendingAssociations', 1, ANY, ''),
   // The least: a P-DATA-TF with one byte of data and the 6 bytes that come before it (PS3.8 9.3.5.1).

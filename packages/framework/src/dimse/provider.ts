@@ -108,6 +108,16 @@ export class DimseServiceProvider implements AssemblerHandler {
     return this.#unanswered === 0 || this.#assembler.isMidMessage
   }
 
+  /** Requests of the peer wait until `unhold`. */
+  hold(): void {
+    this.#scheduler.pause()
+    this.#reports.pause()
+  }
+  unhold(): void {
+    this.#scheduler.resume()
+    this.#reports.resume()
+  }
+
   /** Resolves when every request has its final response. */
   idle(): Promise<void> {
     if (this.#unanswered === 0) return Promise.resolve()

@@ -11,6 +11,7 @@ export class OperationScheduler {
   readonly #queue: (() => Promise<void>)[] = []
   #running = 0
   #isHolding = false
+  #isPaused = false
 
   /** @param performed operations at once, 0 for no limit. */
   constructor(performed: number, maximumQueued: number, flow: ReceiveFlow) {
@@ -19,9 +20,24 @@ export class OperationScheduler {
     this.#flow = flow
   }
 
+  /** What is added from here on waits until `resume`. */
+  pause(): void {
+    this.#isPaused = true
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    while (this.#running < this.#performed) {
+      const next = this.#queue.shift()
+      if (next === undefined) break
+      this.#run(next)
+    }
+    this.#unhold()
+  }
+
   /** `run` must not reject. */
   add(run: () => Promise<void>): void {
-    if (this.#running < this.#performed) {
+    if (!this.#isPaused && this.#running < this.#performed) {
       this.#run(run)
       return
     }
@@ -36,12 +52,15 @@ export class OperationScheduler {
     this.#running += 1
     void run().finally(() => {
       this.#running -= 1
-      const next = this.#queue.shift()
-      if (this.#isHolding && this.#queue.length < this.#maximumQueued) {
-        this.#isHolding = false
-        this.#flow.unhold()
-      }
+      const next = this.#isPaused ? undefined : this.#queue.shift()
+      this.#unhold()
       if (next !== undefined) this.#run(next)
     })
+  }
+
+  #unhold(): void {
+    if (!this.#isHolding || this.#queue.length >= this.#maximumQueued) return
+    this.#isHolding = false
+    this.#flow.unhold()
   }
 }

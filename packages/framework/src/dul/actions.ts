@@ -28,6 +28,13 @@ function abortIndication(payload: EventPayload, by: AbortIndication['by'], sourc
   return { source, reason: payload.reason ?? AbortReason.NotSpecified, by, message: payload.message }
 }
 
+/** An AggregateError, of several addresses that were tried, has no text of its own. */
+function textOf(error: Error): string {
+  if (error.message !== '') return error.message
+  const [first] = error instanceof AggregateError ? (error.errors as unknown[]) : []
+  return first instanceof Error ? first.message : error.name
+}
+
 function received(payload: EventPayload): Pdu {
   return payload.pdu as Pdu
 }
@@ -116,8 +123,8 @@ export const ACTIONS: Readonly<Record<DulAction, (context: ActionContext, payloa
     context.closeTransport()
   },
   'AA-4': (context, payload) => {
-    const message = payload.error?.message ?? 'The connection was closed without a release'
-    context.user.abortIndication(abortIndication({ ...payload, message }, 'network', undefined))
+    const message = payload.error === undefined ? 'The connection was closed without a release' : textOf(payload.error)
+    context.user.abortIndication({ ...abortIndication({ ...payload, message }, 'network', undefined), cause: payload.error })
   },
   'AA-5': (context) => {
     context.artim.stop()

@@ -347,12 +347,12 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
 
   #deadlineExpired(message: string): void {
     if (this.#state === 'Sta4') {
-      this.user.abortIndication({ source: undefined, reason: 0, by: 'network', message })
+      this.user.abortIndication({ source: undefined, reason: 0, by: 'network', message, isTimeout: true })
       this.#dispatch('Evt15', { pdu: { type: 'A-ABORT', source: 0, reason: 0 } })
       return
     }
     this.#dispatch('Evt15', { pdu: { type: 'A-ABORT', source: 2, reason: 0 } })
-    this.user.abortIndication({ source: 2, reason: 0, by: 'local', message })
+    this.user.abortIndication({ source: 2, reason: 0, by: 'local', message, isTimeout: true })
   }
 
   #silent(): void {

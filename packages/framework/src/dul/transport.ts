@@ -7,6 +7,8 @@ export interface TransportSocket extends Duplex {
   readonly remotePort?: number | undefined
   readonly localAddress?: string | undefined
   readonly localPort?: number | undefined
+  /** Of `tls.TLSSocket`. */
+  readonly encrypted?: boolean
   setNoDelay?(noDelay?: boolean): unknown
   destroySoon?(): void
   /** Set when the socket reads into buffers that are used again; then `onChunk` gets the chunks, not `data`. */
@@ -65,7 +67,8 @@ export class Transport {
       this.#closed()
     })
     if (!isConnected) {
-      socket.once('connect', () => {
+      // A TLS connection is one when its handshake is over.
+      socket.once(socket.encrypted === true ? 'secureConnect' : 'connect', () => {
         this.#isConnected = true
         handler.transportConnected()
       })

@@ -9,6 +9,10 @@ export interface AbortIndication {
   readonly reason: number
   readonly by: 'peer' | 'local' | 'network'
   readonly message: string | undefined
+  /** A wait for the peer was over. */
+  readonly isTimeout?: true
+  /** The socket's error, when there was one. */
+  readonly cause?: Error | undefined
 }
 
 /** Service primitives the provider issues to its user (PS3.8 section 7), as calls in the order they happen. */

@@ -1,3 +1,4 @@
+export { AssociationAbortedError, AssociationRejectedError } from './association-error.ts'
 export { ERROR_CODES } from './codes.ts'
 export type { ErrorCode } from './codes.ts'
 export { DicomtapError } from './dicomtap-error.ts'

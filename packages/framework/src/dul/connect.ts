@@ -1,0 +1,33 @@
+import { connect } from 'node:net'
+import type { OnReadOpts } from 'node:net'
+import { ReadBuffers } from './read-buffers.ts'
+import type { BufferedSocket } from './take-over.ts'
+
+/** Where a connection goes, and where from. */
+export interface ConnectionTarget {
+  readonly host: string
+  readonly port: number
+  readonly localAddress?: string | undefined
+  readonly localPort?: number | undefined
+}
+
+/** Opens a TCP connection whose socket reads into its own buffers, as accepted ones do. */
+export function connectSocket({ host, port, localAddress, localPort }: ConnectionTarget): BufferedSocket {
+  const readBuffers = new ReadBuffers()
+  const onread: OnReadOpts = {
+    buffer: () => readBuffers.next(),
+    callback: (length, buffer) => {
+      socket.onChunk?.((buffer as Buffer).subarray(0, length))
+      return true
+    },
+  }
+  const local = { ...(localAddress === undefined ? {} : { localAddress }), ...(localPort === undefined ? {} : { localPort }) }
+  const socket = connect({ host, port, ...local, noDelay: true, onread }) as ReturnType<typeof connect> & {
+    -readonly [K in keyof BufferedSocket]: BufferedSocket[K]
+  }
+  socket.readBuffers = readBuffers
+  socket.on('close', () => {
+    readBuffers.close()
+  })
+  return socket
+}
