@@ -1,4 +1,5 @@
 import type { data, utilities } from 'dcmjs'
+import { nearNames } from '../near-names.ts'
 import { tagKey } from './vr.ts'
 
 /** What the dictionary of PS3.6 says of an attribute. */
@@ -22,6 +23,8 @@ export interface Dictionary {
   vrOf(tag: number): string | undefined
   /** How a data set calls the attribute: its keyword, or eight hexadecimal digits. */
   nameOf(tag: number): string
+  /** Up to three keywords that a mistyped one may have meant, nearest first. */
+  nearKeywords(name: string): string[]
   addSequenceAccessors<T extends object>(items: T[]): T[]
   addNameAccessors<T extends object>(names: T): T
 }
@@ -55,6 +58,7 @@ function makeDictionary(dictionaryData: typeof data, tools: typeof utilities): D
     byName: (name) => names.get(name),
     vrOf: (tag) => (tags.get(tag) ?? tags.get(firstOfRepeatingGroup(tag)))?.vr ?? vrOfPrivate(tag),
     nameOf: (tag) => tags.get(tag)?.name ?? tagKey(tag),
+    nearKeywords: (name) => nearNames(name, [...names.keys()].filter((one) => !one.startsWith(RETIRED))),
     addSequenceAccessors: (items) => (items.length === 1 ? tools.addAccessors(items, items[0]) : items),
     addNameAccessors: (value) => tools.dicomJson.pnAddValueAccessors(value),
   }

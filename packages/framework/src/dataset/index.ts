@@ -22,6 +22,8 @@ export {
 export type { TransferSyntaxEncoding, TransferSyntaxEntry } from './transfer-syntaxes.ts'
 export { decodeDataSet, encodeDataSet } from './codec.ts'
 export type { DecodeOptions } from './codec.ts'
+export { loadDictionary } from './dictionary.ts'
+export type { Attribute, Dictionary } from './dictionary.ts'
 export { checkDataSetStructure } from './structure.ts'
 export type { StructureLimits } from './structure.ts'
 export { DataSetHeadParser } from './head-parser.ts'
