@@ -47,13 +47,8 @@ export async function requestAssociation(
     throw error
   }
   const { host, port } = outgoing
-  const association = new Association(environment.environmentFor(settings), {
-    request,
-    connect: () => socket ?? connectSocket(outgoing),
-    host,
-    port,
-    handlers,
-  })
+  const origin = { request, connect: () => socket ?? connectSocket(outgoing), host, port }
+  const association = new Association(environment.environmentFor(settings), origin, handlers)
   const giveUp = (): void => {
     association.abort('The signal of associate() was aborted')
   }

@@ -66,7 +66,7 @@ const CLASSES_BY_DESIGN: readonly (readonly [unknown, HookName[]])[] = [
     AsyncSeriesBailHook,
     [
       'associationRequest', 'userIdentity', 'asyncOperations', 'roleSelection', 'sopClassExtended',
-      'sopClassCommonExtended', 'cEcho', 'cStore', 'cFind', 'cGet', 'cMove', 'moveDestination', 'nEventReport', 'nGet',
+      'sopClassCommonExtended', 'outgoingConnection', 'associationAnswer', 'cEcho', 'cStore', 'cFind', 'cGet', 'cMove', 'moveDestination', 'nEventReport', 'nGet',
       'nSet', 'nAction', 'nCreate', 'nDelete',
     ],
   ],

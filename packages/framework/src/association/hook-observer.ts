@@ -10,16 +10,18 @@ import type { Association } from './association.ts'
 export class HookObserver implements DulObserver {
   readonly #hooks: HookTable
   readonly #association: Association
+  readonly #connected: () => void
   #isConnected = false
 
-  constructor(hooks: HookTable, association: Association) {
+  constructor(hooks: HookTable, association: Association, connected: () => void) {
     this.#hooks = hooks
     this.#association = association
+    this.#connected = connected
   }
 
   connectionOpened(): void {
     this.#isConnected = true
-    this.#association.connected()
+    this.#connected()
     if (this.#hooks.connectionOpened.taps.length === 0) return
     const { remoteAddress, remotePort } = this.#association
     notify(this.#hooks.connectionOpened, { association: this.#association, remoteAddress, remotePort })

@@ -163,7 +163,7 @@ export class OperationPerformer implements Exchange {
   }
 
   #isAssociationGone(operation: RunningOperation): boolean {
-    return operation.dataSet?.isTruncated === true || !this.#host.association.isOpenForSending
+    return operation.dataSet?.isTruncated === true || !this.#host.isOpenForSending
   }
 
   /** Sends the final response; one that cannot be encoded becomes a failure. */
@@ -172,7 +172,7 @@ export class OperationPerformer implements Exchange {
       await this.#send(operation, outcome)
       return outcome
     } catch (error) {
-      if (!this.#host.association.isOpenForSending) return outcome
+      if (!this.#host.isOpenForSending) return outcome
       this.log.error('a response could not be encoded', { service: operation.service, messageId: operation.messageId, error })
       const failure = outcomeOfError(error, operation.service)
       await this.#send(operation, failure).catch(() => {

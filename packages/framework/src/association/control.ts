@@ -1,0 +1,409 @@
+import { describeRejection } from '../acse/rejections.ts'
+import type { AcceptedContext, OperationsWindow, RejectedContext, Rejection } from '../acse/types.ts'
+import { SYNCHRONOUS } from '../acse/window.ts'
+import { DimseServiceProvider } from '../dimse/provider.ts'
+import type { DimseHost } from '../dimse/provider.ts'
+import { DulServiceProvider } from '../dul/provider.ts'
+import type { TransportSocket } from '../dul/transport.ts'
+import type { AbortIndication, DulUser } from '../dul/user.ts'
+import { AssociationAbortedError, DicomtapError, PduError } from '../errors/index.ts'
+import { ask } from '../hooks/run.ts'
+import type { HookTable } from '../hooks/types.ts'
+import type { Logger } from '../logger.ts'
+import type { AAssociateAc, AAssociateRj, AAssociateRq } from '../pdu/types.ts'
+import type { SopClassCommonExtended } from '../pdu/user-items/types.ts'
+import { admit, decide } from './acceptor.ts'
+import type { Acceptance } from './acceptor.ts'
+import type { Association, AssociationState } from './association.ts'
+import { userOf } from './association-user.ts'
+import type { AssociationUser } from './association-user.ts'
+import { HookObserver } from './hook-observer.ts'
+import { Opening } from './opening.ts'
+import type { AssociationRegistry } from './registry.ts'
+import { confirmation } from './requestor.ts'
+import type { Confirmation } from './requestor.ts'
+import type { AssociationSettings } from './settings.ts'
+
+/** How an association comes about: a peer connected, or this side requests it. */
+export type AssociationOrigin =
+  | { readonly socket: TransportSocket }
+  | { readonly request: AAssociateRq; readonly connect: () => TransportSocket; readonly host: string; readonly port: number }
+
+/** One end of the transport connection. */
+export interface Endpoint {
+  readonly address: string
+  readonly port: number
+}
+
+const NO_CONTEXTS: ReadonlyMap<number, AcceptedContext> = new Map()
+const UNKNOWN: Endpoint = { address: '', port: 0 }
+
+/**
+ * The association control of one association (PS3.8 section 7, ACSE), in either role: the user of its upper
+ * layer provider and the host of its message exchange. {@link Association} is its public face.
+ */
+export class AssociationControl implements DulUser, DimseHost {
+  readonly association: Association
+  readonly role: 'acceptor' | 'requestor'
+  readonly hooks: HookTable
+  readonly log: Logger
+  readonly dul: DulServiceProvider
+  /** Resolves when the connection is gone. */
+  readonly closed: Promise<void>
+  remote: Endpoint = UNKNOWN
+  local: Endpoint = UNKNOWN
+  request: AAssociateRq | undefined
+  accept: AAssociateAc | undefined
+  requestor: AssociationUser | undefined
+  acceptor: AssociationUser | undefined
+  contexts: ReadonlyMap<number, AcceptedContext> = NO_CONTEXTS
+  rejectedContexts: readonly RejectedContext[] = []
+  commonExtended: readonly SopClassCommonExtended[] = []
+  window: OperationsWindow = SYNCHRONOUS
+  dimse: DimseServiceProvider | undefined
+  readonly #settings: AssociationSettings
+  readonly #registry: AssociationRegistry
+  readonly #observer: HookObserver
+  #resolveClosed!: () => void
+  #state: AssociationState
+  /** Requestor: until the association is established, or is not. */
+  #opening: Opening | undefined
+
+  constructor(association: Association, registry: AssociationRegistry, hooks: HookTable, log: Logger, origin: AssociationOrigin) {
+    const { settings } = association
+    const isRequestor = 'request' in origin
+    this.association = association
+    this.hooks = hooks
+    this.log = log
+    this.#settings = settings
+    this.#registry = registry
+    this.role = isRequestor ? 'requestor' : 'acceptor'
+    this.#state = isRequestor ? 'connecting' : 'connected'
+    this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
+    this.#observer = new HookObserver(hooks, association, () => {
+      this.#connected()
+    })
+    this.dul = new DulServiceProvider({
+      acseTimeoutMs: settings.timeouts.acseMs,
+      networkTimeoutMs: settings.timeouts.networkMs,
+      connectionTimeoutMs: settings.timeouts.connectionMs,
+      maximumPduBytes: settings.limits.maximumPduBytes,
+      maximumAssociatePduBytes: settings.limits.maximumAssociatePduBytes,
+      user: this,
+      observer: this.#observer,
+      ...(isRequestor ? { connect: origin.connect } : {}),
+    })
+  }
+
+  get state(): AssociationState {
+    return this.#state
+  }
+
+  // DimseHost
+
+  get limits(): AssociationSettings['limits'] {
+    return this.#settings.limits
+  }
+  get timeouts(): AssociationSettings['timeouts'] {
+    return this.#settings.timeouts
+  }
+  get peerMaximumLength(): number {
+    return (this.role === 'acceptor' ? this.requestor : this.acceptor)?.maximumLength ?? 0
+  }
+  /** The window is the requestor's: what it may invoke is what the acceptor performs (PS3.7 D.3.3.3). */
+  get maximumOperationsPerformed(): number {
+    const performed = this.role === 'acceptor' ? this.window.invoked : this.window.performed
+    return performed === 0 ? this.limits.maximumPerformedOperations : performed
+  }
+  get maximumOperationsInvoked(): number {
+    const invoked = this.role === 'acceptor' ? this.window.performed : this.window.invoked
+    return invoked === 0 ? this.limits.maximumInvokedOperations : invoked
+  }
+  /** P-DATA may be sent: Sta6, and Sta8 while a release waits (PS3.8 table 9-10). */
+  get isOpenForSending(): boolean {
+    return this.dul.state === 'Sta6' || this.dul.state === 'Sta8'
+  }
+
+  /** Begins: hears the connection that arrived, or opens one. */
+  start(origin: AssociationOrigin): void {
+    if ('request' in origin) this.#requestAssociation(origin)
+    else this.#acceptConnection(origin.socket)
+  }
+
+  /** Resolves when a requested association is established. @throws what `associate` throws. */
+  opened(): Promise<void> {
+    return this.#opening?.done ?? Promise.resolve()
+  }
+
+  abort(message: string): void {
+    if (this.#hasEnded()) return
+    const { state, transport } = this.dul
+    // It is over, and the call that says so is under way.
+    if (state === 'Sta13' || (state === 'Sta1' && transport !== undefined)) return
+    // Before Sta3 there is no association to abort, only a connection.
+    if (state === 'Sta1' || state === 'Sta2') this.dul.closeTransport()
+    else this.dul.issue({ type: 'A-ABORT', source: 0, reason: 0 })
+    this.abortIndication({ source: 0, reason: 0, by: 'local', message })
+  }
+
+  async release(): Promise<void> {
+    if (this.#state !== 'established') return
+    this.#state = 'releasing'
+    await Promise.race([this.dimse?.idle(), this.closed])
+    if (this.dul.state === 'Sta6') {
+      this.dul.issue({ type: 'A-RELEASE-RQ' })
+      this.#observer.acseSent({ type: 'A-RELEASE-RQ' })
+    }
+    await this.closed
+  }
+
+  // DulUser
+
+  associateIndication(request: AAssociateRq): void {
+    this.#state = 'negotiating'
+    this.#requestIs(request)
+    this.#observer.acseReceived(request)
+    if (this.#hasEnded()) return
+    this.#observer.happened('associationRequested')
+    if (this.#hasEnded()) return
+    const context = { settings: this.#settings, hooks: this.hooks, log: this.log, registry: this.#registry }
+    const refused = admit(request, context)
+    if (refused !== undefined) {
+      this.#reject(refused.rejection, refused.why)
+      return
+    }
+    this.#registry.admit(this.association)
+    void decide({ association: this.association, request }, context).then(
+      (decision) => {
+        // While handlers were asked the peer may have gone, or the time be over.
+        if (this.#state !== 'negotiating' || this.dul.state !== 'Sta3') return
+        if ('rejection' in decision) this.#reject(decision.rejection, decision.why)
+        else this.#establish(decision)
+      },
+      (error: unknown) => {
+        this.log.error('the negotiation failed', { error })
+        this.abort('The negotiation failed')
+      },
+    )
+  }
+
+  associateConfirmation(accept: AAssociateAc): void {
+    this.#observer.acseReceived(accept)
+    if (this.#hasEnded()) return
+    try {
+      this.#agree(accept, confirmation(this.request as AAssociateRq, accept))
+    } catch (error) {
+      this.#invalid(error)
+      return
+    }
+    this.#observer.happened('associationAccepted')
+    if (this.#hasEnded()) return
+    if (this.contexts.size === 0) {
+      const why = `${this.association.calledAeTitle} accepted none of the proposed presentation contexts`
+      this.#opening?.failed(new DicomtapError('DICOMTAP_ERR_ACSE_CONTEXT', why))
+      this.abort(why)
+    } else if (this.hooks.associationAnswer.taps.length === 0) {
+      this.#established()
+    } else {
+      void this.#review(accept)
+    }
+  }
+
+  associateRejection(rejection: AAssociateRj): void {
+    this.#state = 'rejected'
+    this.#registry.remove(this.association)
+    this.#observer.acseReceived(rejection)
+    this.#opening?.rejected(rejection)
+    this.#observer.rejected(rejection as Rejection, 'the peer rejected it')
+  }
+
+  pDataIndication(id: number, isCommand: boolean, isLast: boolean, fragment: Buffer, first: boolean, end: boolean): void {
+    try {
+      this.dimse?.fragment(id, isCommand, isLast, fragment, first, end)
+    } catch (error) {
+      this.#invalid(error)
+    }
+  }
+
+  releaseIndication(isCollision: boolean): void {
+    void this.#releaseRequested(isCollision)
+  }
+
+  releaseConfirmation(): void {
+    this.#observer.acseReceived({ type: 'A-RELEASE-RP' })
+    // Sta12: after a collision the acceptor still owes its answer (AR-4).
+    if (this.dul.state === 'Sta12') {
+      this.dul.issue({ type: 'A-RELEASE-RP' })
+      this.#observer.acseSent({ type: 'A-RELEASE-RP' })
+    }
+    this.#released()
+  }
+
+  abortIndication(abort: AbortIndication): void {
+    if (this.#hasEnded()) return
+    const hadRequest = this.request !== undefined
+    this.#state = 'aborted'
+    const text = abort.message ?? 'The peer aborted the association'
+    this.dimse?.end(() => new AssociationAbortedError(abort, text, { cause: abort.cause }))
+    this.#opening?.aborted(abort)
+    this.#registry.remove(this.association)
+    this.log.debug('aborted', { by: abort.by, source: abort.source, reason: abort.reason, why: text, hadRequest })
+    this.#observer.aborted(abort)
+  }
+
+  silenceIndication(isMidPdu: boolean): boolean {
+    const isSilent = isMidPdu || this.dimse === undefined || this.dimse.isWaitingForPeer
+    if (!isSilent || isMidPdu || this.#state !== 'established' || this.#settings.networkTimeoutAction === 'abort') return isSilent
+    void this.release()
+    return false
+  }
+
+  writableIndication(): void {}
+
+  closedIndication(): void {
+    this.#registry.disconnected(this.association)
+    if (!this.#hasEnded()) {
+      this.log.debug('the connection ended before an association request')
+      this.#state = 'closed'
+    }
+    this.#opening?.closed()
+    this.dimse?.end(() => new DicomtapError('DICOMTAP_ERR_NET_CLOSED', 'The connection was closed'))
+    this.#observer.connectionClosed()
+    this.#resolveClosed()
+  }
+
+  #hasEnded(): boolean {
+    const state = this.#state
+    return state === 'released' || state === 'rejected' || state === 'aborted' || state === 'closed'
+  }
+
+  #acceptConnection(socket: TransportSocket): void {
+    this.#setEndpoints(socket)
+    this.#registry.add(this.association, this.limits.maximumPendingAssociations)
+    this.#observer.connectionOpened()
+    this.dul.accept(socket)
+    // By a handler of connectionOpened.
+    if (this.#hasEnded()) this.dul.closeTransport()
+  }
+
+  #requestAssociation({ request, host, port }: Extract<AssociationOrigin, { request: unknown }>): void {
+    this.remote = { address: host, port }
+    this.#requestIs(request)
+    this.#opening = new Opening({ host, port, calledAeTitle: request.calledAeTitle })
+    this.#registry.addRequested(this.association)
+    this.dul.issue(request)
+  }
+
+  #connected(): void {
+    if (this.#opening === undefined) return
+    this.#opening.isConnected = true
+    this.#state = 'negotiating'
+    if (this.dul.transport !== undefined) this.#setEndpoints(this.dul.transport)
+  }
+
+  #setEndpoints(of: Pick<TransportSocket, 'remoteAddress' | 'remotePort' | 'localAddress' | 'localPort'>): void {
+    // A listener on every address sees IPv4 peers as IPv6 ones (RFC 4291 2.5.5.2).
+    this.remote = { address: (of.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, ''), port: of.remotePort ?? 0 }
+    this.local = { address: of.localAddress ?? '', port: of.localPort ?? 0 }
+  }
+
+  #requestIs(request: AAssociateRq): void {
+    this.request = request
+    this.requestor = userOf(request.callingAeTitle, request.userInformation)
+  }
+
+  #reject(rejection: Rejection, why: string): void {
+    this.#state = 'rejected'
+    this.#registry.remove(this.association)
+    const primitive = { type: 'A-ASSOCIATE-RJ', ...rejection } as const
+    this.dul.issue(primitive)
+    this.#observer.acseSent(primitive)
+    this.log.debug('rejected', { why, rejection: describeRejection(rejection) })
+    this.#observer.rejected(rejection, why)
+  }
+
+  #establish(decision: Acceptance): void {
+    const { accept } = decision
+    this.commonExtended = decision.commonExtended
+    this.#agree(accept, decision)
+    this.#state = 'established'
+    this.dul.issue(accept)
+    // Any of the handlers that are told may end it.
+    if (this.#hasEnded()) return
+    this.#observer.acseSent(accept)
+    if (this.#hasEnded()) return
+    this.#observer.happened('associationAccepted')
+    if (this.#hasEnded()) return
+    this.#observer.happened('associationEstablished')
+  }
+
+  #agree(accept: AAssociateAc, { accepted, rejected, window }: Confirmation): void {
+    this.accept = accept
+    // The titles of an A-ASSOCIATE-AC are not tested (PS3.8 9.3.3).
+    this.acceptor = userOf(this.association.calledAeTitle, accept.userInformation)
+    this.contexts = new Map(accepted.map((context) => [context.id, context]))
+    this.rejectedContexts = rejected
+    this.window = window
+    this.dimse = new DimseServiceProvider(this)
+  }
+
+  /** Handlers may find the answer wanting; until they have decided nothing of the peer is performed. */
+  async #review(accept: AAssociateAc): Promise<void> {
+    const { association, dimse } = this
+    dimse?.hold()
+    let refusal: string | undefined
+    try {
+      refusal = await ask(this.hooks.associationAnswer, { association, request: this.request as AAssociateRq, accept })
+    } catch (error) {
+      refusal = 'a handler of associationAnswer failed'
+      this.#opening?.failed(new AssociationAbortedError({ source: 0, reason: 0, by: 'local' }, refusal, { cause: error }))
+    }
+    if (this.#hasEnded()) return
+    if (refusal === undefined) {
+      this.#established()
+      dimse?.unhold()
+    } else {
+      this.abort(refusal)
+    }
+  }
+
+  #established(): void {
+    this.#state = 'established'
+    this.#observer.happened('associationEstablished')
+    if (!this.#hasEnded()) this.#opening?.succeeded()
+  }
+
+  /** What the peer sent cannot be: the association ends as for an invalid PDU (PS3.8 9.2.3, AA-8). */
+  #invalid(error: unknown): void {
+    if (error instanceof PduError) {
+      this.dul.protocolError(error.abortReason, error.message)
+      return
+    }
+    // A mistake of ours ends the association that met it, and no other.
+    this.log.error('the message exchange failed', { error })
+    this.abort('The message exchange failed')
+  }
+
+  async #releaseRequested(isCollision: boolean): Promise<void> {
+    this.#observer.acseReceived({ type: 'A-RELEASE-RQ' })
+    if (this.#hasEnded()) return
+    // Sta10: we asked first and the peer answers first (PS3.8 9.2.3, AR-8, AR-10).
+    if (isCollision && this.dul.state === 'Sta10') return
+    this.#state = 'releasing'
+    this.dimse?.releaseRequested()
+    await this.dimse?.idle()
+    if (this.dul.state !== 'Sta8' && this.dul.state !== 'Sta9') return
+    const isDone = this.dul.state === 'Sta8'
+    this.dul.issue({ type: 'A-RELEASE-RP' })
+    this.#observer.acseSent({ type: 'A-RELEASE-RP' })
+    if (isDone) this.#released()
+  }
+
+  #released(): void {
+    if (this.#hasEnded()) return
+    this.#state = 'released'
+    this.dimse?.end(() => new DicomtapError('DICOMTAP_ERR_ACSE_RELEASED', 'The association was released'))
+    this.#registry.remove(this.association)
+    this.#observer.happened('associationReleased')
+  }
+}
