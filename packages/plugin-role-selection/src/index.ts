@@ -1,0 +1,3 @@
+export { roleSelectionOptions } from './options.ts'
+export type { ProposalRule, ResolvedRoleSelectionOptions, RoleRule, RoleSelectionOptions } from './options.ts'
+export { roleSelection } from './role-selection.ts'
