@@ -1,0 +1,185 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { InstanceContext, ResolvedDestination, SubAssociation, SubAssociations } from '../dimse/retrieve/sub-association.ts'
+import type { Operation } from '../dimse/types.ts'
+import type { UserItem } from '../pdu/user-items/types.ts'
+import type { AssociateOptions } from './associate-options.ts'
+import type { Association } from './association.ts'
+import { contextsOf, keyOf, PooledAssociation } from './pooled-association.ts'
+
+const DEFAULT_IDLE_MS = 2_000
+/** Idle associations beyond this number are released, the oldest first. */
+const MAXIMUM_IDLE = 32
+
+export interface AssociationPoolOptions {
+  /** `ApplicationEntity.associate`. */
+  readonly associate: (options: AssociateOptions, operation: Operation) => Promise<Association>
+  /** How long an association that no operation uses is kept. Default 2 000. */
+  readonly idleMs?: number
+}
+
+/** On whose behalf an association was requested: what handlers of the outgoing hooks may go by. */
+interface Originator {
+  readonly aeTitle: string
+  readonly address: string
+  readonly userIdentity: UserItem | undefined
+}
+
+interface Idle {
+  readonly association: Association
+  readonly destination: ResolvedDestination
+  readonly originator: Originator
+  readonly timer: NodeJS.Timeout
+}
+
+/**
+ * The associations that C-MOVE sub-operations go out on. One that is not needed any more is kept for a
+ * short time, because a peer that retrieves series by series moves to the same destination again. It is lent
+ * to one operation at a time, and only for the same destination and originator: what was negotiated on
+ * behalf of one user is of no other's use.
+ */
+export class AssociationPool implements SubAssociations {
+  readonly #associate: AssociationPoolOptions['associate']
+  readonly #idleMs: number
+  #idle: readonly Idle[] = []
+  /** Idle and lent ones whose connection is not gone. */
+  readonly #all = new Set<Association>()
+  #isClosed = false
+
+  constructor({ associate, idleMs = DEFAULT_IDLE_MS }: AssociationPoolOptions) {
+    this.#associate = associate
+    this.#idleMs = idleMs
+  }
+
+  /** How many associations wait for another operation. */
+  get idleCount(): number {
+    return this.#idle.length
+  }
+
+  /** Is this one of the pool's, idle or lent? */
+  has(association: Association): boolean {
+    return this.#all.has(association)
+  }
+
+  async open(destination: ResolvedDestination, contexts: readonly InstanceContext[], operation: Operation): Promise<SubAssociation> {
+    const originator = originatorOf(operation)
+    const kept = this.#take(destination, contexts, originator)
+    if (kept !== undefined) return this.#lend(kept, destination, originator)
+    const request = (): Promise<Association> => this.#request(destination, contexts, operation)
+    let association: Association
+    try {
+      association = await request()
+    } catch (error) {
+      const others = this.#idle.filter(({ destination: { host, port } }) => host === destination.host && port === destination.port)
+      if (others.length === 0 || operation.signal.aborted) throw error
+      // It may have no room for another one.
+      await Promise.all(others.map((idle) => this.#release(idle)))
+      association = await request()
+    }
+    return this.#lend(association, destination, originator)
+  }
+
+  /**
+   * Keeps nothing any more: idle associations are released now, lent ones when they are given back.
+   * Resolves when all are gone; more may be lent meanwhile.
+   */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    for (const idle of this.#idle) void this.#release(idle)
+    await Promise.all([...this.#all].map(({ closed }) => closed))
+  }
+
+  #lend(association: Association, destination: ResolvedDestination, originator: Originator): SubAssociation {
+    return new PooledAssociation(association, (returned) => {
+      this.#keep(returned, destination, originator)
+    })
+  }
+
+  #keep(association: Association, destination: ResolvedDestination, originator: Originator): void {
+    if (!association.isEstablished) return
+    if (this.#isClosed || this.#idleMs === 0) {
+      void association.release()
+      return
+    }
+    const timer = setTimeout(() => {
+      void this.#release(idle)
+    }, this.#idleMs)
+    const idle: Idle = { association, destination, originator, timer }
+    this.#idle = [...this.#idle, idle]
+    // Ended by the peer, or lent again.
+    void association.closed.then(() => {
+      this.#forget(idle)
+    })
+    const [oldest] = this.#idle
+    if (this.#idle.length > MAXIMUM_IDLE && oldest !== undefined) void this.#release(oldest)
+  }
+
+  /** One that accepts the first context, and of these the one that accepts most of the others. */
+  #take(destination: ResolvedDestination, contexts: readonly InstanceContext[], originator: Originator): Association | undefined {
+    let best: { readonly idle: Idle; readonly accepted: number } | undefined
+    const [first, ...others] = contexts.map(keyOf)
+    for (const idle of this.#idle) {
+      const { association } = idle
+      if (!association.isEstablished || !isSameDestination(idle.destination, destination)) continue
+      if (!isDeepStrictEqual(idle.originator, originator)) continue
+      const has = contextsOf(association)
+      if (first === undefined || !has.has(first)) continue
+      const accepted = others.filter((key) => has.has(key)).length
+      if (best === undefined || accepted > best.accepted) best = { idle, accepted }
+    }
+    if (best === undefined) return undefined
+    this.#forget(best.idle)
+    return best.idle.association
+  }
+
+  #forget(idle: Idle): void {
+    clearTimeout(idle.timer)
+    this.#idle = this.#idle.filter((other) => other !== idle)
+  }
+
+  async #release(idle: Idle): Promise<void> {
+    this.#forget(idle)
+    await idle.association.release()
+  }
+
+  /** The signal of the operation ends the attempt, and nothing more: what is under way later may end in order. */
+  async #request(destination: ResolvedDestination, contexts: readonly InstanceContext[], operation: Operation): Promise<Association> {
+    const attempt = new AbortController()
+    const giveUp = (): void => {
+      attempt.abort(operation.signal.reason)
+    }
+    if (operation.signal.aborted) giveUp()
+    else operation.signal.addEventListener('abort', giveUp, { once: true })
+    try {
+      const association = await this.#associate({ ...optionsFor(destination, contexts), signal: attempt.signal }, operation)
+      this.#all.add(association)
+      void association.closed.then(() => this.#all.delete(association))
+      return association
+    } finally {
+      operation.signal.removeEventListener('abort', giveUp)
+    }
+  }
+}
+
+/** One context for each pair, so that the destination can accept each transfer syntax. */
+function optionsFor(destination: ResolvedDestination, contexts: readonly InstanceContext[]): AssociateOptions {
+  const { host, port, calledAeTitle, callingAeTitle, tls } = destination
+  return {
+    host,
+    port,
+    calledAeTitle,
+    callingAeTitle,
+    contexts: contexts.map(({ sopClassUid, transferSyntaxUid }) => ({ abstractSyntax: sopClassUid, transferSyntaxes: [transferSyntaxUid] })),
+    ...(tls === undefined ? {} : { tls }),
+  }
+}
+
+function isSameDestination(a: ResolvedDestination, b: ResolvedDestination): boolean {
+  const isSameAddress = a.host === b.host && a.port === b.port
+  return isSameAddress && a.calledAeTitle === b.calledAeTitle && a.callingAeTitle === b.callingAeTitle && isDeepStrictEqual(a.tls, b.tls)
+}
+
+function originatorOf({ association }: Operation): Originator {
+  const { role, callingAeTitle, calledAeTitle, remoteAddress, request } = association
+  const userIdentity = request?.userInformation.find(({ type }) => type === 0x58)
+  return { aeTitle: role === 'acceptor' ? callingAeTitle : calledAeTitle, address: remoteAddress, userIdentity }
+}

@@ -1,0 +1,46 @@
+import type { Exchange } from '../exchange.ts'
+import type { CGetRequest, InstanceToSend } from '../types.ts'
+import { Status } from '../well-known-status.ts'
+import type { InstanceSender } from './instance-sender.ts'
+
+/** Sub-operations of a C-GET: on the association it came on, as many at once as its window allows. */
+export class GetSender implements InstanceSender {
+  /** The contexts are negotiated: there is nothing to know in advance. */
+  readonly lookAhead = 0
+  /** A Pending response cannot overtake an instance on the same association. */
+  readonly keepAliveMs: undefined
+  readonly #exchange: Exchange
+  readonly #request: CGetRequest
+  #running = 0
+
+  constructor(exchange: Exchange, request: CGetRequest) {
+    this.#exchange = exchange
+    this.#request = request
+  }
+
+  hasRoom(): boolean {
+    return this.#running < this.#exchange.maximumSubOperations
+  }
+
+  isReadyFor(): boolean {
+    return true
+  }
+
+  async prepare(): Promise<undefined> {
+    return undefined
+  }
+
+  async send(instance: InstanceToSend): Promise<number> {
+    const context = this.#exchange.contextFor(instance.sopClassUid, instance.transferSyntaxUid)
+    // PS3.4 C.4.3.2: without a context that the requestor serves as SCP the sub-operation fails.
+    if (context === undefined) return Status.SopClassNotSupported
+    this.#running += 1
+    try {
+      return await this.#exchange.storeOnAssociation(context, instance, this.#request.priority)
+    } finally {
+      this.#running -= 1
+    }
+  }
+
+  end(): void {}
+}

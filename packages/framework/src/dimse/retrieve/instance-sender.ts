@@ -1,0 +1,30 @@
+import type { InstanceToSend } from '../types.ts'
+
+/** Why nothing more can be sent. */
+export interface Unsendable {
+  readonly errorComment: string
+}
+
+/**
+ * How sub-operations leave: on the association of a C-GET, or on associations with the destination of a
+ * C-MOVE.
+ */
+export interface InstanceSender {
+  /** How many instances may be pulled before their turn. */
+  readonly lookAhead: number
+  /** While nothing else is sent, a Pending response says this often that the operation lives; undefined: never. */
+  readonly keepAliveMs: number | undefined
+  /** May another sub-operation begin, as far as the window goes? */
+  hasRoom(instance?: InstanceToSend): boolean
+  /** False: `prepare` must come before `send`. */
+  isReadyFor(instance: InstanceToSend): boolean
+  /** Makes ready for the first one that waits, and others with it. Only while no sub-operation runs. */
+  prepare(waiting: readonly InstanceToSend[]): Promise<Unsendable | undefined>
+  /**
+   * One C-STORE sub-operation; resolves with its status, undefined when the instance must be sent again.
+   * What it throws counts as failed.
+   */
+  send(instance: InstanceToSend): Promise<number | undefined>
+  /** Over. What runs may go on until `settled`; nothing is begun any more. */
+  end(settled: Promise<unknown>): void
+}

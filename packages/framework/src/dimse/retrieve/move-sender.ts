@@ -1,0 +1,206 @@
+import type { Exchange } from '../exchange.ts'
+import type { RunningOperation } from '../operation.ts'
+import { DicomtapError } from '../../errors/index.ts'
+import type { CMoveRequest, InstanceToSend } from '../types.ts'
+import type { CStoreOptions } from '../user-types.ts'
+import { Status } from '../well-known-status.ts'
+import type { InstanceSender, Unsendable } from './instance-sender.ts'
+import type { InstanceContext, ResolvedDestination, SubAssociation } from './sub-association.ts'
+import { WatchedSource } from './watched-source.ts'
+
+/** Presentation contexts of one association: odd numbers of a byte (PS3.8 9.3.2.2). */
+const MAXIMUM_CONTEXTS = 128
+/** Associations that one C-MOVE has open at once; more are opened when the oldest is released. */
+const MAXIMUM_ASSOCIATIONS = 4
+/** After as many associations lost without a response in between the destination counts as gone. */
+const MAXIMUM_LOSSES = 3
+
+const CANNOT_ASSOCIATE: Unsendable = { errorComment: 'Cannot associate with the move destination' }
+const DESTINATION_LOST: Unsendable = { errorComment: 'The move destination ends the associations' }
+
+interface Lane {
+  readonly association: SubAssociation
+  running: number
+}
+
+/**
+ * Sub-operations of a C-MOVE: on associations with the Move Destination, opened as the instances need
+ * them. A pair of SOP class and transfer syntax that the destination refuses fails its instances, and no
+ * others; an instance whose association is lost is sent once more on another.
+ */
+export class MoveSender implements InstanceSender {
+  /** An association's worth of contexts. */
+  readonly lookAhead: number = MAXIMUM_CONTEXTS
+  readonly keepAliveMs: number
+  readonly #operation: RunningOperation
+  readonly #exchange: Exchange
+  readonly #destination: ResolvedDestination
+  readonly #storeOptions: CStoreOptions
+  readonly #lanes = new Set<Lane>()
+  readonly #refused = new Set<string>()
+  readonly #sentTwice = new WeakSet<InstanceToSend>()
+  #losses = 0
+  #running = 0
+  #hasEnded = false
+
+  constructor(operation: RunningOperation, exchange: Exchange, destination: ResolvedDestination, originatorAeTitle: string) {
+    this.#operation = operation
+    this.#exchange = exchange
+    this.#destination = destination
+    this.keepAliveMs = exchange.keepAliveMs
+    const { priority } = operation.request as CMoveRequest
+    this.#storeOptions = {
+      // PS3.4 C.4.2.1.3: the priority of the C-MOVE is that of its sub-operations.
+      priority,
+      moveOriginatorApplicationEntityTitle: originatorAeTitle,
+      moveOriginatorMessageId: operation.messageId,
+    }
+  }
+
+  hasRoom(instance?: InstanceToSend): boolean {
+    const lane = instance === undefined ? undefined : this.#laneFor(instance)
+    if (lane !== undefined) return lane.running < lane.association.window && this.#running < this.#window
+    return this.#running < this.#window
+  }
+
+  isReadyFor(instance: InstanceToSend): boolean {
+    return this.#refused.has(keyOf(instance)) || this.#laneFor(instance) !== undefined
+  }
+
+  async prepare(waiting: readonly InstanceToSend[]): Promise<Unsendable | undefined> {
+    this.#dropEnded()
+    if (this.#losses >= MAXIMUM_LOSSES) return DESTINATION_LOST
+    if (this.#lanes.size >= MAXIMUM_ASSOCIATIONS) {
+      const [oldest] = this.#lanes
+      await this.#release(oldest as Lane)
+    }
+    try {
+      return await this.#open(this.#missing(waiting))
+    } catch (error) {
+      if (this.#lanes.size === 0 || this.#hasEnded) return this.#unreachable(error)
+    }
+    // It may take no more than one association at once.
+    await Promise.all([...this.#lanes].map((lane) => this.#release(lane)))
+    try {
+      return await this.#open(this.#missing(waiting))
+    } catch (error) {
+      return this.#unreachable(error)
+    }
+  }
+
+  async send(instance: InstanceToSend): Promise<number | undefined> {
+    const lane = this.#laneFor(instance)
+    // PS3.4 C.4.2.2.1: what the destination does not take fails, and the others go on.
+    if (lane === undefined) return this.#refused.has(keyOf(instance)) ? Status.SopClassNotSupported : undefined
+    const { association } = lane
+    const presentationContextId = association.contextFor(instance)?.id as number
+    const source = new WatchedSource(instance)
+    lane.running += 1
+    this.#running += 1
+    try {
+      const { status } = await association.cStore(source, { ...this.#storeOptions, presentationContextId })
+      this.#losses = 0
+      return status
+    } catch (error) {
+      if (association.isUsable || source.hasFailed || this.#sentTwice.has(instance)) throw error
+      this.#sentTwice.add(instance)
+      this.#exchange.log.warn('an association with the move destination was lost; its instance is sent again', {
+        messageId: this.#operation.messageId,
+        error,
+      })
+      return undefined
+    } finally {
+      lane.running -= 1
+      this.#running -= 1
+      if (!association.isUsable && this.#lanes.delete(lane) && !source.hasFailed) this.#losses += 1
+    }
+  }
+
+  end(settled: Promise<unknown>): void {
+    this.#hasEnded = true
+    void settled.then(() => {
+      for (const { association } of this.#lanes) association.giveBack()
+      this.#lanes.clear()
+    })
+  }
+
+  get #window(): number {
+    let window = 1
+    for (const { association } of this.#lanes) window = Math.max(window, association.window)
+    return window
+  }
+
+  #laneFor(instance: InstanceContext): Lane | undefined {
+    for (const lane of this.#lanes) {
+      if (lane.association.isUsable && lane.association.contextFor(instance) !== undefined) return lane
+    }
+    return undefined
+  }
+
+  /** What those that wait need and have not, the first one's first. */
+  #missing(waiting: readonly InstanceToSend[]): InstanceContext[] {
+    const missing = new Map<string, InstanceContext>()
+    for (const { sopClassUid, transferSyntaxUid } of waiting) {
+      const context = { sopClassUid, transferSyntaxUid }
+      const key = keyOf(context)
+      if (missing.has(key) || this.#refused.has(key) || this.#laneFor(context) !== undefined) continue
+      missing.set(key, context)
+      if (missing.size === MAXIMUM_CONTEXTS) break
+    }
+    return [...missing.values()]
+  }
+
+  /** @throws when there is no association. That none of the contexts was accepted is no failure of the destination. */
+  async #open(contexts: readonly InstanceContext[]): Promise<undefined> {
+    const { subAssociations } = this.#exchange
+    let association: SubAssociation
+    try {
+      association = await subAssociations.open(this.#destination, contexts, this.#operation)
+    } catch (error) {
+      if (!(error instanceof DicomtapError) || error.code !== 'DICOMTAP_ERR_ACSE_CONTEXT') throw error
+      this.#refuse(contexts)
+      return
+    }
+    if (this.#hasEnded) {
+      association.giveBack()
+      return
+    }
+    this.#lanes.add({ association, running: 0 })
+    // The first one is what it was opened for, whatever a handler made of the proposal.
+    this.#refuse(contexts.filter((context, index) => association.contextFor(context) === undefined && (index === 0 || association.refuses(context))))
+  }
+
+  #refuse(contexts: readonly InstanceContext[]): void {
+    for (const context of contexts) {
+      this.#refused.add(keyOf(context))
+      this.#exchange.log.warn('the move destination does not accept a presentation context', {
+        messageId: this.#operation.messageId,
+        ...context,
+      })
+    }
+  }
+
+  async #release(lane: Lane): Promise<void> {
+    this.#lanes.delete(lane)
+    await lane.association.release()
+  }
+
+  #dropEnded(): void {
+    for (const lane of this.#lanes) {
+      if (!lane.association.isUsable) this.#lanes.delete(lane)
+    }
+  }
+
+  #unreachable(error: unknown): Unsendable {
+    const { calledAeTitle, host, port } = this.#destination
+    if (this.#operation.endReason === undefined) {
+      const { messageId } = this.#operation
+      this.#exchange.log.warn('cannot associate with the move destination', { messageId, calledAeTitle, host, port, error })
+    }
+    return CANNOT_ASSOCIATE
+  }
+}
+
+function keyOf({ sopClassUid, transferSyntaxUid }: InstanceContext): string {
+  return `${sopClassUid} ${transferSyntaxUid}`
+}

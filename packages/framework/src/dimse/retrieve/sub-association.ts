@@ -1,0 +1,36 @@
+import type { AcceptedContext } from '../../acse/types.ts'
+import type { CStoreOptions, CStoreResponse, StoreBytes } from '../user-types.ts'
+import type { InstanceToSend, MoveDestination, Operation } from '../types.ts'
+
+/** What an instance needs a presentation context for: it is sent as it is, or not at all. */
+export type InstanceContext = Pick<InstanceToSend, 'sopClassUid' | 'transferSyntaxUid'>
+
+/** A destination with its titles. */
+export type ResolvedDestination = MoveDestination & Required<Pick<MoveDestination, 'calledAeTitle' | 'callingAeTitle'>>
+
+/** An association with a Move Destination, lent to one operation. */
+export interface SubAssociation {
+  /** False once it has ended. */
+  readonly isUsable: boolean
+  /** Operations that may be outstanding at once. */
+  readonly window: number
+  /** The accepted context for exactly this class and transfer syntax. */
+  contextFor(context: InstanceContext): AcceptedContext | undefined
+  /** Was it proposed, and not accepted? */
+  refuses(context: InstanceContext): boolean
+  cStore(source: StoreBytes, options: CStoreOptions): Promise<CStoreResponse>
+  /** Not needed any more: another operation may get it, or it is released. */
+  giveBack(): void
+  /** Not needed any more by anybody; resolves when it is over. */
+  release(): Promise<void>
+}
+
+/** Where the associations of a C-MOVE come from. */
+export interface SubAssociations {
+  /**
+   * An association with the destination that accepts the first of these contexts, or a new one, to which
+   * all of them are proposed, 128 at most.
+   * @throws what `ApplicationEntity.associate` throws.
+   */
+  open(destination: ResolvedDestination, contexts: readonly InstanceContext[], operation: Operation): Promise<SubAssociation>
+}

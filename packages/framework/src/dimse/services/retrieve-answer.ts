@@ -1,0 +1,17 @@
+import type { DimseService, RetrieveAnswer, RetrieveAnswerInstances } from '../types.ts'
+import { outcomeOfStatus } from '../outcome.ts'
+import type { Outcome } from '../outcome.ts'
+import { Status } from '../well-known-status.ts'
+
+/** Instances to send, with a number of them that can be one. */
+export function isRetrieve(answer: RetrieveAnswer | undefined): answer is RetrieveAnswerInstances {
+  if (typeof answer !== 'object' || !('instances' in answer)) return false
+  const { total } = answer
+  return total === undefined || (Number.isInteger(total) && total >= 0)
+}
+
+/** The outcome of a handler that gave no instances. */
+export function outcomeOfRetrieve(answer: RetrieveAnswer | undefined, service: DimseService): Outcome {
+  if (typeof answer === 'object' && 'instances' in answer) return { status: Status.InvalidHandlerAnswer }
+  return outcomeOfStatus(answer, service, Status.SopClassNotSupported)
+}
