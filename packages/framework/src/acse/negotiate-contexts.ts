@@ -1,5 +1,5 @@
 import type { PresentationContextAc, PresentationContextRq } from '../pdu/types.ts'
-import { isPrivateUid, isStorageSopClass, sopClassByUid } from '../dataset/index.ts'
+import { sopClassByUid } from '../dataset/index.ts'
 import { ContextResult } from './types.ts'
 import type { AcceptedContext, RejectedContext, RoleSelection, SupportedContext } from './types.ts'
 import { negotiateRoles } from './roles.ts'
@@ -23,7 +23,8 @@ export interface ContextNegotiation {
 const ANY_ROLE = { scu: true, scp: true } as const
 
 function isUnrestrictedStorage(abstractSyntax: string): boolean {
-  return isPrivateUid(abstractSyntax) || isStorageSopClass(abstractSyntax) || sopClassByUid(abstractSyntax) === undefined
+  const sopClass = sopClassByUid(abstractSyntax)
+  return sopClass === undefined || sopClass.service === 'storage'
 }
 
 /**

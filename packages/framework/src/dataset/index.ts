@@ -3,14 +3,16 @@ export {
   isPrivateUid,
   isStorageSopClass,
   isValidUid,
+  registerSopClass,
   sopClassByKeyword,
   sopClassByUid,
+  sopClassKeywords,
   sopClassesOf,
   storageSopClasses,
   transferSyntaxByKeyword,
   transferSyntaxByUid,
 } from './registry.ts'
-export type { SopClassSelection } from './registry.ts'
+export type { SopClassRegistration, SopClassSelection } from './registry.ts'
 export { SOP_CLASSES, SopClass, WellKnownInstance } from './sop-classes.ts'
 export type { ServiceClass, SopClassEntry } from './sop-classes.ts'
 export {
@@ -20,6 +22,11 @@ export {
   TransferSyntax,
 } from './transfer-syntaxes.ts'
 export type { TransferSyntaxEncoding, TransferSyntaxEntry } from './transfer-syntaxes.ts'
+export { defaultTransferSyntaxListsOf, presentationContextsFor, VIDEO_TRANSFER_SYNTAXES } from './presentation-contexts.ts'
+export type { PresentationContextsOptions, SopClassToPropose } from './presentation-contexts.ts'
+export { presentationContexts } from './presentation-context-lists.ts'
+export type { PresentationContexts } from './presentation-context-lists.ts'
+export * from './query-models.ts'
 export { decodeDataSet, encodeDataSet } from './codec.ts'
 export type { DecodeOptions } from './codec.ts'
 export { loadDictionary } from './dictionary.ts'

@@ -27,6 +27,7 @@ export type StatusRange = readonly [from: number, to: number, category: StatusCa
 export const STATUS_CODES: Readonly<Record<StatusService, readonly StatusRange[]>> = {
   general: [
     [0x0000, 0x0000, 'success', 'Success'],
+    [0x0001, 0x0001, 'warning', 'Optional attributes not supported'],
     [0x0105, 0x0105, 'failure', 'No such attribute'],
     [0x0106, 0x0106, 'failure', 'Invalid attribute value'],
     [0x0107, 0x0107, 'warning', 'Attribute list error'],
@@ -157,6 +158,7 @@ export const STATUS_CODES: Readonly<Record<StatusService, readonly StatusRange[]
     [0xc601, 0xc601, 'failure', 'Print queue full, no print job created'],
     [0xc602, 0xc602, 'failure', 'Print queue full, no print job created'],
     [0xc603, 0xc603, 'failure', 'Image larger than the image box'],
+    [0xc604, 0xc604, 'failure', 'Image position collision (retired)'],
     [0xc605, 0xc605, 'failure', 'Not enough printer memory for the image'],
     [0xc613, 0xc613, 'failure', 'Combined print image larger than the image box'],
     [0xc616, 0xc616, 'failure', 'A film box is not printed yet'],

@@ -1,4 +1,5 @@
 import { sopClassByUid } from '../dataset/registry.ts'
+import type { ServiceClass } from '../dataset/sop-classes.ts'
 import { STATUS_CODES } from './status-codes.ts'
 import type { StatusService } from './status-codes.ts'
 import type { DimseService } from './types.ts'
@@ -8,31 +9,6 @@ export type { StatusRange, StatusService } from './status-codes.ts'
 
 /** Status classes of PS3.7 annex C; `unknown` for codes outside all of them. */
 export type StatusCategory = 'success' | 'pending' | 'cancel' | 'warning' | 'failure' | 'unknown'
-
-/** Status codes that the message exchange itself uses (PS3.7 annex C). */
-export const Status = {
-  Success: 0x0000,
-  ProcessingFailure: 0x0110,
-  DuplicateSopInstance: 0x0111,
-  NoSuchSopInstance: 0x0112,
-  InvalidArgumentValue: 0x0115,
-  NoSuchSopClass: 0x0118,
-  SopClassNotSupported: 0x0122,
-  NoSuchAction: 0x0123,
-  NotAuthorized: 0x0124,
-  DuplicateInvocation: 0x0210,
-  UnrecognizedOperation: 0x0211,
-  MistypedArgument: 0x0212,
-  ResourceLimitation: 0x0213,
-  OutOfResources: 0xa700,
-  MoveDestinationUnknown: 0xa801,
-  DataSetMismatch: 0xa900,
-  SubOperationsWithFailures: 0xb000,
-  UnableToProcess: 0xc000,
-  Cancel: 0xfe00,
-  Pending: 0xff00,
-  PendingWithWarning: 0xff01,
-} as const
 
 /** The status class of a code, by the convention of PS3.7 annex C. */
 export function statusCategory(status: number): StatusCategory {
@@ -60,14 +36,66 @@ const OF_OPERATIONS: Readonly<Partial<Record<DimseService, StatusService>>> = {
   'C-MOVE': 'query-retrieve-move',
 }
 
+/** Service classes that query and retrieve, and have the codes of Query/Retrieve for it. */
+const QUERY_RETRIEVE_CLASSES: ReadonlySet<ServiceClass> = new Set<ServiceClass>([
+  'query-retrieve',
+  'hanging-protocol',
+  'color-palette',
+  'implant-template',
+  'defined-procedure',
+  'protocol-approval',
+  'inventory',
+])
+
 /**
  * The list of status codes that an operation on a SOP class draws from. Retrieval and query of hanging
  * protocols, colour palettes and the like use the codes of Query/Retrieve.
+ *
+ * @param serviceClass for a SOP class that the registry does not know, the one that SOP Class Common Extended
+ *   Negotiation gave it (PS3.7 D.3.3.6)
  */
-export function statusServiceOf(service: DimseService, sopClassUid?: string): StatusService {
-  const serviceClass = sopClassUid === undefined ? undefined : sopClassByUid(sopClassUid)?.service
-  if (serviceClass !== undefined && Object.hasOwn(STATUS_CODES, serviceClass)) return serviceClass as StatusService
+export function statusServiceOf(service: DimseService, sopClassUid?: string, serviceClass?: ServiceClass): StatusService {
+  const known = (sopClassUid === undefined ? undefined : sopClassByUid(sopClassUid)?.service) ?? serviceClass
+  if (known !== undefined && isStatusService(known)) return known
   return OF_OPERATIONS[service] ?? 'general'
+}
+
+/** A status, or a range of them, of a service. */
+export interface StatusCode {
+  readonly from: number
+  /** Same as `from` for a single code. */
+  readonly to: number
+  readonly category: StatusCategory
+  readonly label: string
+}
+
+/**
+ * Every status that a service may answer with: its own of PS3.4 first, then the general ones of PS3.7 annex C
+ * that it does not define anew.
+ *
+ * @param service a service class, e.g. `unified-procedure-step`, one of its operations where they differ, e.g.
+ *   `query-retrieve-move`, or a DIMSE service
+ *
+ * @example
+ * for (const { from, label } of statusCodesOf('print-management')) console.log(from.toString(16), label)
+ */
+export function statusCodesOf(service: StatusService | ServiceClass | DimseService): readonly StatusCode[] {
+  const own = listsOf(service).flatMap((list) => STATUS_CODES[list])
+  const isOwn = (code: number): boolean => own.some(([from, to]) => code >= from && code <= to)
+  const rows = [...own, ...STATUS_CODES.general.filter(([code]) => !isOwn(code))]
+  // The lists of C-GET and C-MOVE overlap.
+  const distinct = new Map(rows.map((row) => [row.join(), row]))
+  return [...distinct.values()].map(([from, to, category, label]) => ({ from, to, category, label }))
+}
+
+function listsOf(service: StatusService | ServiceClass | DimseService): readonly StatusService[] {
+  if (QUERY_RETRIEVE_CLASSES.has(service as ServiceClass)) return ['query-retrieve-find', 'query-retrieve-move', 'query-retrieve-get']
+  if (isStatusService(service)) return [service]
+  return [OF_OPERATIONS[service as DimseService] ?? 'general']
+}
+
+function isStatusService(name: string): name is StatusService {
+  return Object.hasOwn(STATUS_CODES, name)
 }
 
 /**
@@ -77,8 +105,7 @@ export function statusServiceOf(service: DimseService, sopClassUid?: string): St
  * @param service the operation, or the list from {@link statusServiceOf}
  */
 export function statusLabel(status: number, service: StatusService | DimseService = 'general'): string {
-  const isList = Object.hasOwn(STATUS_CODES, service)
-  const list = isList ? (service as StatusService) : statusServiceOf(service as DimseService)
+  const list = isStatusService(service) ? service : statusServiceOf(service)
   return labelIn(list, status) ?? labelIn('general', status) ?? `0x${status.toString(16).padStart(4, '0')}`
 }
 
