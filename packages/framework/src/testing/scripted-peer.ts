@@ -5,7 +5,7 @@ import { decodeCommandSet, hasDataSet } from '../dimse/command-set.ts'
 import type { CommandSet } from '../dimse/command-set.ts'
 import { decodePdu } from '../pdu/decode.ts'
 import { encodePdu } from '../pdu/encode.ts'
-import type { AAssociateAc, Pdu } from '../pdu/types.ts'
+import type { AAssociateAc, AAssociateRq, Pdu } from '../pdu/types.ts'
 import { associateRequest } from './associate-request.ts'
 import type { AssociateRequestOptions } from './associate-request.ts'
 import { cutMessage } from './cut-message.ts'
@@ -146,6 +146,33 @@ export class ScriptedPeer {
     const answer = await this.requestAssociation(options)
     if (answer.type !== 'A-ASSOCIATE-AC') throw new Error(`The association was not accepted: ${JSON.stringify(answer)}`)
     return answer
+  }
+
+  /**
+   * Acceptor: waits for an A-ASSOCIATE-RQ and accepts every context with its first transfer syntax, unless
+   * `answer` says otherwise. Resolves with the request. @throws when something else arrives.
+   */
+  async acceptAssociation(answer: Partial<AAssociateAc> = {}): Promise<AAssociateRq> {
+    const request = await this.receivePdu()
+    if (request.type !== 'A-ASSOCIATE-RQ') throw new Error(`A-ASSOCIATE-RQ was expected, ${JSON.stringify(request)} arrived`)
+    await this.sendPdu({
+      type: 'A-ASSOCIATE-AC',
+      protocolVersion: 1,
+      calledAeTitle: request.calledAeTitle,
+      callingAeTitle: request.callingAeTitle,
+      applicationContextName: request.applicationContextName,
+      presentationContexts: request.presentationContexts.map(({ id, transferSyntaxes }) => ({
+        id,
+        result: 0,
+        transferSyntax: transferSyntaxes[0] ?? '',
+      })),
+      userInformation: [
+        { type: 0x51, maximumLengthReceived: 16_384 },
+        { type: 0x52, implementationClassUid: '2.25.2' },
+      ],
+      ...answer,
+    })
+    return request
   }
 
   /** Releases the association and waits for the confirmation; then closes. @throws when something else arrives. */
