@@ -1,0 +1,159 @@
+import type { Stats } from 'node:fs'
+import { constants } from 'node:fs'
+import { open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { DicomtapError } from '../../errors/index.ts'
+import type { DataSetBytes } from '../fragmenter.ts'
+import type { CStoreOptions } from '../user-types.ts'
+import { MORE, UnusableObject, parseStoreHead } from './store-head.ts'
+import type { StoreHead } from './store-head.ts'
+
+/** How much of the start is looked at, until it tells what the object is. */
+const HEAD_BYTES: readonly number[] = [4096, 65_536, 1_048_576]
+/** A data set up to this size is read at once. */
+const AT_ONCE_BYTES = 1_048_576
+const CHUNK_BYTES = 524_288
+
+/** Opening a named pipe must not wait for who writes into it. Windows does not have the flag. */
+const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
+
+/**
+ * A DICOM file to send. It is opened twice: for its head, and again when it is its turn, so that thousands of
+ * requests can wait without a file descriptor or bytes each.
+ */
+export class StoreFile {
+  readonly head: StoreHead
+  readonly #path: string
+  readonly #stats: Stats
+  #handle: FileHandle | undefined
+
+  private constructor(path: string, head: StoreHead, stats: Stats) {
+    this.#path = path
+    this.head = head
+    this.#stats = stats
+  }
+
+  /** @throws DICOMTAP_ERR_DIMSE_REQUEST */
+  static async open(location: string | URL, options: CStoreOptions): Promise<StoreFile> {
+    const path = pathOf(location)
+    return withReason(path, async () => {
+      const handle = await openFile(path)
+      try {
+        const stats = await handle.stat()
+        return new StoreFile(path, await readHead(handle, stats, options), stats)
+      } finally {
+        await handle.close()
+      }
+    })
+  }
+
+  /**
+   * The encoded data set: whole when it is small, else in large pieces that are read as they are drawn.
+   * @throws DICOMTAP_ERR_DIMSE_REQUEST also when it is no longer the file whose head was read
+   */
+  async bytes(): Promise<DataSetBytes> {
+    const { dataSetOffset } = this.head
+    const size = this.#stats.size - dataSetOffset
+    return withReason(this.#path, async () => {
+      const handle = await openFile(this.#path)
+      this.#handle = handle
+      try {
+        if (!isSameFile(await handle.stat(), this.#stats)) throw new UnusableObject('changed after it was opened')
+        if (size > AT_ONCE_BYTES) return this.#pieces(handle, dataSetOffset, size)
+        const bytes = await readExactly(handle, dataSetOffset, size)
+        await this.close()
+        return bytes
+      } catch (error) {
+        await this.close()
+        throw error
+      }
+    })
+  }
+
+  async close(): Promise<void> {
+    const handle = this.#handle
+    this.#handle = undefined
+    await handle?.close()
+  }
+
+  /** The next piece is read while the one before is sent. */
+  async *#pieces(handle: FileHandle, offset: number, size: number): AsyncGenerator<Uint8Array, void, undefined> {
+    const end = offset + size
+    const read = (at: number): Promise<Buffer> => {
+      const reading = withReason(this.#path, () => readExactly(handle, at, Math.min(CHUNK_BYTES, end - at)))
+      reading.catch(() => {}) // it is looked at when its turn comes
+      return reading
+    }
+    try {
+      let next: Promise<Buffer> | undefined = read(offset)
+      for (let at = offset + CHUNK_BYTES; next !== undefined; at += CHUNK_BYTES) {
+        const piece: Buffer = await next
+        next = at < end ? read(at) : undefined
+        yield piece
+      }
+    } finally {
+      await this.close()
+    }
+  }
+}
+
+function pathOf(location: string | URL): string {
+  if (typeof location === 'string') return location
+  try {
+    return fileURLToPath(location)
+  } catch (cause) {
+    throw new DicomtapError('DICOMTAP_ERR_DIMSE_REQUEST', 'cStore takes a path or a URL that begins with file:', { cause })
+  }
+}
+
+async function openFile(path: string): Promise<FileHandle> {
+  return open(path, OPEN_FLAGS)
+}
+
+async function readHead(handle: FileHandle, stats: Stats, options: CStoreOptions): Promise<StoreHead> {
+  if (!stats.isFile()) throw new UnusableObject(stats.isDirectory() ? 'is a directory' : 'is not a regular file')
+  for (const bytes of HEAD_BYTES) {
+    const isWhole = bytes >= stats.size
+    const head = parseStoreHead(await readExactly(handle, 0, Math.min(bytes, stats.size)), isWhole, options)
+    if (head !== MORE) return head
+  }
+  throw new UnusableObject('is no DICOM file, or its header is cut off')
+}
+
+/** Memory that is not pooled: a piece may wait in a socket after it was given. */
+async function readExactly(handle: FileHandle, position: number, length: number): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafeSlow(length)
+  for (let done = 0; done < length; ) {
+    const { bytesRead } = await handle.read(buffer, done, length - done, position + done)
+    if (bytesRead === 0) throw new UnusableObject('is shorter than it was when it was opened')
+    done += bytesRead
+  }
+  return buffer
+}
+
+function isSameFile(a: Stats, b: Stats): boolean {
+  return a.size === b.size && a.ino === b.ino && a.dev === b.dev && a.mtimeMs === b.mtimeMs
+}
+
+/** Says which file it was, and keeps the cause. Quoted as JSON, so that it stays one line whatever the name. */
+async function withReason<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    const reason = error instanceof UnusableObject ? `it ${error.message}` : reasonOf(error)
+    const cause = error instanceof UnusableObject ? undefined : { cause: error }
+    throw new DicomtapError('DICOMTAP_ERR_DIMSE_REQUEST', `${JSON.stringify(path)} cannot be sent: ${reason}`, cause)
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'it does not exist',
+  EACCES: 'reading it is not permitted',
+  EISDIR: 'it is a directory',
+}
+
+function reasonOf(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException | null)?.code
+  return (code === undefined ? undefined : REASONS[code]) ?? `it cannot be read (${code ?? 'no reason given'})`
+}
