@@ -1,8 +1,13 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
+import type { ConnectionOptions } from 'node:tls'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
 import { AssociationAbortedError, AssociationRejectedError, DicomtapError, SopClass, TransferSyntax } from '@dicomtap/framework'
 import type { AssociateOptions, Association, RequestedContext } from '@dicomtap/framework'
 import { createTestServer } from '@dicomtap/framework/testing'
+import { CERTIFICATE, KEY } from '../fixtures/tls.ts'
 import { closeRequestors, established, requested } from '../support/requested.ts'
 import type { Requested } from '../support/requested.ts'
 
@@ -530,4 +535,24 @@ test('associations of this side do not count against the limit for peers', async
   const error = await failure(t, server.ae.associate(options))
   t.like(error, { code: 'DICOMTAP_ERR_ACSE_REJECTED', result: 2, source: 3, reason: 2 })
   await first.release()
+})
+
+test('a secure connection by a handler: the association begins when the handshake is over', async (t) => {
+  await using server = await createTestServer({ contexts: [{ abstractSyntax: CT, transferSyntaxes: [EXPLICIT] }] })
+  const secure = createTlsServer({ key: KEY, cert: CERTIFICATE }, (socket) => {
+    server.server.inject(socket)
+  })
+  secure.listen(0, '127.0.0.1')
+  await once(secure, 'listening')
+  const { port } = secure.address() as AddressInfo
+  server.ae.bind('outgoingConnection', ({ host, port, tls }) => connectTls({ host, port, ...(tls as ConnectionOptions) }))
+  const target = { host: '127.0.0.1', port, contexts: [{ abstractSyntax: CT }] }
+  const association = await server.ae.associate({ ...target, tls: { ca: CERTIFICATE } })
+  t.true(association.isEstablished)
+  await association.release()
+
+  const distrusted = await failure(t, server.ae.associate({ ...target, tls: {} }))
+  t.is(distrusted.code, 'DICOMTAP_ERR_NET_CONNECT')
+  t.regex(distrusted.message, /self-signed certificate/)
+  secure.close()
 })
