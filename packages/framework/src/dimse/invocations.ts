@@ -1,108 +1,358 @@
+import type { AcceptedContext } from '../acse/types.ts'
 import { DicomtapError } from '../errors/index.ts'
+import { CommandField, NO_DATA_SET } from './command-set.ts'
 import type { CommandSet } from './command-set.ts'
 import type { DataSetStream } from './data-set-stream.ts'
+import type { DataSetBytes } from './fragmenter.ts'
 import { statusCategory } from './status.ts'
+import type { DimseService } from './types.ts'
+import { Invocation } from './user/invocation.ts'
+import type { OutgoingRequest, Response } from './user/invocation.ts'
+import { violationOf } from './user/response-rules.ts'
+import { UnreadLimit } from './user/unread-limit.ts'
 
-/** A response to a request of ours. */
-export interface Response {
-  readonly command: CommandSet
-  readonly dataSet: DataSetStream | undefined
+export type { Response } from './user/invocation.ts'
+
+export const LARGEST_MESSAGE_ID: number = 0xffff
+/** PS3.4 C.6.4.4: B001 ends the matches; some SCPs still send a Success after it. */
+const REPOSITORY_QUERY = '1.2.840.10008.5.1.4.1.1.201.6'
+const RESPONSE_LIMIT_REACHED = 0xb001
+
+/** What the invocations need of the provider they belong to. */
+export interface InvocationHost {
+  /** Requests outstanding at once (PS3.7 D.3.3.3); at least 1. */
+  readonly window: number
+  /** Wait for a response, restarted by each; null: none. */
+  readonly timeoutMs: number | null
+  /** Bytes of unread responses to one request from which on nothing is read. */
+  readonly maximumUnreadBytes: number
+  send(context: AcceptedContext, command: CommandSet, dataSet?: DataSetBytes): Promise<void> | undefined
+  /** The peer cannot answer now: nothing is read, or it is in the middle of a message. */
+  isPeerHeldUp(): boolean
+  /** Requests of the peer are performed, e.g. the sub-operations of a C-GET. */
+  isPerforming(): boolean
+  hold(): void
+  unhold(): void
+  /** Ends the association because of what the peer did, or did not. */
+  abort(message: string): void
 }
 
-interface Invocation {
-  readonly queue: Response[]
-  isComplete: boolean
-  error: DicomtapError | undefined
-  wake: (() => void) | undefined
-  timer: NodeJS.Timeout | undefined
-}
-
-const LARGEST_MESSAGE_ID = 0xffff
-
-/** The requests this side has sent and not yet got the final response of, by message ID (PS3.7 9.1.1.1.1). */
+/**
+ * The requests of this side that have not got their final response (PS3.7 9.1.1.1.1): as many outstanding
+ * as were negotiated, the others in line behind them; responses found by message ID. A slot of the window
+ * is free again when the request was sent and its final response is there, or when it failed.
+ */
 export class Invocations {
-  readonly #timeoutMs: number | null
-  readonly #timedOut: () => void
+  readonly #host: InvocationHost
+  readonly #waiting = new Set<Invocation>()
+  /** In a slot of the window, and not sent yet. */
+  readonly #preparing = new Set<Invocation>()
+  /** By message ID, from the first byte sent. */
   readonly #open = new Map<number, Invocation>()
+  /** Message IDs of which one more response may come. */
+  readonly #tolerated = new Set<number>()
+  readonly #unreadLimit: UnreadLimit
+  readonly #emptyWaiters: (() => void)[] = []
+  #retrieves = 0
   #lastMessageId = 0
+  #ended: DicomtapError | undefined
 
-  constructor(timeoutMs: number | null, timedOut: () => void) {
-    this.#timeoutMs = timeoutMs
-    this.#timedOut = timedOut
+  constructor(host: InvocationHost) {
+    this.#host = host
+    this.#unreadLimit = new UnreadLimit(host)
   }
 
+  /** Requests that have not got their final response, those that wait for their turn included. */
   get size(): number {
-    return this.#open.size
+    return this.#open.size + this.#preparing.size + this.#waiting.size
   }
 
-  /** A message ID that is not in use, and the responses that will come for it. */
-  open(): { readonly messageId: number; readonly responses: AsyncIterable<Response> } {
+  /** Resolves when every request has its final response. From here on nothing waits for who does not read. */
+  empty(): Promise<void> {
+    this.#unreadLimit.lift()
+    if (this.size === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#emptyWaiters.push(resolve))
+  }
+
+  /**
+   * Takes a request up; it is sent when the window has room, at once when it has.
+   * @param signal takes it back while nothing was sent; then sends C-CANCEL where the service has it
+   * @throws DICOMTAP_ERR_DIMSE_CANCELLED when the signal is aborted already
+   */
+  open(
+    service: DimseService,
+    sopClassUid: string,
+    request: OutgoingRequest | Promise<OutgoingRequest>,
+    signal?: AbortSignal,
+  ): Invocation {
+    const invocation = new Invocation(service, sopClassUid, request, () => {
+      this.#unreadLimit.update(this.#open, this.size)
+    })
+    if (signal?.aborted === true) throw cancelled(invocation, signal.reason)
+    if (this.#ended !== undefined) {
+      this.#end(invocation, this.#ended)
+      return invocation
+    }
+    if (signal !== undefined) {
+      const listener = (): void => this.#cancelBySignal(invocation, signal.reason)
+      signal.addEventListener('abort', listener, { once: true })
+      invocation.unlisten = () => {
+        signal.removeEventListener('abort', listener)
+      }
+    }
+    if (request instanceof Promise) {
+      // It need not wait for its turn to fail.
+      request.catch((error: unknown) => {
+        this.#end(invocation, asError(error))
+      })
+    }
+    this.#waiting.add(invocation)
+    this.#advance()
+    this.#unreadLimit.update(this.#open, this.size)
+    return invocation
+  }
+
+  /** Nobody wants the responses any more: C-CANCEL where the service has it, and the rest is dropped. */
+  abandon(invocation: Invocation): void {
+    invocation.abandon()
+    const { state } = invocation
+    if (state === 'waiting' || state === 'preparing') this.#over(invocation)
+    else if (state !== 'over') this.cancel(invocation)
+    this.#unreadLimit.update(this.#open, this.size)
+  }
+
+  /** Sends C-CANCEL-RQ, once (PS3.7 9.3.2.3). The responses go on until the final one. */
+  cancel(invocation: Invocation): void {
+    if (!invocation.isMultiResponse || invocation.isCancelSent || invocation.context === undefined) return
+    invocation.isCancelSent = true
+    this.sendCancel(invocation.context, invocation.messageId as number)
+  }
+
+  sendCancel(context: AcceptedContext, messageIdBeingRespondedTo: number): void {
+    const command = { commandField: CommandField.C_CANCEL_RQ, messageIdBeingRespondedTo, commandDataSetType: NO_DATA_SET }
+    try {
+      // What fails here fails because the association is over, which the requests learn by themselves.
+      this.#host.send(context, command)?.catch(() => {})
+    } catch {}
+  }
+
+  /** The request that was sent with a message ID and has not got its final response. */
+  byMessageId(messageId: number): Invocation | undefined {
+    return this.#open.get(messageId)
+  }
+
+  /** A response arrived. */
+  respond(context: AcceptedContext, command: CommandSet, dataSet: DataSetStream | undefined): void {
+    const messageId = command.messageIdBeingRespondedTo ?? -1
+    const invocation = this.#open.get(messageId)
+    if (invocation === undefined || invocation.early !== undefined) {
+      dataSet?.discard()
+      if (this.#tolerated.delete(messageId)) return
+      this.#host.abort(`The peer answered a request that is not outstanding, message ID ${command.messageIdBeingRespondedTo ?? 'none'}`)
+      return
+    }
+    const violation = violationOf(invocation, context.id, command, dataSet !== undefined)
+    if (violation !== undefined) {
+      dataSet?.discard()
+      const message = `${nameOf(invocation)} got an invalid response: ${violation}`
+      this.#abort(invocation, new DicomtapError('DICOMTAP_ERR_DIMSE_RESPONSE', message), message)
+      return
+    }
+    const response = { command, dataSet }
+    if (statusCategory(command.status as number) === 'pending') {
+      // PS3.7 annex C: more will follow; each restarts the wait.
+      invocation.timer?.refresh()
+      invocation.push(response)
+      this.#unreadLimit.update(this.#open, this.size)
+    } else if (invocation.state === 'sending') {
+      invocation.early = response
+      void dataSet?.buffer()
+    } else {
+      this.#answered(invocation, response)
+    }
+  }
+
+  /** The data set of a response cannot be decoded: ends the association. Returns the error for the caller. */
+  undecodable(invocation: Invocation, cause: unknown): DicomtapError {
+    // It was cut off when the association ended.
+    if (invocation.error !== undefined) return invocation.error
+    const why = cause instanceof Error ? cause.message : String(cause)
+    const message = `${nameOf(invocation)} got a response whose data set cannot be decoded: ${why}`
+    const error = new DicomtapError('DICOMTAP_ERR_DIMSE_RESPONSE', message, { cause })
+    this.#abort(invocation, error, message)
+    return error
+  }
+
+  /** The peer does something for a C-GET, or was kept from it: the waits begin anew. */
+  restartRetrieves(): void {
+    if (this.#retrieves === 0) return
+    for (const invocation of this.#open.values()) if (invocation.service === 'C-GET') invocation.timer?.refresh()
+  }
+  restart(): void {
+    for (const { timer } of this.#open.values()) timer?.refresh()
+  }
+
+  /** The association is over, or will bring no responses any more. */
+  end(error: DicomtapError): void {
+    this.#ended ??= error
+    const all = [...this.#open.values(), ...this.#preparing, ...this.#waiting]
+    for (const invocation of all) {
+      // A response that only waited for the rest of the request is one.
+      if (invocation.early !== undefined) this.#answered(invocation, invocation.early)
+      else this.#end(invocation, error)
+    }
+  }
+
+  #advance(): void {
+    while (this.#ended === undefined && this.#open.size + this.#preparing.size < this.#host.window) {
+      const [next] = this.#waiting
+      if (next === undefined) return
+      this.#waiting.delete(next)
+      this.#start(next)
+    }
+  }
+
+  #start(invocation: Invocation): void {
+    const { request } = invocation
+    invocation.state = 'preparing'
+    this.#preparing.add(invocation)
+    if (!(request instanceof Promise) && request.dataSet === undefined) this.#send(invocation, request, undefined)
+    else void this.#prepare(invocation)
+  }
+
+  async #prepare(invocation: Invocation): Promise<void> {
+    try {
+      const request = await invocation.request
+      if (invocation.state !== 'preparing') return
+      const dataSet = await request.dataSet?.()
+      // Given up meanwhile: who made the data set lets it go.
+      if (invocation.state !== 'preparing') return
+      this.#send(invocation, request, dataSet)
+    } catch (error) {
+      // Nothing of it left: the request alone has failed.
+      this.#end(invocation, asError(error))
+    }
+  }
+
+  #send(invocation: Invocation, { context, command }: OutgoingRequest, dataSet: DataSetBytes | undefined): void {
+    const messageId = this.#nextMessageId()
+    this.#preparing.delete(invocation)
+    this.#open.set(messageId, invocation)
+    if (invocation.service === 'C-GET') this.#retrieves += 1
+    invocation.state = 'sending'
+    invocation.context = context
+    invocation.messageId = messageId
+    let sent: Promise<void> | undefined
+    try {
+      sent = this.#host.send(context, { ...command, messageId }, dataSet)
+    } catch (error) {
+      this.#end(invocation, asError(error))
+      return
+    }
+    if (sent === undefined) {
+      this.#sent(invocation)
+      return
+    }
+    sent.then(
+      () => {
+        this.#sent(invocation)
+      },
+      (cause: unknown) => {
+        if (invocation.state === 'over') return
+        // Part of the message may be on the wire: the association cannot go on.
+        const why = cause instanceof Error ? cause.message : String(cause)
+        const message = `${nameOf(invocation)} could not be sent: ${why}`
+        this.#abort(invocation, new DicomtapError('DICOMTAP_ERR_DIMSE_TRUNCATED', message, { cause }), `A request could not be sent: ${why}`)
+      },
+    )
+  }
+
+  #sent(invocation: Invocation): void {
+    if (invocation.state !== 'sending') return
+    invocation.state = 'sent'
+    if (invocation.early !== undefined) {
+      this.#answered(invocation, invocation.early)
+    } else if (this.#host.timeoutMs !== null) {
+      invocation.timer = setTimeout(() => {
+        this.#timedOut(invocation)
+      }, this.#host.timeoutMs)
+    }
+  }
+
+  #timedOut(invocation: Invocation): void {
+    const isWorking = invocation.service === 'C-GET' && this.#host.isPerforming()
+    if (isWorking || this.#host.isPeerHeldUp()) {
+      invocation.timer?.refresh()
+      return
+    }
+    const message = `${nameOf(invocation)} was not answered within ${this.#host.timeoutMs} ms`
+    this.#abort(invocation, new DicomtapError('DICOMTAP_ERR_DIMSE_TIMEOUT', message), 'The peer did not answer a request in time')
+  }
+
+  /** The association ends because of one request, which learns the reason; the others learn of the end. */
+  #abort(invocation: Invocation, error: DicomtapError, message: string): void {
+    invocation.early = undefined
+    invocation.fail(error)
+    this.#host.abort(message)
+    this.#end(invocation, error)
+  }
+
+  #answered(invocation: Invocation, final: Response): void {
+    const isTolerated = invocation.sopClassUid === REPOSITORY_QUERY && final.command.status === RESPONSE_LIMIT_REACHED
+    if (isTolerated) this.#tolerated.add(invocation.messageId as number)
+    invocation.push(final)
+    this.#over(invocation)
+  }
+
+  #end(invocation: Invocation, error: DicomtapError): void {
+    if (invocation.state === 'over') return
+    invocation.fail(error === this.#ended ? notAnswered(invocation, error) : error)
+    this.#over(invocation)
+  }
+
+  /** Frees the slot of the window, and lets the next request have it. */
+  #over(invocation: Invocation): void {
+    clearTimeout(invocation.timer)
+    invocation.unlisten?.()
+    this.#waiting.delete(invocation)
+    this.#preparing.delete(invocation)
+    if (invocation.messageId !== undefined && this.#open.delete(invocation.messageId) && invocation.service === 'C-GET') this.#retrieves -= 1
+    invocation.finish()
+    this.#advance()
+    this.#unreadLimit.update(this.#open, this.size)
+    if (this.size === 0) for (const wake of this.#emptyWaiters.splice(0)) wake()
+  }
+
+  #cancelBySignal(invocation: Invocation, reason: unknown): void {
+    if (invocation.state === 'waiting' || invocation.state === 'preparing') this.#end(invocation, cancelled(invocation, reason))
+    else this.cancel(invocation)
+  }
+
+  #nextMessageId(): number {
     do {
       this.#lastMessageId = (this.#lastMessageId % LARGEST_MESSAGE_ID) + 1
     } while (this.#open.has(this.#lastMessageId))
-    const messageId = this.#lastMessageId
-    const invocation: Invocation = { queue: [], isComplete: false, error: undefined, wake: undefined, timer: undefined }
-    this.#open.set(messageId, invocation)
-    return { messageId, responses: this.#responses(messageId, invocation) }
+    this.#tolerated.delete(this.#lastMessageId)
+    return this.#lastMessageId
   }
+}
 
-  /** The request has left: from here on the peer is waited for. */
-  sent(messageId: number): void {
-    const invocation = this.#open.get(messageId)
-    if (invocation === undefined || this.#timeoutMs === null) return
-    invocation.timer ??= setTimeout(this.#timedOut, this.#timeoutMs)
-  }
+/** The request in words: the service and, once it has one, the message ID. */
+function nameOf({ service, messageId }: Invocation): string {
+  return messageId === undefined ? `The ${service}` : `${service} request ${messageId}`
+}
 
-  /** The request has not left, and will not. */
-  fail(messageId: number, error: DicomtapError): void {
-    const invocation = this.#open.get(messageId)
-    if (invocation === undefined) return
-    invocation.error = error
-    this.#complete(messageId, invocation)
-    invocation.wake?.()
-  }
+function notAnswered(invocation: Invocation, cause: DicomtapError): DicomtapError {
+  const what = invocation.messageId === undefined ? 'was not sent' : 'was not answered'
+  return new DicomtapError(cause.code, `${nameOf(invocation)} ${what}: ${cause.message}`, { cause })
+}
 
-  /** Hands a response to the request it answers. False when there is none. */
-  respond(command: CommandSet, dataSet: DataSetStream | undefined): boolean {
-    const invocation = this.#open.get(command.messageIdBeingRespondedTo ?? -1)
-    if (invocation === undefined) return false
-    // PS3.7 annex C: a Pending status says that more will follow; each restarts the wait.
-    if (statusCategory(command.status ?? 0) === 'pending') invocation.timer?.refresh()
-    else this.#complete(command.messageIdBeingRespondedTo as number, invocation)
-    invocation.queue.push({ command, dataSet })
-    invocation.wake?.()
-    return true
-  }
+function cancelled(invocation: Invocation, cause: unknown): DicomtapError {
+  return new DicomtapError('DICOMTAP_ERR_DIMSE_CANCELLED', `${nameOf(invocation)} was taken back before it was sent`, { cause })
+}
 
-  end(error: DicomtapError): void {
-    for (const messageId of this.#open.keys()) this.fail(messageId, error)
-  }
-
-  #complete(messageId: number, invocation: Invocation): void {
-    clearTimeout(invocation.timer)
-    invocation.isComplete = true
-    this.#open.delete(messageId)
-  }
-
-  async *#responses(messageId: number, invocation: Invocation): AsyncGenerator<Response, void, undefined> {
-    try {
-      for (;;) {
-        const response = invocation.queue.shift()
-        if (response !== undefined) {
-          yield response
-        } else if (invocation.error !== undefined) {
-          throw new DicomtapError(invocation.error.code, `Request ${messageId} was not answered: ${invocation.error.message}`)
-        } else if (invocation.isComplete) {
-          return
-        } else {
-          await new Promise<void>((resolve) => (invocation.wake = resolve))
-          invocation.wake = undefined
-        }
-      }
-    } finally {
-      // Whoever asked has heard enough; what still comes is a response to nothing.
-      if (!invocation.isComplete) this.#complete(messageId, invocation)
-      for (const { dataSet } of invocation.queue) dataSet?.discard()
-    }
-  }
+function asError(error: unknown): DicomtapError {
+  if (error instanceof DicomtapError) return error
+  const message = error instanceof Error ? error.message : String(error)
+  return new DicomtapError('DICOMTAP_ERR_DIMSE_REQUEST', `The request could not be prepared: ${message}`, { cause: error })
 }

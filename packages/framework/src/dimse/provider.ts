@@ -8,19 +8,20 @@ import type { HookTable } from '../hooks/types.ts'
 import type { Logger } from '../logger.ts'
 import { MessageAssembler } from './assembler.ts'
 import type { AssemblerHandler } from './assembler.ts'
-import { CommandField, commandName, isResponse } from './command-set.ts'
+import { CommandField, commandName, isResponse, serviceOf } from './command-set.ts'
 import type { CommandSet } from './command-set.ts'
 import { DataSetStream } from './data-set-stream.ts'
 import { MessageFragmenter } from './fragmenter.ts'
 import type { DataSetBytes } from './fragmenter.ts'
-import { Invocations } from './invocations.ts'
-import type { Response } from './invocations.ts'
+import { Invocations, LARGEST_MESSAGE_ID } from './invocations.ts'
 import { RunningOperation } from './operation.ts'
 import { OperationPerformer } from './performer.ts'
 import { ReceiveFlow } from './receive-flow.ts'
 import { refusalOf, requestOf, sopClassOf } from './requests.ts'
 import { responseTo } from './responses.ts'
 import { OperationScheduler } from './scheduler.ts'
+import type { DimseService } from './types.ts'
+import type { Invocation, OutgoingRequest, Response } from './user/invocation.ts'
 import { Status } from './well-known-status.ts'
 
 /** Warnings about one peer: what it sends must not fill the log. */
@@ -40,6 +41,10 @@ export interface DimseHost {
   readonly peerMaximumLength: number
   /** Operations the peer may have us perform at once; 0: no limit (PS3.7 D.3.3.3). */
   readonly maximumOperationsPerformed: number
+  /** Operations this side may have the peer perform at once; at least 1 (PS3.7 D.3.3.3). */
+  readonly maximumOperationsInvoked: number
+  /** P-DATA may be sent. */
+  readonly isOpenForSending: boolean
   /** Ends the association because of this side. */
   abort(message: string): void
 }
@@ -78,14 +83,30 @@ export class DimseServiceProvider implements AssemblerHandler {
       },
       () => {
         dul.resumeReceiving()
+        // The peer could not answer while it was not read.
+        this.#invocations.restart()
       },
     )
     this.#assembler = new MessageAssembler(this, limits.maximumCommandSetBytes)
     this.#fragmenter = new MessageFragmenter(dul, host.peerMaximumLength)
     this.#scheduler = new OperationScheduler(host.maximumOperationsPerformed, limits.maximumQueuedOperations, this.#flow)
     this.#reports = new OperationScheduler(host.maximumOperationsPerformed, limits.maximumQueuedOperations, this.#flow)
-    this.#invocations = new Invocations(host.timeouts.dimseMs, () => {
-      host.abort('The peer did not answer a request in time')
+    this.#invocations = new Invocations({
+      window: Math.min(host.maximumOperationsInvoked, LARGEST_MESSAGE_ID),
+      timeoutMs: host.timeouts.dimseMs,
+      maximumUnreadBytes: limits.receiveBufferBytes,
+      send: (context, command, dataSet) => this.sendMessage(context, command, dataSet),
+      isPeerHeldUp: () => this.#flow.isPaused || this.#assembler.isMidMessage,
+      isPerforming: () => this.#unanswered > 0,
+      hold: () => {
+        this.#flow.hold()
+      },
+      unhold: () => {
+        this.#flow.unhold()
+      },
+      abort: (message) => {
+        host.abort(message)
+      },
     })
     this.#performer = new OperationPerformer(host, {
       send: (context, command, dataSet) => this.sendMessage(context, command, dataSet),
@@ -103,9 +124,26 @@ export class DimseServiceProvider implements AssemblerHandler {
     return this.#unanswered === 0 && !this.#assembler.isMidMessage
   }
 
-  /** Nothing can happen before the peer sends something: the rest of a message, or the next one. */
+  /**
+   * Nothing is under way but what the peer has to finish or to begin. A request of ours that it has not
+   * answered is under way, and has its own time-out.
+   */
   get isWaitingForPeer(): boolean {
-    return this.#unanswered === 0 || this.#assembler.isMidMessage
+    return this.#assembler.isMidMessage || (this.#unanswered === 0 && this.#invocations.size === 0)
+  }
+
+  get log(): Logger {
+    return this.#host.log
+  }
+
+  /** Accepted presentation contexts by id. */
+  get contexts(): ReadonlyMap<number, AcceptedContext> {
+    return this.#host.contexts
+  }
+
+  /** Requests of this side that have not got their final response. */
+  get outstandingRequests(): number {
+    return this.#invocations.size
   }
 
   /** Requests of the peer wait until `unhold`. */
@@ -122,6 +160,14 @@ export class DimseServiceProvider implements AssemblerHandler {
   idle(): Promise<void> {
     if (this.#unanswered === 0) return Promise.resolve()
     return new Promise((resolve) => this.#idleWaiters.push(resolve))
+  }
+
+  /**
+   * Resolves when every request of this side has its final response, or will not get one. From here on
+   * responses that nobody reads no longer hold the association.
+   */
+  requestsAnswered(): Promise<void> {
+    return this.#invocations.empty()
   }
 
   /** A piece of a PDV, straight from the framer. @throws PduError when it does not belong there. */
@@ -150,7 +196,7 @@ export class DimseServiceProvider implements AssemblerHandler {
    * operations are of no use to it any more; the others still get their answer (PS3.8 9.2, AR-7).
    */
   releaseRequested(): void {
-    if (this.isIdle) return
+    if (this.isIdle && this.#invocations.size === 0) return
     const message = 'The association was released inside a message'
     this.#assembler.fail(new DicomtapError('DICOMTAP_ERR_DIMSE_TRUNCATED', message))
     const error = new DicomtapError('DICOMTAP_ERR_ACSE_RELEASED', 'The peer released the association')
@@ -172,31 +218,45 @@ export class DimseServiceProvider implements AssemblerHandler {
   }
 
   /**
-   * Invokes an operation on the peer: the request goes out with a message ID of its own, the responses
-   * come as they arrive, the final one last. `command` gets its messageId here.
+   * Invokes an operation on the peer when the window has room (PS3.7 D.3.3.3). Its responses are to be taken
+   * with `next`, or it is to be given up with {@link giveUp}.
+   * @throws DICOMTAP_ERR_DIMSE_CANCELLED when the signal is aborted already
    */
+  request(service: DimseService, sopClassUid: string, request: OutgoingRequest | Promise<OutgoingRequest>, signal?: AbortSignal): Invocation {
+    return this.#invocations.open(service, sopClassUid, request, signal)
+  }
+
+  /** The responses are not wanted any more: C-CANCEL where the service has it; they are dropped as they come. */
+  giveUp(invocation: Invocation): void {
+    this.#invocations.abandon(invocation)
+  }
+
+  /** Sends C-CANCEL-RQ; once for a request that is outstanding. Does not wait for the window (PS3.7 9.3.2.3). */
+  cancelRequest(messageId: number, context: AcceptedContext | undefined): boolean {
+    const invocation = this.#invocations.byMessageId(messageId)
+    if (invocation !== undefined && (context === undefined || context.id === invocation.context?.id)) this.#invocations.cancel(invocation)
+    else if (context !== undefined) this.#invocations.sendCancel(context, messageId)
+    else return false
+    return true
+  }
+
+  /** The data set of a response cannot be decoded: ends the association. Returns the error for the caller. */
+  undecodable(invocation: Invocation, cause: unknown): DicomtapError {
+    return this.#invocations.undecodable(invocation, cause)
+  }
+
+  /** As `request`, for one that is ready; the final response comes last. */
   invoke(context: AcceptedContext, command: CommandSet, dataSet?: DataSetBytes): AsyncIterable<Response> {
-    const { messageId, responses } = this.#invocations.open()
+    const service = serviceOf(command.commandField) as DimseService
+    return this.#responses(this.request(service, sopClassOf(command), { context, command, dataSet: dataSet && (() => dataSet) }))
+  }
+
+  async *#responses(invocation: Invocation): AsyncGenerator<Response, void, undefined> {
     try {
-      const sent = this.sendMessage(context, { ...command, messageId }, dataSet)
-      if (sent === undefined) {
-        this.#invocations.sent(messageId)
-      } else {
-        sent.then(
-          () => {
-            this.#invocations.sent(messageId)
-          },
-          (error: unknown) => {
-            // Part of the message may be on the wire: the association cannot go on.
-            this.#host.abort(`A request could not be sent: ${messageOf(error)}`)
-          },
-        )
-      }
-    } catch (error) {
-      // Nothing of it left: the request alone has failed.
-      this.#invocations.fail(messageId, new DicomtapError('DICOMTAP_ERR_DIMSE_COMMAND', messageOf(error)))
+      for (let response = await invocation.next(); response !== undefined; response = await invocation.next()) yield response
+    } finally {
+      this.giveUp(invocation)
     }
-    return responses
   }
 
   // AssemblerHandler
@@ -221,9 +281,7 @@ export class DimseServiceProvider implements AssemblerHandler {
       dataSet?.discard()
       this.#cancel(command)
     } else if (isResponse(commandField)) {
-      if (this.#invocations.respond(command, dataSet)) return
-      dataSet?.discard()
-      this.#warn('a response arrived that answers no request', { messageIdBeingRespondedTo: command.messageIdBeingRespondedTo })
+      this.#invocations.respond(context, command, dataSet)
     } else {
       this.#request(context, command, dataSet)
     }
@@ -249,6 +307,7 @@ export class DimseServiceProvider implements AssemblerHandler {
       ? { status: Status.DuplicateInvocation, errorComment: 'The Message ID is in use' }
       : refusalOf(command, context, dataSet !== undefined)
     this.#unanswered += 1
+    this.#invocations.restartRetrieves()
     if (refusal !== undefined) {
       this.#warn('a request was refused', {
         command: commandName(command.commandField),
@@ -296,6 +355,7 @@ export class DimseServiceProvider implements AssemblerHandler {
 
   #answered(): void {
     this.#unanswered -= 1
+    this.#invocations.restartRetrieves()
     if (this.#unanswered > 0) return
     for (const wake of this.#idleWaiters.splice(0)) wake()
   }
@@ -325,8 +385,4 @@ export class DimseServiceProvider implements AssemblerHandler {
     if (this.#flow.isPaused) this.#armMessageTimer()
     else this.#host.abort('The peer stopped in the middle of a message')
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -583,12 +583,15 @@ test('a message ID that is in use: 0210, and the first request is answered as we
   t.like((await onlyResponse(t, side.peer)).command, { status: 0 }, 'and may be used again')
 })
 
-test('a response that answers no request is logged and passed over, its data set too', async (t) => {
+test('a response that answers no request: the association is aborted', async (t) => {
   await using side = await established()
-  await side.peer.sendMessage(3, { commandField: 0x8001, messageIdBeingRespondedTo: 5, status: 0, commandDataSetType: 0x0101 })
+  using recorder = hookRecorder(side.server.ae)
   await side.peer.sendMessage(5, { commandField: 0x8020, messageIdBeingRespondedTo: 6, status: 0xff00, commandDataSetType: 1 }, IDENTIFIER)
-  t.is((await onlyEcho(side.peer)).status, 0)
-  t.is(side.server.logged('warn').filter((message) => message === 'a response arrived that answers no request').length, 2)
+  t.deepEqual(await side.peer.receivePdu(), { type: 'A-ABORT', source: 0, reason: 0 })
+  t.like(await recorder.next('associationAborted'), {
+    by: 'local',
+    message: 'The peer answered a request that is not outstanding, message ID 6',
+  })
 })
 
 test('a role that was not negotiated: 0122', async (t) => {
@@ -743,7 +746,6 @@ test('a flood of N-EVENT-REPORT waits in a line of its own, and stays with the p
 test('a peer cannot fill the log: after some warnings about an association there are no more', async (t) => {
   await using side = await established()
   for (let i = 0; i < 500; i++) {
-    await side.peer.sendMessage(3, { commandField: 0x8001, messageIdBeingRespondedTo: 5, status: 0, commandDataSetType: 0x0101 })
     await side.peer.sendMessage(1, { commandField: 0x0099, messageId: 5, commandDataSetType: 0x0101 })
     await side.peer.receiveMessage()
   }

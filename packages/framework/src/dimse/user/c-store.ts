@@ -1,0 +1,109 @@
+import { CommandField, DATA_SET_PRESENT } from '../command-set.ts'
+import { DrawnBytes } from '../drawn-bytes.ts'
+import type { DataSetBytes } from '../fragmenter.ts'
+import type { DimseServiceProvider } from '../provider.ts'
+import type { CStoreOptions, CStoreResponse, CStoreSource } from '../user-types.ts'
+import { aeTitleOf, badRequest, checkOptions, checkUid, checkUnsignedShort, priorityOf } from './checks.ts'
+import { storageContextFor } from './contexts.ts'
+import type { OutgoingRequest } from './invocation.ts'
+import type { Lane } from './lane.ts'
+import { counted } from './progress.ts'
+import { dimseResponse } from './responses.ts'
+import { openStoreSource } from './store-source.ts'
+import type { StoreObject } from './store-source.ts'
+
+/** PS3.7 9.1.1. @param heads where the heads of sources are read, a few at once */
+export async function cStore(
+  dimse: DimseServiceProvider,
+  heads: Lane,
+  source: CStoreSource,
+  options: CStoreOptions,
+): Promise<CStoreResponse> {
+  checkOptions(options, 'C-STORE')
+  checkStoreOptions(options)
+  const sending = new StoreSending(dimse, options)
+  const request = heads.run(() => sending.open(source))
+  // Whether or not anybody waits for it by then.
+  request.catch(() => {})
+  try {
+    const { command } = await dimse.request('C-STORE', options.sopClassUid ?? '', request, options.signal).only()
+    const { sopClassUid, sopInstanceUid } = sending.object as StoreObject
+    return { ...dimseResponse('C-STORE', sopClassUid, command), sopClassUid, sopInstanceUid }
+  } finally {
+    await sending.close()
+  }
+}
+
+/** What is open for one C-STORE, and has to be closed whatever happens to it. */
+class StoreSending {
+  object: StoreObject | undefined
+  readonly #dimse: DimseServiceProvider
+  readonly #options: CStoreOptions
+  #drawn: DrawnBytes | undefined
+  #isClosed = false
+
+  constructor(dimse: DimseServiceProvider, options: CStoreOptions) {
+    this.#dimse = dimse
+    this.#options = options
+  }
+
+  async open(source: CStoreSource): Promise<OutgoingRequest> {
+    const options = this.#options
+    // Taken back while others were read: nobody waits for the error.
+    if (this.#isClosed) throw badRequest('The C-STORE was taken back')
+    const object = await openStoreSource(source, options)
+    this.object = object
+    if (this.#isClosed) {
+      await object.close()
+      throw badRequest('The C-STORE was taken back')
+    }
+    const { sopClassUid, sopInstanceUid, transferSyntaxUid } = object
+    checkUid(sopClassUid, 'sopClassUid')
+    checkUid(sopInstanceUid, 'sopInstanceUid')
+    const mayConvert = options.convert === true || transferSyntaxUid === undefined
+    const canConvertTo = (uid: string): boolean => mayConvert && object.canConvertTo(uid)
+    const context = storageContextFor(this.#dimse.contexts, sopClassUid, transferSyntaxUid, canConvertTo, options.presentationContextId)
+    const command = {
+      affectedSopClassUid: sopClassUid,
+      commandField: CommandField.C_STORE_RQ,
+      priority: options.priority ?? 0,
+      commandDataSetType: DATA_SET_PRESENT,
+      affectedSopInstanceUid: sopInstanceUid,
+      moveOriginatorApplicationEntityTitle: options.moveOriginatorApplicationEntityTitle,
+      moveOriginatorMessageId: options.moveOriginatorMessageId,
+    }
+    return { context, command, dataSet: () => this.#bytes(object, context.transferSyntax) }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#drawn?.close()
+    await this.object?.close()
+  }
+
+  /** The first piece is drawn before anything is sent: a source that fails there costs this call alone. */
+  async #bytes(object: StoreObject, transferSyntaxUid: string): Promise<DataSetBytes | undefined> {
+    const source = await object.bytesIn(transferSyntaxUid)
+    if (this.#isClosed) return undefined
+    let bytes: DataSetBytes = source
+    if (!(source instanceof Uint8Array)) {
+      bytes = this.#drawn = await DrawnBytes.of(source)
+      // It may have been closed while it was drawn from.
+      if (this.#isClosed) this.#drawn.close()
+    }
+    const { onProgress } = this.#options
+    return onProgress === undefined ? bytes : counted(bytes, onProgress, this.#dimse.log)
+  }
+}
+
+function checkStoreOptions(options: CStoreOptions): void {
+  priorityOf(options.priority)
+  const { sopClassUid, sopInstanceUid, transferSyntaxUid, onProgress } = options
+  if (sopClassUid !== undefined) checkUid(sopClassUid, 'sopClassUid')
+  if (sopInstanceUid !== undefined) checkUid(sopInstanceUid, 'sopInstanceUid')
+  if (transferSyntaxUid !== undefined) checkUid(transferSyntaxUid, 'transferSyntaxUid')
+  const { moveOriginatorApplicationEntityTitle: title, moveOriginatorMessageId: messageId } = options
+  if (title !== undefined) aeTitleOf(title, 'moveOriginatorApplicationEntityTitle')
+  if (messageId !== undefined) checkUnsignedShort(messageId, 'moveOriginatorMessageId')
+  if (onProgress !== undefined && typeof onProgress !== 'function') throw badRequest('onProgress must be a function')
+}
