@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import test from 'ava'
 import { SopClass, Stage, definePlugin, listTaps } from '@dicomtap/framework'
-import type { OperationsWindow, OutgoingAssociationOptions } from '@dicomtap/framework'
+import type { AssociateOptions, OperationsWindow, OutgoingAssociationOptions } from '@dicomtap/framework'
 import { createTestServer, testScu } from '@dicomtap/framework/testing'
 import type { TestServer } from '@dicomtap/framework/testing'
 import { asyncOperations, asyncOperationsOptions } from '@dicomtap/plugin-async-operations'
@@ -125,6 +125,25 @@ test('a window is proposed, unless there is one, the peer is switched off or the
   t.is(await answered(silent, [50, 50]), '8 8')
 })
 
+test('the window that two sides agree on', async (t) => {
+  await using scp = await serverWith({ acceptor: { performed: 4, invoked: 2 } })
+  await using scu = await serverWith({ requestor: { invoked: 6, performed: 3 }, peers: [{ aeTitle: 'OLDCT', off: true }] })
+  const agreed = async (more: Partial<AssociateOptions> = {}, acceptor = scp): Promise<unknown> => {
+    const contexts = [{ abstractSyntax: SopClass.Verification }]
+    const association = await scu.ae.associate({ host: '127.0.0.1', port: acceptor.port, calledAeTitle: 'PACS', contexts, ...more })
+    const { asynchronousOperations, request } = association
+    t.deepEqual(acceptor.ae.activeAssociations.at(-1)?.asynchronousOperations, asynchronousOperations, 'both sides know the same')
+    await association.release()
+    const item = request?.userInformation.find((one) => one.type === 0x53)
+    return item === undefined ? 'not proposed' : asynchronousOperations
+  }
+  t.deepEqual(await agreed(), { invoked: 4, performed: 2 })
+  t.deepEqual(await agreed({ asynchronousOperations: { invoked: 3, performed: 1 } }), { invoked: 3, performed: 1 })
+  t.is(await agreed({ calledAeTitle: 'OLDCT' }), 'not proposed')
+  await using silent = await createTestServer({ contexts: CONTEXTS })
+  t.deepEqual(await agreed({}, silent), { invoked: 1, performed: 1 })
+})
+
 // ── options ─────────────────────────────────────────────────────────────────────────────────────────────
 
 test('the taps stand last, under the name of the plugin', async (t) => {
@@ -158,7 +177,7 @@ test('schema.json is that of the options, and the README names every one', async
   const file = JSON.parse(await readFile(new URL('../schema.json', import.meta.url), 'utf8')) as unknown
   t.deepEqual(file, schema, 'run "npm run build && node scripts/write-schemas.mjs"')
   const rows = (await readFile(new URL('../README.md', import.meta.url), 'utf8')).split('\n').filter((line) => line.startsWith('| `'))
-  const names = [...JSON.stringify(schema).matchAll(/"(\w+)":\{[^{}]*"description"/g)].map(([, name]) => name)
-  t.deepEqual([...new Set(names)].sort(), ['acceptor', 'aeTitle', 'host', 'invoked', 'off', 'peers', 'performed', 'requestor'])
+  const names = [...JSON.stringify(schema).matchAll(/"(\w+)":\{[^{}]*"description"/g)].map(([, name = '']) => name)
+  t.deepEqual([...new Set(names)].toSorted(), ['acceptor', 'aeTitle', 'host', 'invoked', 'off', 'peers', 'performed', 'requestor'])
   for (const name of names) t.true(rows.some((row) => row.includes(`\`${name}\``)), name)
 })

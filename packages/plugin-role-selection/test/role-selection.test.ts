@@ -230,6 +230,20 @@ test('rules for what is proposed: by peer, SOP class and company', async (t) => 
   t.deepEqual(await proposedFor(server, [VERIFICATION], 'PACS'), ['--'])
 })
 
+test('the roles that two sides agree on', async (t) => {
+  await using scp = await serverWith({ roles: [{ sopClasses: ['MRImageStorage'], scp: 'refuse' }] })
+  await using scu = await serverWith()
+  const contexts = [GET, CT, MR, VERIFICATION].map((abstractSyntax) => ({ abstractSyntax }))
+  const association = await scu.ae.associate({ host: '127.0.0.1', port: scp.port, contexts })
+  const rolesOf = ({ acceptedContexts }: Pick<Association, 'acceptedContexts'>): string[] =>
+    acceptedContexts.map(({ abstractSyntax, asScu, asScp }) => `${abstractSyntax} ${lettersOf(asScu, asScp)}`)
+  t.deepEqual(rolesOf(association), [`${GET} TF`, `${CT} FT`, `${VERIFICATION} TF`])
+  t.deepEqual(association.rejectedContexts.map(({ abstractSyntax, result }) => [abstractSyntax, result]), [[MR, 1]])
+  const [other] = scp.ae.activeAssociations
+  t.deepEqual(other && rolesOf(other), [`${GET} FT`, `${CT} TF`, `${VERIFICATION} FT`])
+  await association.release()
+})
+
 // ── options ─────────────────────────────────────────────────────────────────────────────────────────────
 
 test('the taps stand last, under the name of the plugin', async (t) => {
