@@ -3,6 +3,7 @@ import type { RequestedContext, SupportedContext } from './acse/types.ts'
 import { AssociationServer } from './association-server.ts'
 import type { AssociateOptions } from './association/associate-options.ts'
 import type { Association, AssociationEnvironment } from './association/association.ts'
+import { AssociationPool } from './association/pool.ts'
 import { AssociationRegistry } from './association/registry.ts'
 import { withoutContext } from './association/requested-contexts.ts'
 import type { AssociationSettings, AssociationSettingsOptions } from './association/settings.ts'
@@ -58,6 +59,8 @@ export class ApplicationEntity extends Bindable {
   readonly log: Logger
   /** @internal */
   override readonly bindings: HandlerBindings
+  /** @internal What C-MOVE sub-operations go out on. */
+  readonly subAssociations: AssociationPool = new AssociationPool({ associate: (options, operation) => this.associate(options, operation) })
   readonly #config: ResolvedConfig
   readonly #dispatcher: BindingDispatcher
   readonly #plugins: PluginContainer
@@ -240,7 +243,8 @@ export class ApplicationEntity extends Bindable {
         settingsFor: (checked) => this.#settingsFor(checked),
         environmentFor: (settings) => this.#environmentFor(undefined, settings),
         refuseWhenClosed: () => {
-          this.#refuseWhenClosed('DICOMTAP_ERR_ACSE_REQUEST')
+          // A C-MOVE that runs has until the deadline of `close`, and its signal ends it then.
+          if (operation === undefined) this.#refuseWhenClosed('DICOMTAP_ERR_ACSE_REQUEST')
         },
       },
       options,
@@ -301,6 +305,7 @@ export class ApplicationEntity extends Bindable {
       ae: this,
       servers: this.#servers,
       registry: this.#registry,
+      subAssociations: this.subAssociations,
       plugins: this.#plugins,
       signal: this.#abort,
       deadlineMs: options.deadlineMs ?? this.limits.closeDeadlineMs,

@@ -1,5 +1,6 @@
 import type { ApplicationEntity } from './application-entity.ts'
 import type { AssociationServer } from './association-server.ts'
+import type { AssociationPool } from './association/pool.ts'
 import type { AssociationRegistry } from './association/registry.ts'
 import { runLifecycle } from './hooks/run.ts'
 import type { PluginContainer } from './plugin/container.ts'
@@ -8,6 +9,7 @@ interface Closing {
   readonly ae: ApplicationEntity
   readonly servers: readonly AssociationServer[]
   readonly registry: AssociationRegistry
+  readonly subAssociations: AssociationPool
   readonly plugins: PluginContainer
   readonly signal: AbortController
   readonly deadlineMs: number
@@ -18,9 +20,11 @@ const ABORT_GRACE_MS = 500
 const WHY = 'The server is closing'
 
 /** The steps of `ApplicationEntity.close`, in the order of docs/reference/lifecycle.md. */
-export async function closeApplicationEntity({ ae, servers, registry, plugins, signal, deadlineMs }: Closing): Promise<void> {
+export async function closeApplicationEntity(closing: Closing): Promise<void> {
+  const { ae, servers, registry, subAssociations, plugins, signal, deadlineMs } = closing
   // 1. New associations are refused (transient, temporary congestion) while the listeners are still there.
   registry.refuseNew()
+  void subAssociations.close()
   // 2. Plugins may finish what they have begun; an error does not stop the close.
   try {
     await runLifecycle(ae.hooks.preClose, { applicationEntity: ae })
@@ -28,13 +32,14 @@ export async function closeApplicationEntity({ ae, servers, registry, plugins, s
     ae.log.error('a preClose handler failed', { error })
   }
   // 3. Running operations get until the deadline. An association on which nothing runs is aborted, so that
-  // nothing begins there any more.
+  // nothing begins there any more. Those that a C-MOVE sends on end with it.
   const idled = registry.all.map(async (association) => {
+    if (subAssociations.has(association)) return
     await association.operationsEnded()
     if (association.role === 'requestor') await association.release()
     association.abort(WHY)
   })
-  await within(deadlineMs, Promise.all(idled))
+  await within(deadlineMs, Promise.all(idled).then(() => subAssociations.close()))
   // 4. The rest is aborted, and its handlers may clean up; what does not go is cut.
   await Promise.all(servers.map((server) => server.close()))
   ae.abort(WHY)

@@ -3,16 +3,25 @@ import type { HookTable } from '../hooks/types.ts'
 import type { Logger } from '../logger.ts'
 import type { RunningOperation } from './operation.ts'
 import type { Outcome } from './outcome.ts'
-import type { InstanceToSend } from './types.ts'
+import type { SubAssociations } from './retrieve/sub-association.ts'
+import type { InstanceToSend, Priority } from './types.ts'
 
 /** What a service performer may do besides returning its outcome. */
 export interface Exchange {
   readonly hooks: HookTable
   readonly log: Logger
+  /** Where a C-MOVE gets associations with its destination. */
+  readonly subAssociations: SubAssociations
+  /** C-STORE sub-operations of C-GET that may be outstanding on this association at once (PS3.7 D.3.3.3). */
+  readonly maximumSubOperations: number
+  /** How often the requestor of a C-MOVE is told that it goes on. */
+  readonly keepAliveMs: number
+  /** Bounds what a handler does for the operation by `timeouts.handlerMs`. */
+  withinHandlerTime<T>(operation: RunningOperation, work: Promise<T>): Promise<T>
   /** Sends a Pending response and waits until the socket took it. */
   sendPending(operation: RunningOperation, outcome: Outcome): Promise<void>
   /** The accepted context that this side may send an instance on as SCU, for C-GET sub-operations. */
   contextFor(sopClassUid: string, transferSyntaxUid: string): AcceptedContext | undefined
   /** Performs one C-STORE sub-operation on this association; resolves with the peer's status. */
-  storeOnAssociation(context: AcceptedContext, instance: InstanceToSend): Promise<number>
+  storeOnAssociation(context: AcceptedContext, instance: InstanceToSend, priority: Priority): Promise<number>
 }

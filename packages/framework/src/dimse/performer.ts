@@ -9,20 +9,25 @@ import type { CommandSet } from './command-set.ts'
 import type { Exchange } from './exchange.ts'
 import { DrawnBytes } from './drawn-bytes.ts'
 import type { DataSetBytes } from './fragmenter.ts'
+import { HANDLER_TOOK_TOO_LONG, isHandlerLate, withinHandlerTime } from './handler-time.ts'
 import type { Response } from './invocations.ts'
 import type { RunningOperation } from './operation.ts'
 import { isFinalStatus, outcomeOfError } from './outcome.ts'
 import type { Outcome } from './outcome.ts'
 import type { DimseHost } from './provider.ts'
 import { responseTo } from './responses.ts'
+import type { SubAssociations } from './retrieve/sub-association.ts'
 import { performCEcho } from './services/c-echo.ts'
 import { performCFind } from './services/c-find.ts'
 import { performCGet } from './services/c-get.ts'
 import { performCMove } from './services/c-move.ts'
 import { performCStore } from './services/c-store.ts'
 import { performNService } from './services/n-services.ts'
-import type { DimseService, InstanceToSend, OutgoingDataSet } from './types.ts'
+import type { DimseService, InstanceToSend, OutgoingDataSet, Priority } from './types.ts'
 import { Status } from './well-known-status.ts'
+
+/** A requestor that waits as long as this side does by default must hear of a C-MOVE several times meanwhile. */
+const LARGEST_KEEP_ALIVE_MS = 10_000
 
 type Performer = (operation: RunningOperation, exchange: Exchange) => Promise<Outcome>
 
@@ -88,6 +93,23 @@ export class OperationPerformer implements Exchange {
     })
   }
 
+  get subAssociations(): SubAssociations {
+    return this.#host.association.ae.subAssociations
+  }
+
+  get maximumSubOperations(): number {
+    return this.#host.maximumOperationsInvoked
+  }
+
+  get keepAliveMs(): number {
+    const { dimseMs } = this.#host.timeouts
+    return dimseMs === null ? LARGEST_KEEP_ALIVE_MS : Math.min(LARGEST_KEEP_ALIVE_MS, Math.ceil(dimseMs / 3))
+  }
+
+  withinHandlerTime<T>(operation: RunningOperation, work: Promise<T>): Promise<T> {
+    return withinHandlerTime(operation, work, this.#host.timeouts.handlerMs, this.log)
+  }
+
   async sendPending(operation: RunningOperation, outcome: Outcome): Promise<void> {
     if (operation.endReason !== undefined) throw operation.endReason
     await this.#send(operation, outcome)
@@ -102,12 +124,12 @@ export class OperationPerformer implements Exchange {
     return undefined
   }
 
-  async storeOnAssociation(context: AcceptedContext, instance: InstanceToSend): Promise<number> {
+  async storeOnAssociation(context: AcceptedContext, instance: InstanceToSend, priority: Priority): Promise<number> {
     const command: CommandSet = {
       commandField: CommandField.C_STORE_RQ,
       affectedSopClassUid: instance.sopClassUid,
       affectedSopInstanceUid: instance.sopInstanceUid,
-      priority: 0,
+      priority,
       commandDataSetType: DATA_SET_PRESENT,
     }
     const bytes = await DrawnBytes.of(instance.bytes())
@@ -127,12 +149,13 @@ export class OperationPerformer implements Exchange {
     try {
       // Ended before its turn: there is nothing to ask a handler.
       if (operation.endReason !== undefined) throw operation.endReason
-      return await this.#withinTime(operation, PERFORMERS[operation.service](operation, this))
+      const work = PERFORMERS[operation.service](operation, this)
+      // Sending instances is not the handler's time: these two bound what is.
+      const isRetrieve = operation.service === 'C-GET' || operation.service === 'C-MOVE'
+      return await (isRetrieve ? work : this.withinHandlerTime(operation, work))
     } catch (error) {
       if (operation.isCancelled) return { status: Status.Cancel }
-      if (operation.endReason?.code === 'DICOMTAP_ERR_DIMSE_TIMEOUT') {
-        return { status: Status.ProcessingFailure, errorComment: 'The handler took too long' }
-      }
+      if (isHandlerLate(operation)) return HANDLER_TOOK_TOO_LONG
       return outcomeOfError(error, operation.service)
     }
   }
@@ -148,18 +171,6 @@ export class OperationPerformer implements Exchange {
     }
     this.log.error('a handler of responseStatus answered no status that can end an operation', { service: operation.service })
     return outcome
-  }
-
-  #withinTime(operation: RunningOperation, work: Promise<Outcome>): Promise<Outcome> {
-    const { handlerMs } = this.#host.timeouts
-    if (handlerMs === null) return work
-    const timer = setTimeout(() => {
-      this.log.error('a handler took too long', { service: operation.service, messageId: operation.messageId, handlerMs })
-      operation.end(new DicomtapError('DICOMTAP_ERR_DIMSE_TIMEOUT', `No answer within ${handlerMs} ms`))
-    }, handlerMs)
-    return operation.untilEnd(work).finally(() => {
-      clearTimeout(timer)
-    })
   }
 
   #isAssociationGone(operation: RunningOperation): boolean {

@@ -1,140 +1,168 @@
 import { notify } from '../hooks/run.ts'
 import type { Exchange } from './exchange.ts'
+import { HANDLER_TOOK_TOO_LONG, isHandlerLate } from './handler-time.ts'
 import type { RunningOperation } from './operation.ts'
 import { outcomeOfError } from './outcome.ts'
 import type { Outcome } from './outcome.ts'
-import { statusCategory } from './status.ts'
-import { ItemPuller } from './services/pull.ts'
+import { SubOperationCounters } from './retrieve/counters.ts'
+import type { InstanceSender, Unsendable } from './retrieve/instance-sender.ts'
+import { KeepAlive } from './retrieve/keep-alive.ts'
+import { LookAhead } from './retrieve/look-ahead.ts'
 import type { InstanceToSend, RetrieveAnswerInstances } from './types.ts'
 import { Status } from './well-known-status.ts'
 
-/** Number of Remaining Sub-operations is US (PS3.7 annex E.1). */
-const LARGEST_COUNT = 0xffff
-
-/** Counters of C-GET and C-MOVE and what they mean for the final response (PS3.4 C.4.2.1.6, C.4.3.1.4). */
-export class SubOperationCounters {
-  readonly #total: number | undefined
-  readonly #failedUids: string[] = []
-  completed = 0
-  failed = 0
-  warning = 0
-
-  constructor(total: number | undefined) {
-    this.#total = total
-  }
-
-  count(sopInstanceUid: string, status: number): void {
-    const category = statusCategory(status)
-    if (category === 'success') this.completed += 1
-    else if (category === 'warning') this.warning += 1
-    else this.#fail(sopInstanceUid)
-  }
-
-  get remaining(): number | undefined {
-    if (this.#total === undefined) return undefined
-    return Math.max(0, this.#total - this.completed - this.failed - this.warning)
-  }
-
-  /** A Pending response: all four counters, no identifier. */
-  pending(): Outcome {
-    return { status: Status.Pending, ...this.#counts(), numberOfRemainingSuboperations: capped(this.remaining) }
-  }
-
-  /** Every instance was tried. */
-  finished(): Outcome {
-    if (this.failed === 0 && this.warning === 0) return { status: Status.Success, ...this.#counts() }
-    const isNothingDone = this.completed === 0 && this.warning === 0
-    const status = isNothingDone ? Status.UnableToPerformSubOperations : Status.SubOperationsCompleteWithFailures
-    return { status, ...this.#counts(), dataset: this.#failedList() }
-  }
-
-  /** Ended early with a status: what was not tried counts as failed, except on cancel, which reports it as remaining. */
-  ended(outcome: Outcome): Outcome {
-    if (outcome.status === Status.Cancel) {
-      return { ...outcome, ...this.#counts(), numberOfRemainingSuboperations: capped(this.remaining), dataset: this.#failedList() }
-    }
-    this.failed += this.remaining ?? 0
-    return { ...outcome, ...this.#counts(), dataset: this.#failedList() }
-  }
-
-  #fail(sopInstanceUid: string): void {
-    this.failed += 1
-    this.#failedUids.push(sopInstanceUid)
-  }
-
-  #counts(): Omit<Outcome, 'status'> {
-    return {
-      numberOfCompletedSuboperations: capped(this.completed),
-      numberOfFailedSuboperations: capped(this.failed),
-      numberOfWarningSuboperations: capped(this.warning),
-    }
-  }
-
-  /** Failed SOP Instance UID List (0008,0058); left out when empty. */
-  #failedList(): { FailedSOPInstanceUIDList: string[] } | undefined {
-    return this.#failedUids.length === 0 ? undefined : { FailedSOPInstanceUIDList: this.#failedUids }
-  }
-}
-
-function capped(count: number | undefined): number | undefined {
-  return count === undefined ? undefined : Math.min(count, LARGEST_COUNT)
-}
+/** How long the handler is waited for to learn what else a new association will be needed for. */
+const PATIENCE_MS = 100
 
 /**
- * Pulls instances and sends each with `store`, one Pending response after each; the core owns counters,
- * the failed list and the final status. `store` resolves with the status of the C-STORE; what it throws
- * counts as failed.
+ * Performs the C-STORE sub-operations of a C-GET or C-MOVE: pulls instances, has each sent, answers each
+ * with a Pending response. The core owns counters, the Failed SOP Instance UID List and the final status.
  */
-export async function performSubOperations(
+export function performSubOperations(
   operation: RunningOperation,
   exchange: Exchange,
   answer: RetrieveAnswerInstances,
-  store: (instance: InstanceToSend) => Promise<number>,
+  sender: InstanceSender,
 ): Promise<Outcome> {
-  const { hooks, log } = exchange
-  const counters = new SubOperationCounters(answer.total)
-  const instances = new ItemPuller(answer.instances, operation)
-  try {
-    for (;;) {
-      const { done, value } = await instances.next()
-      if (done === true) return finished(counters)
-      const instance = value
-      const status = await storeOne(instance, operation, store, log)
-      counters.count(instance.sopInstanceUid, status)
-      if (hooks.subOperationCompleted.taps.length > 0) {
-        notify(hooks.subOperationCompleted, { operation, sopInstanceUid: instance.sopInstanceUid, status })
-      }
-      await exchange.sendPending(operation, counters.pending())
-      if (operation.endReason !== undefined) throw operation.endReason
-    }
-  } catch (error) {
-    if (operation.isCancelled) return counters.ended({ status: Status.Cancel })
-    if (operation.endReason !== undefined) throw error
-    return counters.ended(outcomeOfError(error, operation.service))
-  } finally {
-    instances.stop((error) => {
-      log.warn('a retrieve handler failed while it was stopped', { messageId: operation.messageId, error })
+  return new SubOperations(operation, exchange, answer, sender).perform()
+}
+
+class SubOperations {
+  readonly #operation: RunningOperation
+  readonly #exchange: Exchange
+  readonly #sender: InstanceSender
+  readonly #counters: SubOperationCounters
+  readonly #instances: LookAhead
+  readonly #keepAlive: KeepAlive
+  readonly #running = new Set<Promise<void>>()
+  #isBeatUnderWay = false
+
+  constructor(operation: RunningOperation, exchange: Exchange, answer: RetrieveAnswerInstances, sender: InstanceSender) {
+    this.#operation = operation
+    this.#exchange = exchange
+    this.#sender = sender
+    this.#counters = new SubOperationCounters(answer.total)
+    this.#instances = new LookAhead(answer.instances, operation, {
+      depth: sender.lookAhead,
+      withinTime: (work) => exchange.withinHandlerTime(operation, work),
+    })
+    this.#keepAlive = new KeepAlive(sender.keepAliveMs, () => {
+      void this.#beat()
     })
   }
-}
 
-/** A handler that promised more than it gave has not delivered: the difference failed. */
-function finished(counters: SubOperationCounters): Outcome {
-  counters.failed += counters.remaining ?? 0
-  return counters.finished()
-}
+  async perform(): Promise<Outcome> {
+    const operation = this.#operation
+    try {
+      const unsendable = await this.#sendAll()
+      if (unsendable === undefined) return this.#counters.finished()
+      for (const { sopInstanceUid } of this.#instances.waiting) this.#counters.fail(sopInstanceUid)
+      const outcome = this.#counters.finished()
+      return outcome.status === Status.UnableToPerformSubOperations ? { ...outcome, ...unsendable } : outcome
+    } catch (error) {
+      this.#stopPulling()
+      if (operation.endReason !== undefined && !operation.isCancelled && !isHandlerLate(operation)) throw error
+      // What is under way ends, and counts (PS3.4 C.4.2.2.1).
+      await Promise.all(this.#running)
+      return this.#counters.ended(this.#endedBy(error))
+    } finally {
+      this.#keepAlive.stop()
+      this.#stopPulling()
+      this.#sender.end(Promise.all(this.#running))
+    }
+  }
 
-async function storeOne(
-  instance: InstanceToSend,
-  operation: RunningOperation,
-  store: (instance: InstanceToSend) => Promise<number>,
-  log: Exchange['log'],
-): Promise<number> {
-  try {
-    return await store(instance)
-  } catch (error) {
-    if (operation.endReason !== undefined && !operation.isCancelled) throw error
-    log.warn('a sub-operation failed', { messageId: operation.messageId, error })
-    return Status.ProcessingFailure
+  #endedBy(error: unknown): Outcome {
+    if (this.#operation.isCancelled) return { status: Status.Cancel }
+    return isHandlerLate(this.#operation) ? HANDLER_TOOK_TOO_LONG : outcomeOfError(error, this.#operation.service)
+  }
+
+  /** @throws the operation's end reason; what the iterator threw, when all before it was sent. */
+  async #sendAll(): Promise<Unsendable | undefined> {
+    const instances = this.#instances
+    const sender = this.#sender
+    for (;;) {
+      if (this.#operation.endReason !== undefined) throw this.#operation.endReason
+      const [next] = instances.waiting
+      if (!sender.hasRoom(next)) {
+        await this.#untilOneEnds()
+      } else if (next === undefined) {
+        if (!instances.isExhausted) await this.#untilOneEnds(instances.pull())
+        else if (this.#running.size > 0) await this.#untilOneEnds()
+        else if (instances.failure === undefined) return undefined
+        else throw instances.failure.error
+      } else if (sender.isReadyFor(next)) {
+        this.#start(instances.take() as InstanceToSend)
+      } else if (this.#running.size > 0) {
+        await this.#untilOneEnds()
+      } else {
+        await this.#operation.untilEnd(instances.filled(PATIENCE_MS))
+        const unsendable = await this.#operation.untilEnd(sender.prepare(instances.waiting))
+        if (unsendable !== undefined) return unsendable
+      }
+    }
+  }
+
+  #untilOneEnds(...others: Promise<void>[]): Promise<void> {
+    return this.#operation.untilEnd(Promise.race([...this.#running, ...others]))
+  }
+
+  #start(instance: InstanceToSend): void {
+    const work = this.#perform(instance).finally(() => {
+      this.#running.delete(work)
+    })
+    this.#running.add(work)
+  }
+
+  /** Never rejects. */
+  async #perform(instance: InstanceToSend): Promise<void> {
+    const operation = this.#operation
+    const { sopInstanceUid } = instance
+    const status = await this.#send(instance)
+    if (status === undefined) {
+      this.#instances.putBack(instance)
+      return
+    }
+    this.#counters.count(sopInstanceUid, status)
+    const { hooks } = this.#exchange
+    if (hooks.subOperationCompleted.taps.length > 0) notify(hooks.subOperationCompleted, { operation, sopInstanceUid, status })
+    if (operation.endReason === undefined) await this.#sendPending()
+  }
+
+  async #send(instance: InstanceToSend): Promise<number | undefined> {
+    try {
+      return await this.#sender.send(instance)
+    } catch (error) {
+      const { messageId, endReason } = this.#operation
+      // Not to be told of an association that is gone for each instance.
+      if (endReason === undefined) this.#exchange.log.warn('a sub-operation failed', { messageId, error })
+      return Status.ProcessingFailure
+    }
+  }
+
+  async #sendPending(): Promise<void> {
+    const instances = this.#instances
+    if (instances.isExhausted && instances.failure === undefined) this.#counters.total ??= instances.pulled
+    this.#keepAlive.sent()
+    try {
+      await this.#exchange.sendPending(this.#operation, this.#counters.pending())
+    } catch (error) {
+      // It ends the operation otherwise: the association is gone, or going.
+      this.#exchange.log.debug('a Pending response could not be sent', { messageId: this.#operation.messageId, error })
+    }
+  }
+
+  /** Nothing was sent for a while: the peer is told that the operation lives. One at a time: it may not read. */
+  async #beat(): Promise<void> {
+    if (this.#isBeatUnderWay || this.#operation.endReason !== undefined) return
+    this.#isBeatUnderWay = true
+    await this.#sendPending()
+    this.#isBeatUnderWay = false
+  }
+
+  #stopPulling(): void {
+    this.#instances.stop((error) => {
+      this.#exchange.log.warn('a retrieve handler failed while it was stopped', { messageId: this.#operation.messageId, error })
+    })
   }
 }

@@ -1,6 +1,7 @@
 import type { Exchange } from '../exchange.ts'
-import type { CGetRequest, InstanceToSend } from '../types.ts'
+import type { CGetRequest, InstanceToSend, Priority } from '../types.ts'
 import { Status } from '../well-known-status.ts'
+import { subOperationPriority } from './instance-sender.ts'
 import type { InstanceSender } from './instance-sender.ts'
 
 /** Sub-operations of a C-GET: on the association it came on, as many at once as its window allows. */
@@ -10,12 +11,12 @@ export class GetSender implements InstanceSender {
   /** A Pending response cannot overtake an instance on the same association. */
   readonly keepAliveMs: undefined
   readonly #exchange: Exchange
-  readonly #request: CGetRequest
+  readonly #priority: Priority
   #running = 0
 
   constructor(exchange: Exchange, request: CGetRequest) {
     this.#exchange = exchange
-    this.#request = request
+    this.#priority = subOperationPriority(request.priority)
   }
 
   hasRoom(): boolean {
@@ -36,7 +37,7 @@ export class GetSender implements InstanceSender {
     if (context === undefined) return Status.SopClassNotSupported
     this.#running += 1
     try {
-      return await this.#exchange.storeOnAssociation(context, instance, this.#request.priority)
+      return await this.#exchange.storeOnAssociation(context, instance, this.#priority)
     } finally {
       this.#running -= 1
     }

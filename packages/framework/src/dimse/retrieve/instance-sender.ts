@@ -1,4 +1,4 @@
-import type { InstanceToSend } from '../types.ts'
+import type { InstanceToSend, Priority } from '../types.ts'
 
 /** Why nothing more can be sent. */
 export interface Unsendable {
@@ -27,4 +27,9 @@ export interface InstanceSender {
   send(instance: InstanceToSend): Promise<number | undefined>
   /** Over. What runs may go on until `settled`; nothing is begun any more. */
   end(settled: Promise<unknown>): void
+}
+
+/** Sub-operations have the priority of the C-GET or C-MOVE (PS3.4 C.4.2.1.3); one that is none counts as medium. */
+export function subOperationPriority(requested: Priority): Priority {
+  return requested === 1 || requested === 2 ? requested : 0
 }

@@ -4,6 +4,7 @@ import { DicomtapError } from '../../errors/index.ts'
 import type { CMoveRequest, InstanceToSend } from '../types.ts'
 import type { CStoreOptions } from '../user-types.ts'
 import { Status } from '../well-known-status.ts'
+import { subOperationPriority } from './instance-sender.ts'
 import type { InstanceSender, Unsendable } from './instance-sender.ts'
 import type { InstanceContext, ResolvedDestination, SubAssociation } from './sub-association.ts'
 import { WatchedSource } from './watched-source.ts'
@@ -43,16 +44,15 @@ export class MoveSender implements InstanceSender {
   #running = 0
   #hasEnded = false
 
-  constructor(operation: RunningOperation, exchange: Exchange, destination: ResolvedDestination, originatorAeTitle: string) {
+  /** @param originatorAeTitle who issued the C-MOVE; undefined when it gave itself no title that is one. */
+  constructor(operation: RunningOperation, exchange: Exchange, destination: ResolvedDestination, originatorAeTitle: string | undefined) {
     this.#operation = operation
     this.#exchange = exchange
     this.#destination = destination
     this.keepAliveMs = exchange.keepAliveMs
-    const { priority } = operation.request as CMoveRequest
     this.#storeOptions = {
-      // PS3.4 C.4.2.1.3: the priority of the C-MOVE is that of its sub-operations.
-      priority,
-      moveOriginatorApplicationEntityTitle: originatorAeTitle,
+      priority: subOperationPriority((operation.request as CMoveRequest).priority),
+      ...(originatorAeTitle === undefined ? {} : { moveOriginatorApplicationEntityTitle: originatorAeTitle }),
       moveOriginatorMessageId: operation.messageId,
     }
   }
@@ -119,7 +119,11 @@ export class MoveSender implements InstanceSender {
   end(settled: Promise<unknown>): void {
     this.#hasEnded = true
     void settled.then(() => {
-      for (const { association } of this.#lanes) association.giveBack()
+      for (const { association } of this.#lanes) {
+        // Who cancelled, or went away, will not ask for more.
+        if (this.#operation.endReason === undefined) association.giveBack()
+        else void association.release()
+      }
       this.#lanes.clear()
     })
   }
@@ -162,7 +166,7 @@ export class MoveSender implements InstanceSender {
       return
     }
     if (this.#hasEnded) {
-      association.giveBack()
+      void association.release()
       return
     }
     this.#lanes.add({ association, running: 0 })

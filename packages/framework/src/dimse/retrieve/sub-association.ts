@@ -21,7 +21,7 @@ export interface SubAssociation {
   cStore(source: StoreBytes, options: CStoreOptions): Promise<CStoreResponse>
   /** Not needed any more: another operation may get it, or it is released. */
   giveBack(): void
-  /** Not needed any more by anybody; resolves when it is over. */
+  /** Not to be used by another operation; resolves when it is over. */
   release(): Promise<void>
 }
 

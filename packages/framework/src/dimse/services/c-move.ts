@@ -1,25 +1,56 @@
+import { parseAeTitle } from '../../dataset/ae-title.ts'
 import { ask, transform } from '../../hooks/run.ts'
 import type { Exchange } from '../exchange.ts'
 import type { RunningOperation } from '../operation.ts'
-import { outcomeOfStatus } from '../outcome.ts'
 import type { Outcome } from '../outcome.ts'
+import { MoveSender } from '../retrieve/move-sender.ts'
+import { performSubOperations } from '../sub-operations.ts'
 import type { CMoveRequest } from '../types.ts'
 import { Status } from '../well-known-status.ts'
-import { isRetrieve } from './c-get.ts'
+import { ItemPuller } from './pull.ts'
+import { isRetrieve, outcomeOfRetrieve } from './retrieve-answer.ts'
+
+const UNKNOWN_DESTINATION: Outcome = { status: Status.MoveDestinationUnknown, errorComment: 'Move destination unknown' }
 
 /**
- * C-MOVE (PS3.7 9.1.4), as far as it goes without the requestor role: the destination is looked up and
- * the instances are asked for; that they cannot be sent is told by A702, never by a success.
+ * C-MOVE (PS3.7 9.1.4): the instances go out as C-STORE sub-operations on associations with the Move
+ * Destination. `cMove` is asked first, so that its handlers can refuse by a status whatever the
+ * destination; not one instance is pulled before the destination is known.
  */
-export async function performCMove(operation: RunningOperation, { hooks, log }: Exchange): Promise<Outcome> {
-  operation.dataSet!.mapDataSet = (dataset) => transform(hooks.findIdentifier, dataset, operation)
+export async function performCMove(operation: RunningOperation, exchange: Exchange): Promise<Outcome> {
+  const { hooks, log } = exchange
   const request = operation.request as CMoveRequest
-  const answer = await operation.untilEnd(ask(hooks.cMove, request, operation))
-  if (!isRetrieve(answer)) return outcomeOfStatus(answer, 'C-MOVE', Status.SopClassNotSupported)
-  const destination = await operation.untilEnd(ask(hooks.moveDestination, request.moveDestination, operation))
-  if (destination === undefined) {
-    return { status: Status.MoveDestinationUnknown, errorComment: 'Move destination unknown' }
+  operation.dataSet!.mapDataSet = (dataset) => transform(hooks.findIdentifier, dataset, operation)
+  const answer = await exchange.withinHandlerTime(operation, operation.untilEnd(ask(hooks.cMove, request, operation)))
+  if (!isRetrieve(answer)) return outcomeOfRetrieve(answer, 'C-MOVE')
+  const letGo = (): void => {
+    new ItemPuller(answer.instances, operation).stop((error) => {
+      log.warn('a retrieve handler failed while it was stopped', { messageId: operation.messageId, error })
+    })
   }
-  log.warn('C-MOVE needs the requestor role, which this version does not have', { messageId: operation.messageId })
-  return { status: Status.UnableToPerformSubOperations, errorComment: 'Sub-operations cannot be performed' }
+  const destination = await exchange
+    .withinHandlerTime(operation, operation.untilEnd(ask(hooks.moveDestination, request.moveDestination, operation)))
+    .catch((error: unknown) => {
+      letGo()
+      throw error
+    })
+  if (destination === undefined) {
+    letGo()
+    return UNKNOWN_DESTINATION
+  }
+  const { requestedBy, addressedTo } = titlesOf(operation)
+  const resolved = {
+    ...destination,
+    calledAeTitle: destination.calledAeTitle ?? request.moveDestination,
+    callingAeTitle: destination.callingAeTitle ?? addressedTo,
+  }
+  return performSubOperations(operation, exchange, answer, new MoveSender(operation, exchange, resolved, requestedBy))
+}
+
+/** Who issued the C-MOVE, and the title it was addressed to, whichever side requested the association. */
+function titlesOf({ association }: RunningOperation): { requestedBy: string | undefined; addressedTo: string } {
+  const { role, callingAeTitle, calledAeTitle, settings } = association
+  const [peer, own] = role === 'acceptor' ? [callingAeTitle, calledAeTitle] : [calledAeTitle, callingAeTitle]
+  // What a peer calls itself and others need not be a title.
+  return { requestedBy: parseAeTitle(peer), addressedTo: parseAeTitle(own) ?? settings.aeTitle }
 }
