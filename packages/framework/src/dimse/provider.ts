@@ -96,7 +96,7 @@ export class DimseServiceProvider implements AssemblerHandler {
       timeoutMs: host.timeouts.dimseMs,
       maximumUnreadBytes: limits.receiveBufferBytes,
       send: (context, command, dataSet) => this.sendMessage(context, command, dataSet),
-      isPeerHeldUp: () => this.#flow.isPaused || this.#assembler.isMidMessage,
+      isPeerHeldUp: () => this.#isPeerHeldUp,
       isPerforming: () => this.#unanswered > 0,
       hold: () => {
         this.#flow.hold()
@@ -130,6 +130,15 @@ export class DimseServiceProvider implements AssemblerHandler {
    */
   get isWaitingForPeer(): boolean {
     return this.#assembler.isMidMessage || (this.#unanswered === 0 && this.#invocations.size === 0)
+  }
+
+  /**
+   * The peer cannot answer now, because it is not read or in the middle of a message. Not so when it sent
+   * more requests than may run at once: what runs may wait for the answers behind them, and would for ever.
+   */
+  get #isPeerHeldUp(): boolean {
+    if (this.#scheduler.hasWaiting || this.#reports.hasWaiting) return false
+    return this.#flow.isPaused || this.#assembler.isMidMessage
   }
 
   get log(): Logger {

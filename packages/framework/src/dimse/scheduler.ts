@@ -20,6 +20,11 @@ export class OperationScheduler {
     this.#flow = flow
   }
 
+  /** Requests wait for their turn: the peer sent more than may run at once. */
+  get hasWaiting(): boolean {
+    return this.#queue.length > 0
+  }
+
   /** What is added from here on waits until `resume`. */
   pause(): void {
     this.#isPaused = true

@@ -698,6 +698,34 @@ test('requests beyond the queue limit stay with the peer, and are answered in th
   await sending
 })
 
+for (const [what, limits, behind] of [
+  ['a data set that fills the buffer', { receiveBufferBytes: 65_536 }, Buffer.alloc(500_000)],
+  ['requests that fill the queue', { maximumQueuedOperations: 4 }, undefined],
+] as const) {
+  test(`a C-GET that waits for an answer behind ${what} ends, although nothing is read`, async (t) => {
+    const object = { sopClassUid: CT_IMAGE, sopInstanceUid: '1.2.3', transferSyntaxUid: IMPLICIT_LE, bytes: () => [Buffer.alloc(8)] }
+    const aborted = deferred<string | undefined>()
+    await using server = await createTestServer({
+      contexts: [...SUPPORTED.filter(({ abstractSyntax }) => abstractSyntax !== CT_IMAGE), { ...SUPPORTED[1]!, abstractSyntax: CT_IMAGE, roles: { scu: true, scp: true } }],
+      limits,
+      timeouts: { dimseMs: 50 },
+      handlers: {
+        cGet: () => ({ instances: (async function* () { yield object })(), total: 1 }),
+        associationAborted: ({ message }) => aborted.resolve(message),
+      },
+    })
+    using peer = connected(server)
+    await peer.associate({ contexts: PROPOSED, roles: [{ sopClassUid: CT_IMAGE, scuRole: true, scpRole: true }] })
+    await send(peer, requestOf('C-GET'))
+    t.is((await peer.receiveMessage()).command.commandField, 0x0001)
+    // One at a time was negotiated: these wait behind the C-GET, and the answer that it waits for behind them.
+    if (behind === undefined) for (let messageId = 100; messageId < 110; messageId++) await send(peer, requestOf('C-ECHO'), { messageId })
+    else void peer.sendMessage(3, requestOf('C-STORE').command, behind)
+    t.is(await aborted.promise, 'The peer did not answer a request in time')
+    t.is(server.ae.activeAssociations.length, 0)
+  })
+}
+
 test('N-EVENT-REPORT does not wait behind what runs', async (t) => {
   const gate = deferred<number>()
   await using side = await established({ handlers: { cStore: () => gate.promise, nEventReport: () => 0 } })
