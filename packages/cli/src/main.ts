@@ -16,6 +16,8 @@ export async function main(args: readonly string[]): Promise<void> {
       hooks: async (name, options) => (await import('./commands/hooks.ts')).hooks(name, options),
       plugins: async (options) => (await import('./commands/plugins.ts')).plugins(options),
       schema: async (options) => (await import('./commands/schema.ts')).schema(options),
+      echo: async (target, options) => (await import('./commands/echo.ts')).echo(target, options),
+      store: async (target, paths, options) => (await import('./commands/store.ts')).store(target, paths, options),
     },
     finish,
   )

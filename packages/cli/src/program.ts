@@ -1,4 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { addScuCommands } from './scu/program.ts'
+import type { ScuActions } from './scu/program.ts'
 import { VERSION } from './version.ts'
 
 const EXIT_CODES = `
@@ -33,7 +35,7 @@ export interface SchemaOptions extends ConfigOptions {
 }
 
 /** What each command does with its parsed options; the answer is the exit code. */
-export interface Actions {
+export interface Actions extends ScuActions {
   start(options: StartOptions): Promise<number>
   check(options: CheckOptions): Promise<number>
   hooks(name: string | undefined, options: HooksOptions): Promise<number>
@@ -44,7 +46,7 @@ export interface Actions {
 /** The command line: names, options and help, without what they do. */
 export function createProgram(actions: Actions, exit: (code: number) => void): Command {
   const program = new Command('dicomtap')
-    .description('Runs and inspects a DICOM server made of plugins.')
+    .description('Runs and inspects a DICOM server made of plugins, and talks to others.')
     .version(VERSION, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
@@ -56,6 +58,7 @@ Examples:
   dicomtap start                 run the server of this folder
   dicomtap check                 is the configuration right? what does it come to?
   dicomtap hooks                 which plugin acts where, in which order
+  dicomtap echo localhost:11112  does a peer answer?
   dicomtap start --help          the options of a command
 
 No configuration yet? npm create dicomtap@latest my-scp
@@ -153,6 +156,7 @@ ${EXIT_CODES}`,
     )
     .action(async (options: SchemaOptions) => exit(await actions.schema(options)))
 
+  addScuCommands(program, actions, exit)
   return program
 }
 
