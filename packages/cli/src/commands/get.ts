@@ -1,0 +1,43 @@
+import { cancelling } from '../query/cancelling.ts'
+import { extendedNegotiation, refusedWishes } from '../query/extended-negotiation.ts'
+import { prepareQuery } from '../query/prepare.ts'
+import { receiveHere } from '../query/receive-here.ts'
+import type { GetOptions } from '../query/register.ts'
+import { reportRetrieval } from '../query/report-retrieval.ts'
+import { followRetrieval } from '../query/retrieve.ts'
+import { storageContexts } from '../query/storage-contexts.ts'
+import { openAssociation } from '../scu/connect.ts'
+import type { Target } from '../scu/options.ts'
+import { runScu } from '../scu/run.ts'
+import { transferSyntaxUids } from '../scu/transfer-syntaxes.ts'
+
+/** Retrieves objects over the same association into a folder. */
+export async function get(target: Target, keys: readonly string[], options: GetOptions): Promise<number> {
+  return runScu(options, async (context) => {
+    const { reporter, interrupts } = context
+    const { uid, model, identifier, remarks } = await prepareQuery('get', keys, options)
+    const contexts = storageContexts(model, options.storageClasses, transferSyntaxUids(options.transferSyntax))
+    const received = await receiveHere(options, context)
+    const { receiver } = received
+    for (const remark of remarks) reporter.note(remark)
+    const request = {
+      contexts: [{ abstractSyntax: uid }, ...contexts],
+      ...extendedNegotiation('get', uid, options),
+      handlers: { cStore: receiver.store },
+    }
+    const { association, close } = await openAssociation(target, options, request, context)
+    try {
+      const refused = refusedWishes('get', uid, options, association)
+      if (refused.length > 0) reporter.note(`The server does not offer: ${refused.join(', ')}.`)
+      if (!association.acceptedContexts.some(({ asScp }) => asScp)) {
+        reporter.warn('The server accepts no storage SOP class in this direction: nothing can arrive.')
+      }
+      const cancel = cancelling(interrupts)
+      const responses = association.cGet(identifier, { model: uid, signal: cancel.signal })
+      const outcome = await followRetrieval(responses, receiver, cancel, options.cancelAfter, context)
+      return reportRetrieval(outcome, received, context)
+    } finally {
+      await close()
+    }
+  })
+}

@@ -1,0 +1,125 @@
+import type { DataSet, Dictionary } from '@dicomtap/framework'
+import type { Reporter } from '../scu/reporter.ts'
+import { print } from '../output/terminal.ts'
+import { columnsOf, elementAt, rawText, readableText } from './columns.ts'
+import type { Column } from './columns.ts'
+import { csvLine } from './csv.ts'
+import { toDicomJson, toKeywordJson } from './dicom-json.ts'
+import { singleValue } from './identifier.ts'
+import { matchTable } from './match-table.ts'
+import type { PreparedQuery } from './prepare.ts'
+import type { FindOptions } from './register.ts'
+import { padEnd, printable, textWidth } from './text-width.ts'
+
+/** Prints matches on stdout as they come. */
+export interface MatchOutput {
+  match(identifier: DataSet): void
+  /** Prints what was kept back, to know how wide the columns are. */
+  end(): void
+}
+
+/** The width of the columns is that of the first matches. */
+const ROWS_TO_MEASURE = 100
+
+/** The form that the options ask for: JSON, CSV, a list or, by default, a table. */
+export function matchOutput(query: PreparedQuery, options: FindOptions, reporter: Reporter): MatchOutput {
+  const { dictionary } = query
+  const out = (text: string): void => reporter.progress.above(() => print(text))
+  if (options.jsonDicom === true) return lines((match) => JSON.stringify(toDicomJson(match, dictionary)), out)
+  if (options.json === true) return lines((match) => JSON.stringify(toKeywordJson(match, dictionary)), out)
+  const columns = columnsOf(query.identifier, dictionary)
+  if (options.csv === true) {
+    let isFirst = true
+    return lines((match) => {
+      const header = isFirst ? `${csvLine(columns.map(({ title }) => title))}\n` : ''
+      isFirst = false
+      return header + csvLine(columns.map((column) => rawText(elementAt(match, column, dictionary))))
+    }, out)
+  }
+  if (options.list === true) return listOutput(columns, dictionary, reporter, out)
+  // What was given as one value is the same in every match: a UID of 60 characters is not worth its column.
+  const isKnown = (column: Column): boolean => column.vr === 'UI' && column.path.length === 1 && singleValue(query.identifier, column.path[0]?.name ?? '') !== undefined
+  return tableOutput(columns.filter((column) => !isKnown(column)), dictionary, options, reporter, out)
+}
+
+function lines(toLine: (match: DataSet) => string, out: (text: string) => void): MatchOutput {
+  return { match: (identifier) => out(toLine(identifier)), end: () => {} }
+}
+
+function listOutput(columns: readonly Column[], dictionary: Dictionary, reporter: Reporter, out: (text: string) => void): MatchOutput {
+  const width = Math.max(0, ...columns.map(({ title }) => textWidth(title)))
+  let isFirst = true
+  return lines((match) => {
+    const text = columns.map((column) => `${reporter.paint.out('bold', padEnd(column.title, width))}  ${printable(readableText(elementAt(match, column, dictionary), dictionary))}`.trimEnd())
+    const gap = isFirst ? '' : '\n'
+    isFirst = false
+    return gap + text.join('\n')
+  }, out)
+}
+
+function tableOutput(
+  columns: readonly Column[],
+  dictionary: Dictionary,
+  options: FindOptions,
+  reporter: Reporter,
+  out: (text: string) => void,
+): MatchOutput {
+  const table = matchTable(
+    columns.map(({ title, vr }) => ({ title: shortTitle(title), isUid: vr === 'UI' })),
+    {
+      width: process.stdout.isTTY && options.wide !== true ? process.stdout.columns : undefined,
+      bold: (text) => reporter.paint.out('bold', text),
+      dim: (text) => reporter.paint.out('dim', text),
+    },
+  )
+  let waiting: string[][] = []
+  let isMeasured = false
+  const flush = (): void => {
+    const text = waiting.length === 0 ? [] : table.lines(waiting)
+    waiting = []
+    if (text.length > 0) out(text.join('\n'))
+  }
+  return {
+    match(identifier) {
+      waiting.push(columns.map((column) => printable(readableText(elementAt(identifier, column, dictionary), dictionary))))
+      if (!isMeasured && waiting.length < ROWS_TO_MEASURE) return
+      isMeasured = true
+      flush()
+    },
+    end: flush,
+  }
+}
+
+/** Keywords that are much longer than what stands below them. */
+const SHORT_TITLES: Readonly<Record<string, string>> = {
+  PatientBirthDate: 'BirthDate',
+  PatientSex: 'Sex',
+  ModalitiesInStudy: 'Modalities',
+  NumberOfPatientRelatedStudies: 'Studies',
+  NumberOfPatientRelatedSeries: 'Series',
+  NumberOfPatientRelatedInstances: 'Instances',
+  NumberOfStudyRelatedSeries: 'Series',
+  NumberOfStudyRelatedInstances: 'Instances',
+  NumberOfSeriesRelatedInstances: 'Instances',
+  NumberOfFrames: 'Frames',
+  InstanceNumber: 'Number',
+  SeriesNumber: 'Number',
+  BodyPartExamined: 'BodyPart',
+  ScheduledProcedureStepStartDate: 'StartDate',
+  ScheduledProcedureStepStartTime: 'StartTime',
+  ScheduledProcedureStepStartDateTime: 'Start',
+  ScheduledProcedureStepDescription: 'StepDescription',
+  ScheduledProcedureStepID: 'StepID',
+  ScheduledProcedureStepPriority: 'Priority',
+  ScheduledStationAETitle: 'Station',
+  ScheduledPerformingPhysicianName: 'Performer',
+  RequestedProcedureID: 'ProcedureID',
+  RequestedProcedureDescription: 'Procedure',
+  ProcedureStepState: 'State',
+  ProcedureStepLabel: 'Label',
+  InputReadinessState: 'Input',
+}
+
+function shortTitle(title: string): string {
+  return Object.hasOwn(SHORT_TITLES, title) ? (SHORT_TITLES[title] ?? title) : title
+}

@@ -1,0 +1,83 @@
+import {
+  ALL_TRANSFER_SYNTAXES,
+  DEFAULT_TRANSFER_SYNTAXES,
+  isValidUid,
+  presentationContexts,
+  presentationContextsFor,
+  SOP_CLASSES,
+  storageSopClasses,
+} from '@dicomtap/framework'
+import type { RequestedContext } from '@dicomtap/framework'
+import { UsageError } from '../scu/exit.ts'
+import type { QueryModel } from './models.ts'
+
+/** This side performs the C-STORE sub-operations of a C-GET (PS3.7 D.3.3.4). */
+const ROLES = { scu: false, scp: true } as const
+
+/** Contexts of one association (PS3.8 9.3.2.2: odd identifiers of one byte). */
+const MAXIMUM_CONTEXTS = 128
+
+/**
+ * The contexts of a C-GET besides its own: the storage SOP classes that may come. An acceptor picks one
+ * transfer syntax of a context, and what it holds in another it may not be able to send. So as many transfer
+ * syntaxes get a context of their own as there is room for: all of them with few SOP classes, none with many.
+ *
+ * @param transferSyntaxes undefined: uncompressed first, and whatever there is room for
+ */
+export function storageContexts(
+  model: QueryModel,
+  sopClassNames: readonly string[] | undefined,
+  transferSyntaxes: readonly string[] | undefined,
+): RequestedContext[] {
+  const room = MAXIMUM_CONTEXTS - 1
+  const sopClasses = sopClassNames === undefined ? defaultSopClasses(model, room) : [...new Set(sopClassNames.map(storageSopClassUid))]
+  if (sopClasses.length > room) throw new UsageError(`--storage-classes: ${sopClasses.length} are more than the ${room} that one association has room for`)
+  const perClass = Math.floor(room / Math.max(1, sopClasses.length))
+  const lists = transferSyntaxLists(transferSyntaxes, perClass)
+  return lists.flatMap((list) => presentationContextsFor(sopClasses, { transferSyntaxes: list, roles: ROLES }))
+}
+
+function defaultSopClasses({ hasLevels }: QueryModel, room: number): string[] {
+  const contexts = hasLevels ? presentationContexts.storage : presentationContexts.nonPatientObject
+  return [...new Set(contexts.map(({ abstractSyntax }) => abstractSyntax))].slice(0, room)
+}
+
+function transferSyntaxLists(wanted: readonly string[] | undefined, perClass: number): readonly (readonly string[])[] {
+  if (wanted !== undefined) return wanted.length <= perClass ? wanted.map((uid) => [uid]) : [wanted]
+  const compressed = ALL_TRANSFER_SYNTAXES.filter((uid) => !DEFAULT_TRANSFER_SYNTAXES.includes(uid))
+  return [DEFAULT_TRANSFER_SYNTAXES, ...compressed.slice(0, perClass - 1).map((uid) => [uid])]
+}
+
+/** `CTImageStorage`, `CTImage`, `CT` or a UID. @throws UsageError */
+export function storageSopClassUid(name: string): string {
+  const wanted = name.toLowerCase()
+  const candidates = [...storageSopClasses({ includeRetired: true }), ...SOP_CLASSES.filter(({ service }) => service === 'non-patient-object')]
+  const found =
+    candidates.find(({ keyword }) => keyword.toLowerCase() === wanted) ??
+    candidates.find(({ keyword }) => keyword.toLowerCase() === `${wanted}storage`) ??
+    candidates.find(({ keyword }) => keyword.toLowerCase() === `${wanted}imagestorage`) ??
+    candidates.find(({ keyword }) => SHORT_NAMES[wanted] === keyword)
+  if (found !== undefined) return found.uid
+  if (isValidUid(name, 'lenient') && name.includes('.')) return name
+  throw new UsageError(`--storage-classes: "${name}" is no storage SOP class; give its keyword, as CTImageStorage, a short form, as CT, or its UID`)
+}
+
+/** Modalities whose SOP class has another name. */
+const SHORT_NAMES: Readonly<Record<string, string>> = {
+  cr: 'ComputedRadiographyImageStorage',
+  dx: 'DigitalXRayImageStorageForPresentation',
+  mg: 'DigitalMammographyXRayImageStorageForPresentation',
+  us: 'UltrasoundImageStorage',
+  usmf: 'UltrasoundMultiFrameImageStorage',
+  xa: 'XRayAngiographicImageStorage',
+  rf: 'XRayRadiofluoroscopicImageStorage',
+  nm: 'NuclearMedicineImageStorage',
+  pt: 'PositronEmissionTomographyImageStorage',
+  pet: 'PositronEmissionTomographyImageStorage',
+  sc: 'SecondaryCaptureImageStorage',
+  sr: 'BasicTextSRStorage',
+  seg: 'SegmentationStorage',
+  ko: 'KeyObjectSelectionDocumentStorage',
+  pdf: 'EncapsulatedPDFStorage',
+  ecg: 'TwelveLeadECGWaveformStorage',
+}
