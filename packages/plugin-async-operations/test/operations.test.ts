@@ -358,3 +358,70 @@ test('an abort ends everything that runs at once', async (t) => {
   await until(() => ended.length === 4)
   t.deepEqual(ended.sort(), ['1', '2', '3', '4'])
 })
+
+// ── requests of this side ───────────────────────────────────────────────────────────────────────────────
+
+test('as requestor: as many requests are outstanding as were agreed, and the others wait here', async (t) => {
+  const gates = new Map<number, Gate>()
+  await using scp = await serverFor(3, {
+    handlers: {
+      cStore: async (request) => {
+        const isWhole = (await request.dataSet.buffer()).equals(content(numberOf(request), 30_000))
+        const commit = gate()
+        gates.set(numberOf(request), commit)
+        await commit.promise
+        return isWhole ? 0 : 0xa900
+      },
+    },
+  })
+  await using scu = await serverFor(1)
+  const association = await scu.ae.associate({ host: '127.0.0.1', port: scp.port, contexts: [{ abstractSyntax: CT, transferSyntaxes: [IMPLICIT_LE] }] })
+  t.is(association.asynchronousOperations.invoked, 3)
+  const answered: number[] = []
+  const answers = Array.from({ length: 6 }, async (_, number) => {
+    const { sopClassUid, sopInstanceUid, transferSyntaxUid } = instance(number, [])
+    const { status } = await association.cStore({ sopClassUid, sopInstanceUid, transferSyntaxUid, bytes: () => content(number, 30_000) })
+    answered.push(number)
+    return status
+  })
+  for (const [count, number] of [2, 0, 3, 1, 5, 4].entries()) {
+    await until(() => gates.size === Math.min(6, count + 3))
+    await settle()
+    t.is(gates.size, Math.min(6, count + 3), 'as many reached the peer as the window has room for')
+    gates.get(number)?.open()
+    await until(() => answered.includes(number))
+  }
+  t.deepEqual(await Promise.all(answers), [0, 0, 0, 0, 0, 0])
+  t.deepEqual(answered, [2, 0, 3, 1, 5, 4])
+  await association.release()
+})
+
+test('requests of the acceptor: as many at once as it may invoke', async (t) => {
+  const gates: Gate[] = []
+  await using scu = await createTestServer({
+    plugins: [asyncOperations({ requestor: { performed: 2 } })],
+    handlers: {
+      nEventReport: async () => {
+        const one = gate()
+        gates.push(one)
+        await one.promise
+        return 0
+      },
+    },
+  })
+  await using scp = await serverFor(8)
+  const contexts = [{ abstractSyntax: COMMITMENT, transferSyntaxes: [IMPLICIT_LE] }]
+  const association = await scu.ae.associate({ host: '127.0.0.1', port: scp.port, contexts })
+  t.deepEqual(association.asynchronousOperations, { invoked: 8, performed: 2 })
+  const [other] = scp.ae.activeAssociations
+  const report = { affectedSopClassUid: COMMITMENT, affectedSopInstanceUid: '1.2.840.10008.1.20.1.1', eventTypeId: 1 }
+  const answers = [1, 2, 3, 4].map(() => other!.nEventReport(report))
+  for (let ended = 0; ended < 4; ended++) {
+    await until(() => gates.length === Math.min(4, ended + 2))
+    await settle()
+    t.is(gates.length, Math.min(4, ended + 2))
+    gates[ended]?.open()
+    t.is((await answers[ended])?.status, 0)
+  }
+  await association.release()
+})
