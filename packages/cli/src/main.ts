@@ -18,6 +18,9 @@ export async function main(args: readonly string[]): Promise<void> {
       schema: async (options) => (await import('./commands/schema.ts')).schema(options),
       echo: async (target, options) => (await import('./commands/echo.ts')).echo(target, options),
       store: async (target, paths, options) => (await import('./commands/store.ts')).store(target, paths, options),
+      find: async (target, keys, options) => (await import('./commands/find.ts')).find(target, keys, options),
+      get: async (target, keys, options) => (await import('./commands/get.ts')).get(target, keys, options),
+      move: async (target, keys, options) => (await import('./commands/move.ts')).move(target, keys, options),
     },
     finish,
   )

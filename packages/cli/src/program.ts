@@ -1,4 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { addQueryCommands } from './query/register.ts'
+import type { QueryActions } from './query/register.ts'
 import { addScuCommands } from './scu/program.ts'
 import type { ScuActions } from './scu/program.ts'
 import { VERSION } from './version.ts'
@@ -35,7 +37,7 @@ export interface SchemaOptions extends ConfigOptions {
 }
 
 /** What each command does with its parsed options; the answer is the exit code. */
-export interface Actions extends ScuActions {
+export interface Actions extends ScuActions, QueryActions {
   start(options: StartOptions): Promise<number>
   check(options: CheckOptions): Promise<number>
   hooks(name: string | undefined, options: HooksOptions): Promise<number>
@@ -157,6 +159,7 @@ ${EXIT_CODES}`,
     .action(async (options: SchemaOptions) => exit(await actions.schema(options)))
 
   addScuCommands(program, actions, exit)
+  addQueryCommands(program, actions, exit)
   return program
 }
 

@@ -1,8 +1,9 @@
 import { InvalidArgumentError, Option } from 'commander'
 import type { Command } from 'commander'
-import { addConnectionOptions, CONNECTION_HELP, parseTarget, SCU_EXIT_CODES } from '../scu/options.ts'
+import { addConnectionOptions, CONNECTION_HELP, SCU_EXIT_CODES } from '../scu/options.ts'
 import type { ConnectionOptions, Target } from '../scu/options.ts'
 import { collect, integer, parseAeTitle } from '../scu/parse-values.ts'
+import { scuCommand } from '../scu/program.ts'
 
 /** Parsed options that `find`, `get` and `move` share. */
 export interface QueryOptions extends ConnectionOptions {
@@ -67,8 +68,14 @@ StudyDate=today-7.., StudyTime=08:30..12:00, several values with a backslash, in
 In sequences: ScheduledProcedureStepSequence[0].Modality=CT, or 0040,0100[0].0008,0060=CT. Private ones
 with their VR: 0009,1001:LO=value. Put wildcards in quotes too.`
 
-/** Adds `dicomtap find`. */
-export function registerFind(program: Command, actions: Pick<QueryActions, 'find'>, exit: Exit): void {
+/** Adds `find`, `get` and `move`. */
+export function addQueryCommands(program: Command, actions: QueryActions, exit: Exit): void {
+  addFind(program, actions, exit)
+  addGet(program, actions, exit)
+  addMove(program, actions, exit)
+}
+
+function addFind(program: Command, actions: QueryActions, exit: Exit): void {
   const command = queryCommand(program, 'find', 'Query a server (C-FIND) and print the matches.')
   addQueryOptions(command, 'study, patient, patient-study, worklist, ups, hanging-protocol, ...', [
     new Option('-W, --worklist', 'the modality worklist: --model worklist'),
@@ -111,8 +118,7 @@ ${SCU_EXIT_CODES}`,
     .action(async (target: Target, keys: readonly string[], options: FindOptions) => exit(await actions.find(target, keys, options)))
 }
 
-/** Adds `dicomtap get`. */
-export function registerGet(program: Command, actions: Pick<QueryActions, 'get'>, exit: Exit): void {
+function addGet(program: Command, actions: QueryActions, exit: Exit): void {
   const command = queryCommand(program, 'get', 'Retrieve objects over the same association (C-GET) into a folder.')
   addQueryOptions(command, 'study, patient, patient-study, composite-instance, hanging-protocol, ...')
   addReceiveOptions(command, 'where the objects go (default: this folder)')
@@ -140,12 +146,11 @@ ${SCU_EXIT_CODES}`,
     .action(async (target: Target, keys: readonly string[], options: GetOptions) => exit(await actions.get(target, keys, options)))
 }
 
-/** Adds `dicomtap move`. */
-export function registerMove(program: Command, actions: Pick<QueryActions, 'move'>, exit: Exit): void {
+function addMove(program: Command, actions: QueryActions, exit: Exit): void {
   const command = queryCommand(program, 'move', 'Have a server send objects to an AE (C-MOVE), or to this command.')
   addQueryOptions(command, 'study, patient, patient-study, composite-instance, hanging-protocol, ...')
   add(command, 'Destination:', [
-    new Option('-d, --destination, --move <title>', 'AE title that the objects are sent to; the server must know it').argParser(parseAeTitle),
+    new Option('--move, --destination <title>', 'AE title that the objects are sent to; the server must know it').argParser(parseAeTitle),
     new Option('--receive <port>', 'be the destination: listen there, or at host:port, and write what comes').argParser(parseReceive),
   ])
   addReceiveOptions(command, 'with --receive: where the objects go (default: this folder)')
@@ -173,13 +178,7 @@ already is kept. Fields of --name: {SOPInstanceUID} {SOPClassUID} {StudyInstance
 {PatientID} {PatientName} {AccessionNumber} {StudyDate} {Modality} {SeriesNumber} {InstanceNumber}.`
 
 function queryCommand(program: Command, name: string, description: string): Command {
-  return program
-    .command(name)
-    .description(description)
-    .helpOption('-h, --help', 'print this help')
-    .showHelpAfterError(`Run "dicomtap ${name} --help" to see what it takes.`)
-    .argument('<host:port>', 'the server', parseTarget)
-    .argument('[keys...]', 'what to look for')
+  return scuCommand(program, name).description(description).argument('[keys...]', 'what to look for')
 }
 
 function addQueryOptions(command: Command, models: string, more: readonly Option[] = []): void {
