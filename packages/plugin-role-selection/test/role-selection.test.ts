@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { Readable } from 'node:stream'
 import test from 'ava'
 import { SopClass, Stage, TransferSyntax, definePlugin, listTaps } from '@dicomtap/framework'
 import type { Association, OutgoingAssociationOptions, RequestedContext, RoleSelection } from '@dicomtap/framework'
@@ -241,6 +242,27 @@ test('the roles that two sides agree on', async (t) => {
   t.deepEqual(association.rejectedContexts.map(({ abstractSyntax, result }) => [abstractSyntax, result]), [[MR, 1]])
   const [other] = scp.ae.activeAssociations
   t.deepEqual(other && rolesOf(other), [`${GET} FT`, `${CT} TF`, `${VERIFICATION} FT`])
+  await association.release()
+})
+
+test('C-GET between two sides: the objects arrive on the association that asked for them', async (t) => {
+  const object = { sopClassUid: CT, sopInstanceUid: '1.2.3', transferSyntaxUid: IMPLICIT_LE, bytes: () => [Buffer.alloc(8)] }
+  const stored: string[] = []
+  await using scp = await serverWith({}, { handlers: { cGet: () => ({ instances: Readable.from([object]), total: 1 }) } })
+  await using scu = await createTestServer({
+    plugins: [roleSelection()],
+    handlers: {
+      cStore: ({ affectedSopInstanceUid }) => {
+        stored.push(affectedSopInstanceUid)
+        return 0
+      },
+    },
+  })
+  const association = await scu.ae.associate({ host: '127.0.0.1', port: scp.port, contexts: [{ abstractSyntax: GET }, { abstractSyntax: CT }] })
+  const statuses: number[] = []
+  for await (const { status } of association.cGet({ QueryRetrieveLevel: 'STUDY' }, { model: GET })) statuses.push(status)
+  t.is(statuses.at(-1), 0)
+  t.deepEqual(stored, ['1.2.3'])
   await association.release()
 })
 
