@@ -10,7 +10,7 @@ const TRANSFER_SYNTAXES_BY_UID: ReadonlyMap<string, TransferSyntaxEntry> = new M
   TRANSFER_SYNTAXES.map((entry) => [entry.uid, entry]),
 )
 
-const SERVICE_CLASSES: ReadonlySet<string | undefined> = new Set(SOP_CLASSES.flatMap(({ service }) => service ?? []))
+const SERVICE_CLASSES: ReadonlySet<string> = new Set(SOP_CLASSES.flatMap(({ service }) => service ?? []))
 
 /** What {@link registerSopClass} added. */
 const registered = new Map<string, SopClassEntry>()
@@ -66,10 +66,10 @@ export function registerSopClass(registration: SopClassRegistration): SopClassEn
   const invalid = (problem: string): DicomtapError =>
     new DicomtapError('DICOMTAP_ERR_CFG_INVALID', `registerSopClass: ${problem}`)
   if (typeof uid !== 'string' || !isValidUid(uid, 'lenient')) {
-    throw invalid(`'${String(uid)}' is not a UID: use digits and dots, at most 64 (PS3.5 9.1)`)
+    throw invalid(`'${uid}' is not a UID: use digits and dots, at most 64 (PS3.5 9.1)`)
   }
   if (!SERVICE_CLASSES.has(service)) {
-    throw invalid(`'${String(service)}' is not a service class${suggestion(String(service), [...SERVICE_CLASSES].map(String))}`)
+    throw invalid(`'${service}' is not a service class${suggestion(`${service}`, SERVICE_CLASSES)}`)
   }
   const known = sopClassByUid(uid)
   const keyword = registration.keyword ?? known?.keyword ?? ''
