@@ -11,7 +11,9 @@ const LONGEST_MS = 2 ** 31 - 1
 
 /** A function, which YAML and JSON cannot hold. */
 function code<T>(): z.ZodType<T, T> {
-  return z.custom<T>((value) => typeof value === 'function', { error: 'must be a function, which only a config in TypeScript or JavaScript can hold' })
+  const error = 'must be a function, which only a config in TypeScript or JavaScript can hold'
+  // In the JSON Schema: nothing that an editor of YAML could offer.
+  return z.custom<T>((value) => typeof value === 'function', { error }).meta({ not: {} })
 }
 
 const milliseconds = z.int().min(1).max(LONGEST_MS)

@@ -1,6 +1,6 @@
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import type { ScryptOptions } from 'node:crypto'
-import { hash as argon2Hash, verify as argon2Verify } from '@node-rs/argon2'
+import { hashRaw } from '@node-rs/argon2'
 
 /**
  * A hashed passcode in PHC string format: `$argon2id$v=19$m=19456,t=2,p=1$salt$hash` (RFC 9106) or
@@ -8,16 +8,25 @@ import { hash as argon2Hash, verify as argon2Verify } from '@node-rs/argon2'
  */
 export type PasscodeHash = Argon2idHash | ScryptHash
 
-interface Argon2idHash {
-  readonly algorithm: 'argon2id'
-  readonly encoded: string
+interface Argon2idCost {
+  /** Memory in KiB, passes, lanes. */
+  readonly m: number
+  readonly t: number
+  readonly p: number
 }
-interface ScryptHash {
-  readonly algorithm: 'scrypt'
+interface ScryptCost {
   /** log2 of N. */
   readonly ln: number
   readonly r: number
   readonly p: number
+}
+interface Argon2idHash extends Argon2idCost {
+  readonly algorithm: 'argon2id'
+  readonly salt: Buffer
+  readonly hash: Buffer
+}
+interface ScryptHash extends ScryptCost {
+  readonly algorithm: 'scrypt'
   readonly salt: Buffer
   readonly hash: Buffer
 }
@@ -38,14 +47,14 @@ export function parsePasscodeHash(text: string): PasscodeHash | string {
   return 'is neither an argon2id nor a scrypt hash in PHC format; make one with "dicomtap-users add"'
 }
 
-function parseArgon2id(encoded: string): Argon2idHash | string {
-  const match = ARGON2ID_PATTERN.exec(encoded)
+function parseArgon2id(text: string): Argon2idHash | string {
+  const match = ARGON2ID_PATTERN.exec(text)
   if (match === null) return 'is not of the form $argon2id$v=19$m=...,t=...,p=...$salt$hash'
   const [m = 0, t = 0, p = 0] = match.slice(1, 4).map(Number)
   if (p < 1 || p > BOUNDS.p || t < 1 || t > BOUNDS.t || m < 8 * p || m > BOUNDS.m) return 'has parameters of argon2id that are out of range'
   const [salt, hash] = match.slice(4).map(fromBase64)
   if (!isFit(salt, 8) || !isFit(hash, 16)) return 'has a salt or hash of a wrong length'
-  return { algorithm: 'argon2id', encoded }
+  return { algorithm: 'argon2id', m, t, p, salt, hash }
 }
 
 function parseScrypt(text: string): ScryptHash | string {
@@ -73,14 +82,20 @@ function toBase64(bytes: Buffer): string {
   return bytes.toString('base64').replace(/=+$/, '')
 }
 
-/** Whether the passcode is the one that was hashed. Works in a thread of the pool. */
-export async function verifyPasscode(hash: PasscodeHash, passcode: Uint8Array): Promise<boolean> {
-  if (hash.algorithm === 'argon2id') return argon2Verify(hash.encoded, passcode)
-  const { ln, r, p, salt } = hash
-  return timingSafeEqual(await scryptHash(passcode, salt, hash.hash.length, { ln, r, p }), hash.hash)
+/** Whether the passcode, any bytes, is the one that was hashed. Works in a thread of the pool. */
+export async function verifyPasscode(known: PasscodeHash, passcode: Uint8Array): Promise<boolean> {
+  const { salt, hash } = known
+  const found = await (known.algorithm === 'argon2id'
+    ? argon2idHash(passcode, salt, hash.length, known)
+    : scryptHash(passcode, salt, hash.length, known))
+  return timingSafeEqual(found, hash)
 }
 
-function scryptHash(passcode: Uint8Array, salt: Buffer, length: number, { ln, r, p }: { ln: number; r: number; p: number }): Promise<Buffer> {
+function argon2idHash(passcode: Uint8Array, salt: Buffer, outputLen: number, { m, t, p }: Argon2idCost): Promise<Buffer> {
+  return hashRaw(passcode, { algorithm: ARGON2ID, memoryCost: m, timeCost: t, parallelism: p, outputLen, salt })
+}
+
+function scryptHash(passcode: Uint8Array, salt: Buffer, length: number, { ln, r, p }: ScryptCost): Promise<Buffer> {
   const N = 2 ** ln
   const options: ScryptOptions = { N, r, p, maxmem: 128 * r * (N + p + 2) + 1_048_576 }
   return new Promise((resolve, reject) => {
@@ -88,15 +103,27 @@ function scryptHash(passcode: Uint8Array, salt: Buffer, length: number, { ln, r,
   })
 }
 
-/**
- * Hashes a passcode with the parameters that OWASP's Password Storage Cheat Sheet names first: argon2id
- * with 19 MiB and 2 passes, scrypt with N = 2^17 and r = 8.
- */
+// What OWASP's Password Storage Cheat Sheet names first for each.
+const NEW_ARGON2ID: Argon2idCost = { m: 19_456, t: 2, p: 1 }
+const NEW_SCRYPT: ScryptCost = { ln: 17, r: 8, p: 1 }
+const SALT_BYTES = 16
+const HASH_BYTES = 32
+
+/** Hashes a passcode with a new salt: argon2id with 19 MiB and 2 passes, scrypt with N = 2^17 and r = 8. */
 export async function hashPasscode(passcode: Uint8Array, algorithm: HashAlgorithm = 'argon2id'): Promise<string> {
+  const salt = randomBytes(SALT_BYTES)
   if (algorithm === 'argon2id') {
-    return argon2Hash(passcode, { algorithm: ARGON2ID, memoryCost: 19_456, timeCost: 2, parallelism: 1, outputLen: 32 })
+    return encodePhc('argon2id$v=19', NEW_ARGON2ID, salt, await argon2idHash(passcode, salt, HASH_BYTES, NEW_ARGON2ID))
   }
-  const salt = randomBytes(16)
-  const hash = await scryptHash(passcode, salt, 32, { ln: 17, r: 8, p: 1 })
-  return `$scrypt$ln=17,r=8,p=1$${toBase64(salt)}$${toBase64(hash)}`
+  return encodePhc('scrypt', NEW_SCRYPT, salt, await scryptHash(passcode, salt, HASH_BYTES, NEW_SCRYPT))
+}
+
+/** A hash that no passcode has, with the cost of new ones: for something to check against. */
+export function decoyHash(): PasscodeHash {
+  return { algorithm: 'argon2id', ...NEW_ARGON2ID, salt: randomBytes(SALT_BYTES), hash: randomBytes(HASH_BYTES) }
+}
+
+function encodePhc(name: string, cost: object, salt: Buffer, hash: Buffer): string {
+  const parameters = Object.entries(cost).map(([key, value]) => `${key}=${value}`)
+  return `$${name}$${parameters.join(',')}$${toBase64(salt)}$${toBase64(hash)}`
 }

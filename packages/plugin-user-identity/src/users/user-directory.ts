@@ -2,20 +2,12 @@ import { createHmac, randomBytes } from 'node:crypto'
 import type { Stats } from 'node:fs'
 import type { Logger } from '@dicomtap/framework'
 import { WatchedFile } from '../watched-file.ts'
-import { parsePasscodeHash } from './phc.ts'
+import { decoyHash } from './phc.ts'
 import type { PasscodeHash } from './phc.ts'
 import { parseUsersYaml, UsersProblem, usersOf } from './users-document.ts'
 import type { User } from './users-document.ts'
 
 const MAXIMUM_BYTES = 4_194_304
-
-/** The hash of a random passcode with the default parameters: what unknown users are checked against in an empty file. */
-function randomHash(): PasscodeHash {
-  const base64 = (bytes: number): string => randomBytes(bytes).toString('base64').replace(/=+$/, '')
-  const hash = parsePasscodeHash(`$argon2id$v=19$m=19456,t=2,p=1$${base64(16)}$${base64(32)}`)
-  if (typeof hash === 'string') throw new Error(hash)
-  return hash
-}
 
 /** The users of one version of the file. */
 export class UserDirectory {
@@ -27,7 +19,7 @@ export class UserDirectory {
     this.#users = users
     this.#key = key
     const hashes = [...users.values()].flatMap(({ passcode }) => (passcode === undefined ? [] : [passcode]))
-    this.#hashes = hashes.length === 0 ? [randomHash()] : hashes
+    this.#hashes = hashes.length === 0 ? [decoyHash()] : hashes
   }
 
   get size(): number {
@@ -44,7 +36,7 @@ export class UserDirectory {
    */
   decoyFor(name: string): PasscodeHash {
     const pick = createHmac('sha256', this.#key).update(name).digest().readUInt32BE(0) % this.#hashes.length
-    return this.#hashes[pick] ?? randomHash()
+    return this.#hashes[pick] ?? decoyHash()
   }
 }
 
