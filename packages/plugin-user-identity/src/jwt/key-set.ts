@@ -34,7 +34,7 @@ function fileKeySet(path: string, log: Logger): KeySet {
   }
 }
 
-/** A JWKS of public keys (RFC 7517 5). */
+/** A set of public keys (RFC 7517 5). */
 function parseKeys(text: string): JSONWebKeySet {
   let content: unknown
   try {
@@ -69,7 +69,9 @@ function boundedFetch(log: Logger): FetchImplementation {
         await response.body?.cancel()
         throw new Error(`status ${response.status}`)
       }
-      return new Response(await boundedText(response), { status: 200 })
+      const text = await boundedText(response)
+      parseKeys(text)
+      return new Response(text, { status: 200 })
     } catch (error) {
       failedAt = performance.now()
       log.error('the keys for JSON web tokens cannot be fetched', { url, reason: reasonOf(error) })
