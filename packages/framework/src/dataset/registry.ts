@@ -69,7 +69,8 @@ export function registerSopClass(registration: SopClassRegistration): SopClassEn
     throw invalid(`'${uid}' is not a UID: use digits and dots, at most 64 (PS3.5 9.1)`)
   }
   if (!SERVICE_CLASSES.has(service)) {
-    throw invalid(`'${service}' is not a service class${suggestion(`${service}`, SERVICE_CLASSES)}`)
+    const given = String(service as unknown)
+    throw invalid(`'${given}' is not a service class${suggestion(given, SERVICE_CLASSES)}`)
   }
   const known = sopClassByUid(uid)
   const keyword = registration.keyword ?? known?.keyword ?? ''
