@@ -171,7 +171,8 @@ export class Association extends DimseServiceUser {
   }
 
   /**
-   * Releases the association (PS3.8 7.2) when running operations are done; resolves when it is over.
+   * Releases the association (PS3.8 7.2) when operations of the peer and requests of this side are done;
+   * resolves when it is over. Responses that nobody reads are not waited for.
    * Nothing happens unless it is established.
    */
   release(): Promise<void> {

@@ -113,11 +113,11 @@ export class AssociationControl implements DulUser, DimseHost {
   /** The window is the requestor's: what it may invoke is what the acceptor performs (PS3.7 D.3.3.3). */
   get maximumOperationsPerformed(): number {
     const performed = this.role === 'acceptor' ? this.window.invoked : this.window.performed
-    return performed === 0 ? this.limits.maximumPerformedOperations : performed
+    return within(performed, this.limits.maximumPerformedOperations)
   }
   get maximumOperationsInvoked(): number {
     const invoked = this.role === 'acceptor' ? this.window.performed : this.window.invoked
-    return invoked === 0 ? this.limits.maximumInvokedOperations : invoked
+    return within(invoked, this.limits.maximumInvokedOperations)
   }
   /** P-DATA may be sent: Sta6, and Sta8 while a release waits (PS3.8 table 9-10). */
   get isOpenForSending(): boolean {
@@ -149,7 +149,7 @@ export class AssociationControl implements DulUser, DimseHost {
   async release(): Promise<void> {
     if (this.#state !== 'established') return
     this.#state = 'releasing'
-    await Promise.race([this.dimse?.idle(), this.closed])
+    await Promise.race([Promise.all([this.dimse?.idle(), this.dimse?.requestsAnswered()]), this.closed])
     if (this.dul.state === 'Sta6') {
       this.dul.issue({ type: 'A-RELEASE-RQ' })
       this.#observer.acseSent({ type: 'A-RELEASE-RQ' })
@@ -406,4 +406,9 @@ export class AssociationControl implements DulUser, DimseHost {
     this.#registry.remove(this.association)
     this.#observer.happened('associationReleased')
   }
+}
+
+/** A window of 0 is unlimited. */
+function within(window: number, limit: number): number {
+  return window === 0 ? limit : Math.min(window, limit)
 }
