@@ -80,18 +80,19 @@ async function run(
     output.end()
   }
   if (isWarned) reporter.note('The server does not support some of the keys, or matched without them (FF01).')
-  return finish(count, final, cancel, options, context)
+  const isMore = count === options.limit && (responses > count || final?.category === 'cancel')
+  return finish(count, isMore, final, cancel, context)
 }
 
-function finish(count: number, final: CFindResponse | undefined, cancel: Cancelling, { limit }: FindOptions, { reporter, interrupts }: ScuContext): number {
+function finish(count: number, isMore: boolean, final: CFindResponse | undefined, cancel: Cancelling, { reporter, interrupts }: ScuContext): number {
   const matches = count === 1 ? '1 match' : `${count === 0 ? 'no' : count} matches`
   const words = final === undefined ? 'no final response' : printable(statusWords(final))
   switch (final?.category) {
     case 'success':
-      reporter.note(`${matches}. ${words}`)
+      reporter.note(`${matches}${isMore ? '; there are more (--limit)' : ''}. ${words}`)
       return EXIT.ok
     case 'cancel':
-      reporter.note(`${matches}; ${cancel.isWanted && count === limit ? 'there may be more (--limit)' : 'cancelled'}. ${words}`)
+      reporter.note(`${matches}; ${isMore ? 'there may be more (--limit)' : 'cancelled'}. ${words}`)
       return cancel.isWanted ? EXIT.ok : interrupts.exitCode(count > 0 ? EXIT.partlyFailed : EXIT.failed)
     case 'warning':
       reporter.note(`${matches}; there are more. ${words}`)

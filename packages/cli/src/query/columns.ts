@@ -11,6 +11,8 @@ export interface Column {
   /** The keyword, with those of its sequences when another column has the same. */
   readonly title: string
   readonly vr: string
+  /** Asked for by default, not by name: nobody misses it when no match has it. */
+  readonly isOptional: boolean
 }
 interface ColumnStep {
   readonly name: string
@@ -21,8 +23,12 @@ interface ColumnStep {
 /** Part of every identifier, and the same in every match. */
 const HIDDEN: ReadonlySet<string> = new Set(['SpecificCharacterSet', 'QueryRetrieveLevel', 'TimezoneOffsetFromUTC'])
 
-/** The columns of what a query asks for, in its order, UIDs last: they are long, and are copied rather than read. */
-export function columnsOf(identifier: DataSet, dictionary: Dictionary): Column[] {
+/**
+ * The columns of what a query asks for, in its order, UIDs last: they are long, and are copied rather than read.
+ *
+ * @param defaults names, with dots, of what was added to the query because nobody said what is wanted
+ */
+export function columnsOf(identifier: DataSet, dictionary: Dictionary, defaults: ReadonlySet<string> = new Set()): Column[] {
   const leaves = leavesOf(identifier, [], dictionary).filter(({ path }) => path.length > 1 || !HIDDEN.has(path[0]?.name ?? ''))
   const count = new Map<string, number>()
   for (const { path } of leaves) {
@@ -31,7 +37,8 @@ export function columnsOf(identifier: DataSet, dictionary: Dictionary): Column[]
   }
   const columns = leaves.map(({ path, vr }): Column => {
     const last = path.at(-1)?.keyword ?? ''
-    return { path, vr, title: count.get(last) === 1 ? last : longTitle(path) }
+    const isOptional = defaults.has(path.map(({ name }) => name).join('.'))
+    return { path, vr, title: count.get(last) === 1 ? last : longTitle(path), isOptional }
   })
   return [...columns.filter(({ vr }) => vr !== 'UI'), ...columns.filter(({ vr }) => vr === 'UI')]
 }
@@ -116,14 +123,16 @@ function readableItem(item: DataSet, dictionary: Dictionary): string {
     .join(' ')
 }
 
-/** `Family, Prefix Given Middle, Suffix` of each component group (PS3.5 6.2.1.1); others than the first in brackets. */
+/** `Family, Prefix Given Middle, Suffix` (PS3.5 6.2.1.1); in brackets the ideographic and the phonetic form. */
 function readableName(text: string): string {
-  const [first = '', ...others] = text.split('=').map((group) => {
-    const [family = '', given = '', middle = '', prefix = '', suffix = ''] = group.split('^').map((part) => part.trim())
-    const forenames = [prefix, given, middle].filter((part) => part !== '').join(' ')
-    return [family, forenames, suffix].filter((part) => part !== '').join(', ')
-  })
-  const rest = others.filter((group) => group !== '').join(' ')
+  const [alphabetic = '', ...others] = text.split('=')
+  const [family = '', given = '', middle = '', prefix = '', suffix = ''] = alphabetic.split('^').map((part) => part.trim())
+  const first = [family, words([prefix, given, middle]), suffix].filter((part) => part !== '').join(', ')
+  const rest = others.map((group) => words(group.split('^'))).filter((group) => group !== '').join(' / ')
   if (first === '' || rest === '') return first + rest
   return `${first} (${rest})`
+}
+
+function words(parts: readonly string[]): string {
+  return parts.map((part) => part.trim()).filter((part) => part !== '').join(' ')
 }

@@ -48,12 +48,15 @@ function itemOf(dataset: DataSet, { name, item = 0 }: PathStep): DataSet {
   return items[item] as DataSet
 }
 
-/** Adds return keys that are not in the query, in one way or another, without changing what is. */
-export function addReturnKeys(dataset: DataSet, keys: readonly string[], dictionary: Dictionary): void {
-  for (const text of keys) {
-    const key = parseKey(text, dictionary)
-    if (!hasKey(dataset, key)) setKey(dataset, key)
-  }
+/**
+ * Adds return keys that are not in the query, in one way or another, without changing what is.
+ *
+ * @returns the names of those that were added, with dots
+ */
+export function addReturnKeys(dataset: DataSet, keys: readonly string[], dictionary: Dictionary): string[] {
+  const added = keys.map((text) => parseKey(text, dictionary)).filter((key) => !hasKey(dataset, key))
+  for (const key of added) setKey(dataset, key)
+  return added.map(({ path }) => path.map(({ name }) => name).join('.'))
 }
 
 function hasKey(dataset: DataSet, { path }: QueryKey): boolean {

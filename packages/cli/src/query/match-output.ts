@@ -7,6 +7,7 @@ import { csvLine } from './csv.ts'
 import { toDicomJson, toKeywordJson } from './dicom-json.ts'
 import { singleValue } from './identifier.ts'
 import { matchTable } from './match-table.ts'
+import type { MatchTable } from './match-table.ts'
 import type { PreparedQuery } from './prepare.ts'
 import type { FindOptions } from './register.ts'
 import { padEnd, printable, textWidth } from './text-width.ts'
@@ -27,7 +28,7 @@ export function matchOutput(query: PreparedQuery, options: FindOptions, reporter
   const out = (text: string): void => reporter.progress.above(() => print(text))
   if (options.jsonDicom === true) return lines((match) => JSON.stringify(toDicomJson(match, dictionary)), out)
   if (options.json === true) return lines((match) => JSON.stringify(toKeywordJson(match, dictionary)), out)
-  const columns = columnsOf(query.identifier, dictionary)
+  const columns = columnsOf(query.identifier, dictionary, query.defaults)
   if (options.csv === true) {
     let isFirst = true
     return lines((match) => {
@@ -64,29 +65,31 @@ function tableOutput(
   reporter: Reporter,
   out: (text: string) => void,
 ): MatchOutput {
-  const table = matchTable(
-    columns.map(({ title, vr }) => ({ title: shortTitle(title), isUid: vr === 'UI' })),
-    {
-      width: process.stdout.isTTY && options.wide !== true ? process.stdout.columns : undefined,
-      bold: (text) => reporter.paint.out('bold', text),
-      dim: (text) => reporter.paint.out('dim', text),
-    },
-  )
+  const width = process.stdout.isTTY && options.wide !== true ? process.stdout.columns : undefined
+  const paint = { bold: (text: string) => reporter.paint.out('bold', text), dim: (text: string) => reporter.paint.out('dim', text) }
   let waiting: string[][] = []
-  let isMeasured = false
-  const flush = (): void => {
-    const text = waiting.length === 0 ? [] : table.lines(waiting)
+  let table: MatchTable | undefined
+  let shown = columns.map((_, index) => index)
+  const flush = (isAll: boolean): void => {
+    if (waiting.length === 0) return
+    // Only when all matches are known is it known that a column stays empty.
+    if (table === undefined && isAll) {
+      shown = shown.filter((index) => columns[index]?.isOptional !== true || waiting.some((cells) => cells[index] !== ''))
+    }
+    table ??= matchTable(
+      shown.map((index) => ({ title: shortTitle(columns[index]?.title ?? ''), isUid: columns[index]?.vr === 'UI' })),
+      { width, ...paint },
+    )
+    const text = table.lines(waiting.map((cells) => shown.map((index) => cells[index] ?? '')))
     waiting = []
     if (text.length > 0) out(text.join('\n'))
   }
   return {
     match(identifier) {
       waiting.push(columns.map((column) => printable(readableText(elementAt(identifier, column, dictionary), dictionary))))
-      if (!isMeasured && waiting.length < ROWS_TO_MEASURE) return
-      isMeasured = true
-      flush()
+      if (table !== undefined || waiting.length >= ROWS_TO_MEASURE) flush(false)
     },
-    end: flush,
+    end: () => flush(true),
   }
 }
 

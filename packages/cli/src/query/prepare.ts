@@ -16,6 +16,8 @@ export interface PreparedQuery {
   /** SOP Class UID. */
   readonly uid: string
   readonly identifier: DataSet
+  /** Names, with dots, of the keys that were added because nobody said what is wanted. */
+  readonly defaults: ReadonlySet<string>
   /** What is worth knowing before it is sent. */
   readonly remarks: readonly string[]
 }
@@ -39,7 +41,7 @@ export async function prepareQuery(
   const isRetrieval = operation !== 'find'
   const level = levelOf(model, given, isRetrieval, options.level)
   const wantsDefaults = !isRetrieval && options.defaultKeys !== false && options.file === undefined && !hasReturnKey(given, dictionary)
-  const identifier = wantsDefaults ? withReturnKeys(given, model, level, dictionary) : given
+  const { identifier, defaults } = wantsDefaults ? withReturnKeys(given, model, level, dictionary) : { identifier: given, defaults: [] }
   if (level !== undefined) identifier['QueryRetrieveLevel'] ??= level
   if (options.timezone === true) identifier['TimezoneOffsetFromUTC'] ??= localOffset()
   setCharacterSet(identifier, options.charset, dictionary)
@@ -49,7 +51,7 @@ export async function prepareQuery(
   const missing = level === undefined ? [] : missingUniqueKeys(model, level, identifier, isRetrieval)
   if (isRetrieval) refuseRetrievalOfNothing(model, level, missing)
   await checkEncodable(identifier)
-  return { dictionary, model, uid, identifier, remarks: options.relational === true ? [] : remarksOn(level, missing) }
+  return { dictionary, model, uid, identifier, defaults: new Set(defaults), remarks: options.relational === true ? [] : remarksOn(level, missing) }
 }
 
 function modelOf({ model, patient, study, psonly, worklist, ups }: QueryOptions): string {
@@ -74,12 +76,17 @@ function levelOf(model: QueryModel, given: DataSet, isRetrieval: boolean, wanted
 }
 
 /** Default keys first, in their order, with the values that were given; then what else was given. */
-function withReturnKeys(given: DataSet, model: QueryModel, level: QueryLevel | undefined, dictionary: Dictionary): DataSet {
+function withReturnKeys(
+  given: DataSet,
+  model: QueryModel,
+  level: QueryLevel | undefined,
+  dictionary: Dictionary,
+): { identifier: DataSet; defaults: readonly string[] } {
   const keys = level === undefined ? (model.returnKeys ?? []) : returnKeysOf(model, level)
-  addReturnKeys(given, keys, dictionary)
+  const defaults = addReturnKeys(given, keys, dictionary)
   const first = keys.map((key) => key.split(/[.[]/u, 1)[0] ?? '')
   const names = [...new Set([...first.filter((name) => Object.hasOwn(given, name)), ...Object.keys(given)])]
-  return Object.fromEntries(names.map((name) => [name, given[name]]))
+  return { identifier: Object.fromEntries(names.map((name) => [name, given[name]])), defaults }
 }
 
 const CHARACTER_SET_NAMES: Readonly<Record<string, string>> = {
