@@ -17,7 +17,15 @@ const ITEM_DELIMITATION = 0xe00d
 const SEQUENCE_DELIMITATION = 0xe0dd
 const BITS_ALLOCATED = 0x00280100
 const PIXEL_REPRESENTATION = 0x00280103
+const WAVEFORM_BITS_ALLOCATED = 0x54001004
+const WAVEFORM_PADDING_VALUE = 0x5400100a
+const WAVEFORM_DATA = 0x54001010
 const PIXEL_DATA = 0x7fe00010
+
+/** Of VR US; others depend on them. */
+const DECIDING: ReadonlySet<number> = new Set([BITS_ALLOCATED, PIXEL_REPRESENTATION, WAVEFORM_BITS_ALLOCATED])
+/** OB when their samples are at most 8 bits wide, else OW. Of other `ox` nothing tells: they are OW. */
+const SAMPLES: ReadonlySet<number> = new Set([WAVEFORM_PADDING_VALUE, WAVEFORM_DATA, PIXEL_DATA])
 
 /** The data set, a sequence, or an item of one. */
 interface Frame {
@@ -29,6 +37,7 @@ interface Frame {
   readonly explicitVr: boolean
   /** Values met so far that decide the VR of others. */
   pixelRepresentation: number | undefined
+  /** Of pixels or of a waveform: no item has both. */
   bitsAllocated: number | undefined
 }
 
@@ -97,11 +106,11 @@ export class ElementConverter {
       this.#number += (value[at] as number) << (8 * this.#numberBytes++)
     }
     if (this.#numberBytes < 2) return
-    if (this.#numberTag === BITS_ALLOCATED) {
-      this.#frame.bitsAllocated = this.#number
-    } else {
+    if (this.#numberTag === PIXEL_REPRESENTATION) {
       this.#frame.pixelRepresentation = this.#number
       this.#undecided.decide(this.#frame, this.#number)
+    } else {
+      this.#frame.bitsAllocated = this.#number
     }
     this.#numberTag = 0
   }
@@ -178,8 +187,7 @@ export class ElementConverter {
     if (this.#isDropped) return
     if (this.#toExplicit) this.#writeHeader(tag, this.#explicitVrOf(tag, vr, length), length)
     else this.#writeHeader(tag, 'UN', length)
-    const decidesVrs = this.#toExplicit && (tag === PIXEL_REPRESENTATION || tag === BITS_ALLOCATED) && length >= 2
-    this.#numberTag = decidesVrs ? tag : 0
+    this.#numberTag = this.#toExplicit && length >= 2 && DECIDING.has(tag) ? tag : 0
     this.#numberBytes = 0
     this.#number = 0
   }
@@ -187,7 +195,7 @@ export class ElementConverter {
   /** PS3.5 6.2.2 for what is unknown or too long, A.2 for what depends on other attributes. */
   #explicitVrOf(tag: number, vr: string | undefined, length: number): string {
     let actual = vr ?? 'UN'
-    if (actual === 'ox') actual = tag === PIXEL_DATA && (this.#frame.bitsAllocated ?? 16) <= 8 ? 'OB' : 'OW'
+    if (actual === 'ox') actual = SAMPLES.has(tag) && (this.#frame.bitsAllocated ?? 16) <= 8 ? 'OB' : 'OW'
     else if (actual === 'lt') actual = 'OW'
     else if (actual === 'xs') actual = this.#pixelRepresentation() === 1 ? 'SS' : 'US'
     if (VRS[actual] === undefined) return 'UN'

@@ -6,6 +6,7 @@ import { ElementConverter } from './convert-elements.ts'
 import { ChunkedOutput } from './convert-output.ts'
 import { loadDictionary } from './dictionary.ts'
 import { transferSyntaxByUid } from './registry.ts'
+import { TransferSyntax } from './transfer-syntaxes.ts'
 import type { TransferSyntaxEncoding } from './transfer-syntaxes.ts'
 
 type Pieces = Iterable<Uint8Array> | AsyncIterable<Uint8Array>
@@ -22,10 +23,14 @@ export function canConvertDataSet(from: string, to: string): boolean {
   return nativeLittleEndian(from) !== undefined && nativeLittleEndian(to) !== undefined
 }
 
-/** Only standard ones: of a private transfer syntax nothing is known. */
+const CONVERTIBLE: ReadonlySet<string> = new Set([
+  TransferSyntax.ImplicitVRLittleEndian,
+  TransferSyntax.ExplicitVRLittleEndian,
+  TransferSyntax.DeflatedExplicitVRLittleEndian,
+])
+
 function nativeLittleEndian(uid: string): TransferSyntaxEncoding | undefined {
-  const encoding = transferSyntaxByUid(uid)?.encoding
-  return encoding === undefined || encoding.bigEndian || encoding.encapsulated ? undefined : encoding
+  return CONVERTIBLE.has(uid) ? transferSyntaxByUid(uid)?.encoding : undefined
 }
 
 /**

@@ -27,6 +27,7 @@ export type { PresentationContextsOptions, SopClassToPropose } from './presentat
 export { presentationContexts } from './presentation-context-lists.ts'
 export type { PresentationContexts } from './presentation-context-lists.ts'
 export * from './query-models.ts'
+export { canConvertDataSet, convertDataSet } from './convert.ts'
 export { decodeDataSet, encodeDataSet } from './codec.ts'
 export type { DecodeOptions } from './codec.ts'
 export { loadDictionary } from './dictionary.ts'

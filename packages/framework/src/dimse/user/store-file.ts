@@ -27,6 +27,7 @@ export class StoreFile {
   readonly #path: string
   readonly #stats: Stats
   #handle: FileHandle | undefined
+  #isClosed = false
 
   private constructor(path: string, head: StoreHead, stats: Stats) {
     this.#path = path
@@ -59,19 +60,21 @@ export class StoreFile {
       const handle = await openFile(this.#path)
       this.#handle = handle
       try {
+        if (this.#isClosed) throw new UnusableObject('was closed before it was read')
         if (!isSameFile(await handle.stat(), this.#stats)) throw new UnusableObject('changed after it was opened')
         if (size > AT_ONCE_BYTES) return this.#pieces(handle, dataSetOffset, size)
         const bytes = await readExactly(handle, dataSetOffset, size)
         await this.close()
         return bytes
       } catch (error) {
-        await this.close()
+        await this.close().catch(() => {})
         throw error
       }
     })
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     const handle = this.#handle
     this.#handle = undefined
     await handle?.close()

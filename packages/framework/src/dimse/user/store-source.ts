@@ -1,6 +1,6 @@
 import { encodeDataSet } from '../../dataset/codec.ts'
 import { canConvertDataSet, convertDataSet } from '../../dataset/convert.ts'
-import { transferSyntaxByUid } from '../../dataset/registry.ts'
+import { TransferSyntax } from '../../dataset/transfer-syntaxes.ts'
 import type { DataSet } from '../../dataset/types.ts'
 import { DicomtapError } from '../../errors/index.ts'
 import type { DataSetBytes } from '../fragmenter.ts'
@@ -105,7 +105,8 @@ function fromDataSet(source: DataSet, options: CStoreOptions): StoreObject {
     sopClassUid,
     sopInstanceUid,
     transferSyntaxUid,
-    canConvertTo: (other) => other === transferSyntaxUid || (!isCompressed(transferSyntaxUid) && !isCompressed(other)),
+    canConvertTo: (other) =>
+      other === transferSyntaxUid || (isNative(other) && (transferSyntaxUid === undefined || isNative(transferSyntaxUid))),
     bytesIn: (other) => encodeDataSet({ ...source, SOPClassUID: sopClassUid, SOPInstanceUID: sopInstanceUid }, other),
     close: async () => {},
   }
@@ -115,14 +116,14 @@ function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
 }
 
-/** Of a private transfer syntax nothing is known: it is taken for compressed. */
-function isCompressed(transferSyntaxUid: string | undefined): boolean {
-  return transferSyntaxUid !== undefined && transferSyntaxByUid(transferSyntaxUid)?.encoding.encapsulated !== false
+/** In others Pixel Data is compressed or elsewhere; of private ones nothing is known. */
+function isNative(transferSyntaxUid: string): boolean {
+  return canConvertDataSet(transferSyntaxUid, transferSyntaxUid) || transferSyntaxUid === TransferSyntax.ExplicitVRBigEndian
 }
 
 /** Which compression the frames have is said in `_meta`, where dcmjs leaves the file meta information. */
 function compressedSyntaxOf({ _meta: meta }: DataSet): string | undefined {
   const element: unknown = (meta as { TransferSyntaxUID?: unknown } | null | undefined)?.TransferSyntaxUID
   const value = textOf(element) ?? textOf((element as { Value?: unknown[] } | null | undefined)?.Value?.[0])
-  return isCompressed(value) ? value : undefined
+  return value === undefined || isNative(value) ? undefined : value
 }
