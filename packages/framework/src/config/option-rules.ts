@@ -40,8 +40,8 @@ export const LIMITS: FieldsOf<Limits> = {
   maximumCommandSetBytes: limit('Largest command set accepted', 'maximumCommandSetBytes', 1024, UNSIGNED_32),
   receiveBufferBytes: limit('Data set bytes buffered per association before the socket is paused', 'receiveBufferBytes', 1),
   maximumQueuedOperations: limit('Requests waiting per association before the socket is paused', 'maximumQueuedOperations', 1, ANY, ''),
-  maximumPerformedOperations: limit('Requests of a peer performed at once where the window is unlimited', 'maximumPerformedOperations', 1, ANY, ''),
-  maximumInvokedOperations: limit('Requests of ours outstanding at once where the window is unlimited', 'maximumInvokedOperations', 1, ANY, ''),
+  maximumPerformedOperations: limit('Requests of a peer performed at once, however wide the window', 'maximumPerformedOperations', 1, ANY, ''),
+  maximumInvokedOperations: limit('Requests of ours outstanding at once, however wide the window', 'maximumInvokedOperations', 1, ANY, ''),
   maximumDecodedDataSetBytes: limit('Largest data set that is decoded', 'maximumDecodedDataSetBytes', 1),
   closeDeadlineMs: limit('How long a close waits for running operations', 'closeDeadlineMs', 0, LONGEST_MS, ' milliseconds'),
 }

@@ -31,9 +31,9 @@ export interface Limits {
   readonly receiveBufferBytes: number
   /** Requests of a peer waiting behind the running one before the socket is paused. Default 64. */
   readonly maximumQueuedOperations: number
-  /** Requests of a peer performed at once where the negotiated window is unlimited. Default 64. */
+  /** Requests of a peer performed at once, however wide the negotiated window. Default 64. */
   readonly maximumPerformedOperations: number
-  /** Requests of ours outstanding at once where the negotiated window is unlimited. Default 64. */
+  /** Requests of ours outstanding at once, however wide the negotiated window. Default 64. */
   readonly maximumInvokedOperations: number
   /** Largest data set that `dataset()` decodes. Default 64 MiB. */
   readonly maximumDecodedDataSetBytes: number

@@ -118,6 +118,15 @@ export class Transport {
     return isWritable
   }
 
+  /** Until `uncork` what is written is gathered. */
+  cork(): void {
+    this.#socket.cork()
+  }
+
+  uncork(): void {
+    this.#socket.uncork()
+  }
+
   pause(): void {
     if (this.#isPaused) return
     this.#isPaused = true

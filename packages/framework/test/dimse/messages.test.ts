@@ -324,5 +324,6 @@ test('nothing is sent when the association is gone', async (t) => {
   side.peer.destroy()
   await turnsUntil(() => side.dul.state === 'Sta1')
   t.throws(() => fragmenter.send(1, ECHO), { code: 'DICOMTAP_ERR_DUL_STATE' })
-  await t.throwsAsync(fragmenter.send(3, STORE, DATA)!, { code: 'DICOMTAP_ERR_DUL_STATE' })
+  t.throws(() => fragmenter.send(3, STORE, DATA), { code: 'DICOMTAP_ERR_DUL_STATE' })
+  await t.throwsAsync(fragmenter.send(3, STORE, [DATA])!, { code: 'DICOMTAP_ERR_DUL_STATE' })
 })
