@@ -98,7 +98,7 @@ function finish(count: number, isMore: boolean, final: CFindResponse | undefined
       reporter.note(`${matches}; there are more. ${words}`)
       return count > 0 ? EXIT.partlyFailed : EXIT.failed
     default:
-      reporter.warn(`${reporter.paint.err('red', 'error')}: the query failed after ${matches}: ${words}`)
+      reporter.warn(`${reporter.paint.err('red', 'error')}: the query failed${count === 0 ? '' : ` after ${matches}`}: ${words}`)
       return count > 0 ? EXIT.partlyFailed : EXIT.failed
   }
 }

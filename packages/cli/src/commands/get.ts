@@ -7,6 +7,7 @@ import { reportRetrieval } from '../query/report-retrieval.ts'
 import { followRetrieval } from '../query/retrieve.ts'
 import { storageContexts } from '../query/storage-contexts.ts'
 import { openAssociation } from '../scu/connect.ts'
+import type { ScuContext } from '../scu/connect.ts'
 import type { Target } from '../scu/options.ts'
 import { runScu } from '../scu/run.ts'
 import { transferSyntaxUids } from '../scu/transfer-syntaxes.ts'
@@ -35,9 +36,17 @@ export async function get(target: Target, keys: readonly string[], options: GetO
       const cancel = cancelling(interrupts)
       const responses = association.cGet(identifier, { model: uid, signal: cancel.signal })
       const outcome = await followRetrieval(responses, receiver, cancel, options.cancelAfter, context)
-      return reportRetrieval(outcome, received, context)
+      const code = reportRetrieval(outcome, received, context)
+      if ((outcome?.failed ?? 0) > receiver.failed && options.json !== true) adviseOnContexts(context)
+      return code
     } finally {
       await close()
     }
   })
+}
+
+function adviseOnContexts({ reporter }: ScuContext): void {
+  reporter.warn(
+    `${reporter.paint.err('cyan', 'hint')}: the server may hold them in SOP classes or transfer syntaxes that were not asked for: see --storage-classes and --transfer-syntax`,
+  )
 }

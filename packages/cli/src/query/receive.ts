@@ -28,9 +28,14 @@ export interface Receiver {
   readonly received: number
   readonly kept: number
   readonly failed: number
-  /** Bytes of data sets so far. */
+  /** Bytes of data sets written so far. */
   readonly bytes: number
+  /** Is this one of the first objects that could not be written, whose failure was said? */
+  hasFailed(sopInstanceUid: string): boolean
 }
+
+/** A disk that is full fails for every object to come: that is said a few times, not thousands of times. */
+const SAID_FAILURES = 10
 
 /** Where an object could not be stored: status, and what to say here. */
 class Refusal extends Error {
@@ -56,6 +61,7 @@ export async function createReceiver(options: ReceiverOptions): Promise<Receiver
   const folder = resolve(options.folder)
   await mkdir(folder, { recursive: true })
   const counts = { received: 0, kept: 0, failed: 0, bytes: 0, started: 0 }
+  const said = new Set<string>()
 
   const store = async (request: CStoreRequest, operation: Operation): Promise<number | StatusDetails> => {
     const { affectedSopInstanceUid: uid } = request
@@ -70,7 +76,9 @@ export async function createReceiver(options: ReceiverOptions): Promise<Receiver
     } catch (error) {
       counts.failed += 1
       const { status, message } = failureOf(error)
-      options.onFailure(isValidUid(uid, 'lenient') ? `${uid}: ${message}` : message)
+      if (said.size < SAID_FAILURES) options.onFailure(isValidUid(uid, 'lenient') ? `${uid}: ${message}` : message)
+      else if (said.size === SAID_FAILURES) options.onFailure('more objects could not be written')
+      if (said.size <= SAID_FAILURES) said.add(uid)
       return { status, errorComment: 'The object could not be stored' }
     }
   }
@@ -124,6 +132,7 @@ export async function createReceiver(options: ReceiverOptions): Promise<Receiver
     get bytes() {
       return counts.bytes
     },
+    hasFailed: (uid) => said.has(uid),
   }
 }
 

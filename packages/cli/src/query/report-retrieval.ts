@@ -54,9 +54,10 @@ function jsonOf(outcome: RetrievalOutcome | undefined, received: Received | unde
 }
 
 function printOutcome(outcome: RetrievalOutcome | undefined, received: Received | undefined, exitCode: number, { reporter }: ScuContext): void {
-  const { failedSopInstanceUids = [] } = outcome ?? {}
-  for (const uid of failedSopInstanceUids.slice(0, LISTED_FAILURES)) reporter.warn(`failed: ${printable(uid)}`)
-  const others = failedSopInstanceUids.length - LISTED_FAILURES
+  // What could not be written here has been said, with the reason.
+  const failures = (outcome?.failedSopInstanceUids ?? []).filter((uid) => received?.receiver.hasFailed(uid) !== true)
+  for (const uid of failures.slice(0, LISTED_FAILURES)) reporter.warn(`failed: ${printable(uid)}`)
+  const others = failures.length - LISTED_FAILURES
   if (others > 0) reporter.warn(`failed: ${others} more (--json lists them all)`)
   const counts = outcome === undefined ? '' : countWords(outcome)
   const nothing = exitCode === EXIT.ok ? 'nothing matched' : 'nothing was sent'
@@ -66,11 +67,10 @@ function printOutcome(outcome: RetrievalOutcome | undefined, received: Received 
   if (received !== undefined && (received.receiver.received > 0 || received.receiver.kept > 0)) reporter.line(receivedWords(received))
 }
 
-/** `12 objects written to study (6.3 MB), 3 objects there already`. */
+/** `12 objects written to study (6.3 MB), 3 were there already`. */
 function receivedWords({ receiver: { received, kept, bytes }, folder }: Received): string {
   const objects = (count: number): string => (count === 1 ? '1 object' : `${count} objects`)
-  return [
-    `${objects(received)} written to ${folder} (${formatBytes(bytes)})`,
-    ...(kept === 0 ? [] : [`${objects(kept)} there already (--overwrite writes them again)`]),
-  ].join(', ')
+  const there = kept === 1 ? 'was there already (--overwrite writes it again)' : 'were there already (--overwrite writes them again)'
+  if (received === 0) return `nothing new in ${folder}: ${objects(kept)} ${there}`
+  return `${objects(received)} written to ${folder} (${formatBytes(bytes)})${kept === 0 ? '' : `; ${objects(kept)} ${there}`}`
 }

@@ -30,7 +30,7 @@ export function storageContexts(
   transferSyntaxes: readonly string[] | undefined,
 ): RequestedContext[] {
   const room = MAXIMUM_CONTEXTS - 1
-  const sopClasses = sopClassNames === undefined ? defaultSopClasses(model, room) : [...new Set(sopClassNames.map(storageSopClassUid))]
+  const sopClasses = sopClassNames === undefined ? defaultSopClasses(model, room) : [...new Set(sopClassNames.flatMap(storageSopClassUids))]
   if (sopClasses.length > room) throw new UsageError(`--storage-classes: ${sopClasses.length} are more than the ${room} that one association has room for`)
   const perClass = Math.floor(room / Math.max(1, sopClasses.length))
   const lists = transferSyntaxLists(transferSyntaxes, perClass)
@@ -48,36 +48,48 @@ function transferSyntaxLists(wanted: readonly string[] | undefined, perClass: nu
   return [DEFAULT_TRANSFER_SYNTAXES, ...compressed.slice(0, perClass - 1).map((uid) => [uid])]
 }
 
-/** `CTImageStorage`, `CTImage`, `CT` or a UID. @throws UsageError */
-export function storageSopClassUid(name: string): string {
+/**
+ * The SOP classes of a keyword, with or without `Storage` and `ImageStorage`, of a modality or a UID.
+ *
+ * @throws UsageError
+ */
+export function storageSopClassUids(name: string): readonly string[] {
   const wanted = name.toLowerCase()
   const candidates = [...storageSopClasses({ includeRetired: true }), ...SOP_CLASSES.filter(({ service }) => service === 'non-patient-object')]
-  const found =
-    candidates.find(({ keyword }) => keyword.toLowerCase() === wanted) ??
-    candidates.find(({ keyword }) => keyword.toLowerCase() === `${wanted}storage`) ??
-    candidates.find(({ keyword }) => keyword.toLowerCase() === `${wanted}imagestorage`) ??
-    candidates.find(({ keyword }) => SHORT_NAMES[wanted] === keyword)
-  if (found !== undefined) return found.uid
-  if (isValidUid(name, 'lenient') && name.includes('.')) return name
-  throw new UsageError(`--storage-classes: "${name}" is no storage SOP class; give its keyword, as CTImageStorage, a short form, as CT, or its UID`)
+  const ofModality = Object.hasOwn(MODALITIES, wanted) ? MODALITIES[wanted] : undefined
+  const keywords = ofModality ?? [wanted, `${wanted}storage`, `${wanted}imagestorage`]
+  const found = candidates.filter(({ keyword }) => keywords.some((one) => one.toLowerCase() === keyword.toLowerCase()))
+  if (found.length > 0) return found.map(({ uid }) => uid)
+  if (isValidUid(name, 'lenient') && name.includes('.')) return [name]
+  throw new UsageError(`--storage-classes: "${name}" is no storage SOP class; give its keyword, as CTImageStorage, a modality, as CT, or its UID`)
 }
 
-/** Modalities whose SOP class has another name. */
-const SHORT_NAMES: Readonly<Record<string, string>> = {
-  cr: 'ComputedRadiographyImageStorage',
-  dx: 'DigitalXRayImageStorageForPresentation',
-  mg: 'DigitalMammographyXRayImageStorageForPresentation',
-  us: 'UltrasoundImageStorage',
-  usmf: 'UltrasoundMultiFrameImageStorage',
-  xa: 'XRayAngiographicImageStorage',
-  rf: 'XRayRadiofluoroscopicImageStorage',
-  nm: 'NuclearMedicineImageStorage',
-  pt: 'PositronEmissionTomographyImageStorage',
-  pet: 'PositronEmissionTomographyImageStorage',
-  sc: 'SecondaryCaptureImageStorage',
-  sr: 'BasicTextSRStorage',
-  seg: 'SegmentationStorage',
-  ko: 'KeyObjectSelectionDocumentStorage',
-  pdf: 'EncapsulatedPDFStorage',
-  ecg: 'TwelveLeadECGWaveformStorage',
+/** What devices of a modality (PS3.3 C.7.3.1.1.1) usually make. */
+const MODALITIES: Readonly<Record<string, readonly string[]>> = {
+  cr: ['ComputedRadiographyImageStorage'],
+  ct: ['CTImageStorage', 'EnhancedCTImageStorage', 'LegacyConvertedEnhancedCTImageStorage'],
+  dx: ['DigitalXRayImageStorageForPresentation', 'DigitalXRayImageStorageForProcessing'],
+  ecg: ['TwelveLeadECGWaveformStorage', 'GeneralECGWaveformStorage'],
+  ko: ['KeyObjectSelectionDocumentStorage'],
+  mg: ['DigitalMammographyXRayImageStorageForPresentation', 'DigitalMammographyXRayImageStorageForProcessing', 'BreastTomosynthesisImageStorage'],
+  mr: ['MRImageStorage', 'EnhancedMRImageStorage', 'EnhancedMRColorImageStorage', 'LegacyConvertedEnhancedMRImageStorage', 'MRSpectroscopyStorage'],
+  nm: ['NuclearMedicineImageStorage'],
+  pdf: ['EncapsulatedPDFStorage'],
+  pr: ['GrayscaleSoftcopyPresentationStateStorage', 'ColorSoftcopyPresentationStateStorage', 'PseudoColorSoftcopyPresentationStateStorage'],
+  pt: ['PositronEmissionTomographyImageStorage', 'EnhancedPETImageStorage', 'LegacyConvertedEnhancedPETImageStorage'],
+  reg: ['SpatialRegistrationStorage', 'DeformableSpatialRegistrationStorage'],
+  rf: ['XRayRadiofluoroscopicImageStorage', 'EnhancedXRFImageStorage'],
+  rt: ['RTImageStorage', 'RTDoseStorage', 'RTStructureSetStorage', 'RTPlanStorage', 'RTIonPlanStorage'],
+  sc: [
+    'SecondaryCaptureImageStorage',
+    'MultiFrameSingleBitSecondaryCaptureImageStorage',
+    'MultiFrameGrayscaleByteSecondaryCaptureImageStorage',
+    'MultiFrameGrayscaleWordSecondaryCaptureImageStorage',
+    'MultiFrameTrueColorSecondaryCaptureImageStorage',
+  ],
+  seg: ['SegmentationStorage', 'SurfaceSegmentationStorage'],
+  sm: ['VLWholeSlideMicroscopyImageStorage'],
+  sr: ['BasicTextSRStorage', 'EnhancedSRStorage', 'ComprehensiveSRStorage', 'Comprehensive3DSRStorage', 'XRayRadiationDoseSRStorage'],
+  us: ['UltrasoundImageStorage', 'UltrasoundMultiFrameImageStorage', 'EnhancedUSVolumeStorage'],
+  xa: ['XRayAngiographicImageStorage', 'EnhancedXAImageStorage'],
 }
