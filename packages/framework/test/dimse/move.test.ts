@@ -330,6 +330,35 @@ test('a destination that cannot be reached, or rejects: A702, all failed, told i
   }
 })
 
+test('a destination that asks for TLS is never sent to without it', async (t) => {
+  await using side = await sides({
+    answer: () => ({ total: 1, instances: instances(1) }),
+    archive: { handlers: { moveDestination: () => ({ host: '127.0.0.1', port: 1, tls: true }) } },
+  })
+  t.is((await (await side.move()).final()).status, 0xa702)
+  const line = side.archive.log.find(({ message }) => message === 'cannot associate with the move destination')
+  t.is((line?.fields['error'] as { code?: string } | undefined)?.code, 'DICOMTAP_ERR_TLS_UNAVAILABLE')
+})
+
+test('a context that a handler takes out of the proposal is asked for once', async (t) => {
+  let asked = 0
+  await using side = await sides({
+    answer: () => ({ total: 3, instances: instances(3, (number) => (number === 1 ? { sopClassUid: MR_IMAGE } : {})) }),
+    archive: {
+      handlers: {
+        outgoingAssociation: (options) => {
+          asked += 1
+          return { ...options, contexts: options.contexts.filter(({ abstractSyntax }) => abstractSyntax !== MR_IMAGE) }
+        },
+      },
+    },
+  })
+  const final = await (await side.move()).final()
+  t.deepEqual(counters(final.command), [undefined, 2, 1, 0])
+  t.is(await failedUids(final), '1.2.1')
+  t.is(asked, 1)
+})
+
 test('the titles of the destination come before the defaults', async (t) => {
   await using side = await sides({ answer: () => ({ instances: instances(1) }) })
   side.archive.ae.bind('outgoingAssociation', (options, operation) => {
@@ -383,6 +412,30 @@ test('a pair that comes up late gets an association of its own, also where the d
     t.is(hex(final), '0000')
     t.deepEqual(side.received.map(({ request }) => request.affectedSopInstanceUid), ['1.2.1', '1.2.2', '1.2.3'])
   }
+})
+
+test('one C-MOVE has no more than four associations open at once', async (t) => {
+  const stored = Array.from({ length: 9 }, () => deferred())
+  let most = 0
+  await using side = await sides({
+    answer: () => ({
+      instances: (async function* () {
+        for (let number = 1; number <= 8; number++) {
+          yield instance(number, { sopClassUid: `1.2.3.4.${number}` })
+          await stored[number]!.promise
+        }
+      })(),
+    }),
+    destination: { unrestrictedStorage: true },
+    store: (_, index) => {
+      most = Math.max(most, side.destination.ae.activeAssociations.length)
+      stored[index + 1]!.resolve()
+      return 0
+    },
+  })
+  const final = await (await side.move()).final()
+  t.deepEqual(counters(final.command), [undefined, 8, 0, 0])
+  t.is(most, 4)
 })
 
 test('an association lost in the middle: its instance is sent once more, the others go on', async (t) => {
@@ -475,6 +528,40 @@ test('instances are pulled an association’s worth ahead, and their bytes not b
   await side.scu.cancel(request)
   gate.resolve(0)
   await request.final()
+})
+
+test('an instance is read from its source as fast as the destination takes it', async (t) => {
+  const gate = deferred()
+  let drawn = 0
+  await using side = await sides({
+    answer: () => ({
+      instances: [
+        instance(1, {
+          bytes: function* () {
+            for (; drawn < 600; drawn++) yield Buffer.alloc(65_536)
+          },
+        }),
+      ],
+    }),
+    destination: {
+      handlers: {
+        cStore: async (request) => {
+          await gate.promise
+          return (await request.dataSet.pipeTo({ write: () => {} })) === 600 * 65_536 ? 0 : 0xc000
+        },
+      },
+    },
+  })
+  const request = await side.move()
+  // What the buffers of the two sockets hold, and no more.
+  let before = -1
+  while (drawn !== before || drawn === 0) {
+    before = drawn
+    await settle(200)
+  }
+  t.true(drawn < 500, `${drawn} of 600 pieces were drawn`)
+  gate.resolve()
+  t.is((await request.final()).status, 0)
 })
 
 test('a generator that takes its time does not keep the first instance waiting', async (t) => {
@@ -671,16 +758,15 @@ test('while one instance takes long, Pending responses with the same counters sa
       ],
     }),
     // A third of it is the interval.
-    archive: { timeouts: { dimseMs: 150 } },
+    archive: { timeouts: { dimseMs: 900 } },
   })
   const request = await side.move()
-  while (request.responses.length < 4) await settle()
+  const isWaiting = ({ command }: TestResponse): boolean => command.numberOfCompletedSuboperations === 1
+  while (request.responses.filter(isWaiting).length < 3) await settle()
   gate.resolve()
   const responses = await request.all()
-  t.true(responses.length >= 6)
-  const counts = responses.map(({ command }) => counters(command))
-  t.deepEqual(counts.slice(1, 4), [[1, 1, 0, 0], [1, 1, 0, 0], [1, 1, 0, 0]])
-  t.deepEqual(counts.slice(-2), [[0, 2, 0, 0], [undefined, 2, 0, 0]])
+  for (const { command } of responses.filter(isWaiting)) t.deepEqual(counters(command), [1, 1, 0, 0])
+  t.deepEqual(responses.slice(-2).map(({ command }) => counters(command)), [[0, 2, 0, 0], [undefined, 2, 0, 0]])
   t.is(side.received[1]!.bytes.length, 20)
 })
 

@@ -544,6 +544,58 @@ test('without the SCP role of the requestor no sub-operation is sent', async (t)
   t.deepEqual(side.scu.received, [])
 })
 
+test('C-GET with a window: as many sub-operations are outstanding as it allows, pulled no earlier', async (t) => {
+  const gates = Array.from({ length: 6 }, () => deferred<number>())
+  let pulled = 0
+  let stored = 0
+  await using server = await createTestServer({
+    contexts: CONTEXTS,
+    handlers: {
+      asyncOperations: () => ({ invoked: 1, performed: 3 }),
+      cGet: () => ({
+        total: 6,
+        instances: (function* () {
+          while (pulled < 6) {
+            pulled += 1
+            yield instance(pulled)
+          }
+        })(),
+      }),
+    },
+  })
+  await using client = await createTestServer()
+  await using association = await client.ae.associate({
+    host: '127.0.0.1',
+    port: server.port,
+    contexts: [
+      { abstractSyntax: STUDY_ROOT_GET, transferSyntaxes: [IMPLICIT_LE] },
+      { abstractSyntax: CT_IMAGE, transferSyntaxes: [IMPLICIT_LE], roles: { scu: false, scp: true } },
+    ],
+    asynchronousOperations: { invoked: 1, performed: 4 },
+    handlers: { cStore: () => gates[stored++]!.promise },
+  })
+  const counts: (number | undefined)[][] = []
+  const failed: string[] = []
+  const got = (async () => {
+    for await (const response of association.cGet(IDENTIFIER, { model: STUDY_ROOT_GET })) {
+      counts.push(counters(response.command))
+      failed.push(...response.failedSopInstanceUids)
+    }
+  })()
+  t.true(await turnsUntil(() => stored === 3))
+  await settle()
+  t.deepEqual([pulled, stored], [3, 3])
+  gates[2]!.resolve(0xa700)
+  t.true(await turnsUntil(() => stored === 4))
+  await settle()
+  t.deepEqual([pulled, stored], [4, 4])
+  for (const gate of gates) gate.resolve(0)
+  await got
+  t.deepEqual(counts.map(([remaining]) => remaining), [5, 4, 3, 2, 1, 0, undefined])
+  t.deepEqual(counts.at(-1), [undefined, 5, 1, 0])
+  t.deepEqual(failed, ['1.2.3'])
+})
+
 test('C-CANCEL during C-GET: FE00 with what remains and what failed', async (t) => {
   const gate = deferred()
   const ended = deferred()
@@ -766,25 +818,7 @@ test('abort of the association during C-GET ends the generator, and sends nothin
   t.is(recorder.of('associationAborted').length, 1)
 })
 
-// ── C-MOVE, without the requestor role ──────────────────────────────────────────────────────────────────
-
-test('C-MOVE: A801 for a destination nobody knows, A702 where sub-operations cannot be performed', async (t) => {
-  const asked: string[] = []
-  await using side = await sides({
-    handlers: {
-      cMove: (request) => (request.moveDestination === 'PLAIN' ? 0xa900 : { instances: [instance(1)] }),
-      moveDestination: (aeTitle) => {
-        asked.push(aeTitle)
-        return aeTitle === 'KNOWN' ? { host: '127.0.0.1', port: 104 } : undefined
-      },
-    },
-  })
-  const move = async (destination: string): Promise<TestResponse> => (await side.scu.move(IDENTIFIER, STUDY_ROOT_MOVE, destination)).final()
-  t.like((await move('UNKNOWN')).command, { status: 0xa801, errorComment: 'Move destination unknown' })
-  t.like((await move('KNOWN')).command, { status: 0xa702 })
-  t.is((await move('PLAIN')).status, 0xa900)
-  t.deepEqual(asked, ['UNKNOWN', 'KNOWN'])
-})
+// ── C-MOVE: what is not in move.test.ts ─────────────────────────────────────────────────────────────────
 
 test('C-MOVE: C-CANCEL ends it as it does the others', async (t) => {
   await using side = await sides({ handlers: { cMove: () => new Promise<never>(() => {}) } })
