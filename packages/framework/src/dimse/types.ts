@@ -195,15 +195,19 @@ export interface InstanceToSend {
   /** The transfer syntax that the bytes are encoded in. */
   readonly transferSyntaxUid: string
   /**
-   * The encoded data set, without preamble and file meta information. Each piece belongs to the core once
-   * it is given: do not write into it again.
+   * The encoded data set, without preamble and file meta information. Called when it is the instance's
+   * turn; for a C-MOVE once more when the association with the destination was lost meanwhile. Each piece
+   * belongs to the core once it is given: do not write into it again.
    */
   bytes(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>
 }
 
 export interface RetrieveAnswerInstances {
   readonly instances: AsyncIterable<InstanceToSend> | Iterable<InstanceToSend>
-  /** How many there will be, for Number of Remaining Sub-operations (0000,1020); left out until known. */
+  /**
+   * How many there will be, for Number of Remaining Sub-operations (0000,1020), which is left out of the
+   * responses until it is known. What is promised and not given counts as failed.
+   */
   readonly total?: number
 }
 

@@ -55,21 +55,23 @@ export const SERVICE_INTERVENTIONS: Readonly<Record<ServiceHookName | 'moveDesti
     pynetdicom: 'EVT_C_FIND',
   }),
   cGet: service('CGetRequest', NOT_SUPPORTED, {
-    fires: 'When a C-GET request arrived. The core runs the sub-operations, counts them and answers.',
+    fires:
+      'When a C-GET request arrived. The core pulls the instances as the peer takes them, sends each on the context of exactly its class and transfer syntax, counts and answers. With an asynchronous operations window several are outstanding at once.',
     returns: INSTANCES,
     clause: 'PS3.7 9.1.3',
     pynetdicom: 'EVT_C_GET',
   }),
   cMove: service('CMoveRequest', NOT_SUPPORTED, {
-    fires: 'When a C-MOVE request arrived. Instances cannot be sent yet: the answer is A702 when a handler gave some.',
+    fires:
+      'When a C-MOVE request arrived. It is asked before moveDestination, so that it can refuse by a status whatever the destination; look up what matches as the iterable is pulled, for nothing is pulled before the destination is known. The core associates with the destination, sends, counts and answers. It pulls up to 128 instances ahead to learn which contexts to propose; bytes() is called when it is an instance’s turn, and once more when its association was lost.',
     returns: INSTANCES,
     clause: 'PS3.7 9.1.4',
     pynetdicom: 'EVT_C_MOVE',
   }),
   moveDestination: {
     ...service('CMoveRequest', 'A801 (move destination unknown)', {
-      fires: 'When a handler of cMove gave instances, to learn the address of the Move Destination.',
-      returns: '{ host, port, calledAeTitle? }',
+      fires: 'When a handler of cMove gave instances, to learn the address of the Move Destination. Associations with it go through outgoingAssociation and outgoingConnection, with the C-MOVE as their operation.',
+      returns: '{ host, port, calledAeTitle?, callingAeTitle?, tls? }; the titles default to the Move Destination and to the title that the C-MOVE was addressed to',
       clause: 'PS3.7 9.1.4, PS3.4 C.4.2',
       pynetdicom: 'EVT_C_MOVE',
     }),
