@@ -10,6 +10,7 @@ import { optionTable } from './option-table.mjs'
 const framework = await import('../../packages/framework/dist/index.js')
 const cli = await import('../../packages/cli/dist/index.js')
 const scaffolder = await import('../../create-app/dist/program.js')
+const users = await import('../../packages/plugin-user-identity/dist/users-command/program.js')
 
 const { configJsonSchema, ERROR_CODES, HOOK_CATALOG, HOOK_NAMES } = framework
 
@@ -25,6 +26,7 @@ const AREAS = {
   PLG: 'Plugins',
   HOOK: 'Hooks and handlers',
   NET: 'Sockets',
+  TLS: 'Secure transport',
   PDU: 'PDUs (PS3.8 9.3)',
   DUL: 'Upper layer (PS3.8)',
   ACSE: 'Association control',
@@ -47,6 +49,7 @@ export const REGIONS = {
   'plugin-options': pluginOptions,
   'config-files': () => [...cli.CONFIG_FILE_NAMES.map((name) => `- \`${name}\``), '- `package.json`, key `dicomtap`'].join('\n'),
   cli: () => commandHelp(cli.createProgram({}, () => {})),
+  'dicomtap-users': () => commandHelp(users.createProgram({})),
   'create-dicomtap': () => helpText(scaffolder.createProgram(() => {})),
   dependencies,
   'framework-layers': layers,
@@ -147,7 +150,7 @@ function pluginOptions() {
 }
 
 function commandHelp(program) {
-  const parts = [helpText(program), ...program.commands.map((one) => `### dicomtap ${one.name()}\n\n${helpText(one)}`)]
+  const parts = [helpText(program), ...program.commands.map((one) => `### ${program.name()} ${one.name()}\n\n${helpText(one)}`)]
   return parts.join('\n\n')
 }
 

@@ -1,6 +1,5 @@
-import { open } from 'node:fs/promises'
 import type { Stats } from 'node:fs'
-import { stat } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import type { Logger } from '@dicomtap/framework'
 
 export interface WatchedFileOptions<T> {
@@ -54,7 +53,7 @@ export class WatchedFile<T> {
 
   async #refresh(): Promise<void> {
     const { path, what, log } = this.#options
-    const version = await stat(path).then(versionOf, (error: NodeJS.ErrnoException) => `error ${error.code}`)
+    const version = await stat(path).then(versionOf, () => 'absent')
     if (version === this.#version) return
     this.#version = version
     try {

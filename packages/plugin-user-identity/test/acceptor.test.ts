@@ -14,7 +14,7 @@ import { decodeName, printable } from '../dist/names.js'
 import { hashPasscode, parsePasscodeHash, verifyPasscode } from '../dist/users/phc.js'
 import { UserDirectory } from '../dist/users/user-directory.js'
 import { parseUsersYaml, usersOf } from '../dist/users/users-document.js'
-import { ALICE, BOB, bytes, identityItem, isAccepted, listener, logText, outcome, responseIn, temporaryFolder, usersYaml } from './support/peer.js'
+import { ALICE, BOB, bytes, identityItem, isAccepted, listener, logText, outcome, refusal, responseIn, temporaryFolder, usersYaml } from './support/peer.js'
 
 const USERS = `
 users:
@@ -35,13 +35,13 @@ test('passcodes: let in when right, refused when wrong, for argon2id and scrypt'
   await using server = await openServer({ users: { file: await usersYaml(t, USERS) } })
   t.true(isAccepted(await outcome(server, identityItem(2, 'alice', 'password'))))
   t.true(isAccepted(await outcome(server, identityItem(2, 'bob', 'pleaseletmein'))))
-  t.regex(String(await outcome(server, identityItem(2, 'alice', 'pleaseletmein'))), REFUSED)
-  t.regex(String(await outcome(server, identityItem(2, 'bob', 'password'))), REFUSED)
-  t.regex(String(await outcome(server, identityItem(2, 'alice'))), REFUSED)
-  t.regex(String(await outcome(server, identityItem(2, 'Alice', 'password'))), REFUSED)
-  t.regex(String(await outcome(server, identityItem(2, 'nobody', 'password'))), REFUSED)
+  t.regex(refusal(await outcome(server, identityItem(2, 'alice', 'pleaseletmein'))), REFUSED)
+  t.regex(refusal(await outcome(server, identityItem(2, 'bob', 'password'))), REFUSED)
+  t.regex(refusal(await outcome(server, identityItem(2, 'alice'))), REFUSED)
+  t.regex(refusal(await outcome(server, identityItem(2, 'Alice', 'password'))), REFUSED)
+  t.regex(refusal(await outcome(server, identityItem(2, 'nobody', 'password'))), REFUSED)
   // Known, but without a passcode.
-  t.regex(String(await outcome(server, identityItem(2, 'OLDCT', ''))), REFUSED)
+  t.regex(refusal(await outcome(server, identityItem(2, 'OLDCT', ''))), REFUSED)
 })
 
 test('the positive response of type 2 is empty, and comes only when it is asked for', async (t) => {
@@ -63,13 +63,13 @@ test('usernames alone: only those of the list, with the roles of the file', asyn
   t.deepEqual(association === undefined ? undefined : service().identityOf(association), { type: 1, user: 'OLDCT', roles: ['modality'] })
   t.true(isAccepted(await outcome(server, identityItem(1, 'NEWCT'))))
   // A passcode does not make a type 1 out of nothing.
-  t.regex(String(await outcome(server, identityItem(1, 'alice', 'password'))), REFUSED)
-  t.regex(String(await outcome(server, identityItem(1, ''))), REFUSED)
+  t.regex(refusal(await outcome(server, identityItem(1, 'alice', 'password'))), REFUSED)
+  t.regex(refusal(await outcome(server, identityItem(1, ''))), REFUSED)
 })
 
 test('types that are not configured are refused, and those that do not exist', async (t) => {
   await using server = await openServer({ required: false, users: { file: await usersYaml(t, USERS) } })
-  for (const type of [0, 1, 3, 4, 5, 6, 255]) t.regex(String(await outcome(server, identityItem(type, 'alice', 'password'))), REFUSED, `type ${type}`)
+  for (const type of [0, 1, 3, 4, 5, 6, 255]) t.regex(refusal(await outcome(server, identityItem(type, 'alice', 'password'))), REFUSED, `type ${type}`)
   const reasons = server.log.filter(({ message }) => message === 'user identity refused').map(({ fields }) => fields['reason'])
   t.deepEqual([...new Set(reasons)], ['this type is not configured'])
 })
@@ -77,7 +77,7 @@ test('types that are not configured are refused, and those that do not exist', a
 test('without an identity: refused when one is required, which is the default', async (t) => {
   const file = await usersYaml(t, USERS)
   await using strict = await openServer({ users: { file } })
-  t.regex(String(await outcome(strict)), REFUSED)
+  t.regex(refusal(await outcome(strict)), REFUSED)
   t.deepEqual(strict.logged('warn'), ['association refused: no user identity was given'])
   await using lenient = await openServer({ users: { file }, required: false })
   t.true(isAccepted(await outcome(lenient)))
@@ -91,7 +91,7 @@ test('without anything to verify with, identities are left to others', async (t)
 
 test('an item that is no user identity does not count as one', async (t) => {
   await using server = await openServer({ usernameOnly: ['OLDCT'] })
-  t.regex(String(await outcome(server, { type: 0x5f, unknown: true, data: bytes('OLDCT') })), REFUSED)
+  t.regex(refusal(await outcome(server, { type: 0x5f, unknown: true, data: bytes('OLDCT') })), REFUSED)
 })
 
 test('later plugins learn who it is, and only of those who were let in', async (t) => {
@@ -141,7 +141,7 @@ test('Kerberos and SAML: the callback decides, its token is sent', async (t) => 
   })
   t.is(responseIn(await outcome(server, identityItem(3, 'x', '', false))), undefined)
   t.is(responseIn(await outcome(server, identityItem(4, '<Assertion/>', '', true))), '')
-  t.regex(String(await outcome(server, identityItem(4, '<a>'))), REFUSED)
+  t.regex(refusal(await outcome(server, identityItem(4, '<a>'))), REFUSED)
 })
 
 test('a callback that throws, or answers nonsense, refuses', async (t) => {
@@ -152,9 +152,9 @@ test('a callback that throws, or answers nonsense, refuses', async (t) => {
     },
     saml: () => answers.shift() as never,
   })
-  t.regex(String(await outcome(server, identityItem(3, 'ticket'))), REFUSED)
+  t.regex(refusal(await outcome(server, identityItem(3, 'ticket'))), REFUSED)
   t.true(logText(server.log).includes('KDC unreachable'))
-  while (answers.length > 0) t.regex(String(await outcome(server, identityItem(4, 'assertion'))), REFUSED)
+  while (answers.length > 0) t.regex(refusal(await outcome(server, identityItem(4, 'assertion'))), REFUSED)
 })
 
 test('hostile fields are refused without harm', async (t) => {
@@ -173,10 +173,10 @@ test('hostile fields are refused without harm', async (t) => {
     '\ufeffOLDCT',
   ]
   for (const type of [1, 2]) {
-    for (const name of names) t.regex(String(await outcome(server, identityItem(type, name, 'password'))), REFUSED, JSON.stringify(name).slice(0, 40))
+    for (const name of names) t.regex(refusal(await outcome(server, identityItem(type, name, 'password'))), REFUSED, JSON.stringify(name).slice(0, 40))
   }
   for (const passcode of [new Uint8Array(60_000), Uint8Array.of(0xff, 0xfe), 'pass\0word', '\n']) {
-    t.regex(String(await outcome(server, identityItem(2, 'alice', passcode))), REFUSED)
+    t.regex(refusal(await outcome(server, identityItem(2, 'alice', passcode))), REFUSED)
   }
   t.deepEqual(server.logged('error'), [])
   t.true(isAccepted(await outcome(server, identityItem(1, 'OLDCT'))))
@@ -187,7 +187,7 @@ test('an item that is cut off aborts the association, and no other', async (t) =
   await using server = await openServer({ usernameOnly: ['OLDCT'] })
   // Type 1, no response, primary length 200 with 2 bytes behind it.
   const broken = { type: 0x58, unknown: true, data: Uint8Array.of(1, 0, 0, 200, 0x41, 0x42) } as const
-  t.regex(String(await outcome(server, broken)), /No association/)
+  t.regex(refusal(await outcome(server, broken)), /No association/)
   t.true(isAccepted(await outcome(server, identityItem(1, 'OLDCT'))))
 })
 
@@ -230,12 +230,12 @@ test('no secret is logged, whatever happens', async (t) => {
 test('lockout: the right passcode does not help, neither from there nor for that name', async (t) => {
   await using server = await openServer({ users: { file: await usersYaml(t, USERS) }, usernameOnly: ['OLDCT'], lockout: { attempts: 3, attemptsPerAddress: 5 } })
   for (let count = 0; count < 3; count++) await outcome(server, identityItem(2, 'bob', `guess ${count}`))
-  t.regex(String(await outcome(server, identityItem(2, 'bob', 'pleaseletmein'))), REFUSED)
+  t.regex(refusal(await outcome(server, identityItem(2, 'bob', 'pleaseletmein'))), REFUSED)
   t.true(isAccepted(await outcome(server, identityItem(2, 'alice', 'password'))))
   // The names that nobody has count for the address, and are locked as others are.
   for (let count = 0; count < 2; count++) await outcome(server, identityItem(2, `nobody ${count}`, 'guess'))
-  t.regex(String(await outcome(server, identityItem(2, 'alice', 'password'))), REFUSED)
-  t.regex(String(await outcome(server, identityItem(1, 'OLDCT'))), REFUSED)
+  t.regex(refusal(await outcome(server, identityItem(2, 'alice', 'password'))), REFUSED)
+  t.regex(refusal(await outcome(server, identityItem(1, 'OLDCT'))), REFUSED)
   t.deepEqual(server.logged('warn').filter((line) => line.includes('locked')), [
     'username locked after repeated failures',
     'address locked after repeated failures',
@@ -342,7 +342,7 @@ test('hashes of other forms, with dear parameters or broken text are not taken',
     const problem = parsePasscodeHash(text)
     t.is(typeof problem, 'string', text)
     // What is wrong is said without the hash.
-    if (text.length > 20) t.false(String(problem).includes(hash))
+    if (text.length > 20) t.false(typeof problem === 'string' && problem.includes(hash))
   }
 })
 

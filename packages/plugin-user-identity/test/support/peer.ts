@@ -2,9 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
-import type { LogRecord, UserIdentityRequest, UserItem } from '@dicomtap/framework'
 import { definePlugin } from '@dicomtap/framework'
-import type { Plugin } from '@dicomtap/framework'
+import type { LogRecord, Plugin, UserIdentityRequest, UserItem } from '@dicomtap/framework'
 import { testScu } from '@dicomtap/framework/testing'
 import type { TestScuTarget } from '@dicomtap/framework/testing'
 import type { UserIdentityService } from '@dicomtap/plugin-user-identity'
@@ -60,6 +59,9 @@ export function responseIn(items: readonly UserItem[] | string): string | undefi
 }
 
 export const isAccepted = (result: readonly UserItem[] | string): boolean => typeof result !== 'string'
+
+/** The rejection in words. */
+export const refusal = (result: readonly UserItem[] | string): string => (typeof result === 'string' ? result : 'accepted')
 
 /** Hands out the service, as a later plugin gets it. */
 export function listener(): { plugin: Plugin; service(): UserIdentityService } {
