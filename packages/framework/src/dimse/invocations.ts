@@ -204,30 +204,41 @@ export class Invocations {
   }
 
   #advance(): void {
-    while (this.#ended === undefined && this.#open.size + this.#preparing.size < this.#host.window) {
+    if (this.#ended !== undefined) return
+    while (this.#open.size + this.#preparing.size < this.#host.window) {
       const [next] = this.#waiting
       if (next === undefined) return
       this.#waiting.delete(next)
       this.#start(next)
     }
+    // While the peer works on the others the next one's source is opened: one, so that few files are open.
+    const [next] = this.#waiting
+    if (next !== undefined) this.#prepare(next)
   }
 
   #start(invocation: Invocation): void {
-    const { request } = invocation
+    const { request, prepared } = invocation
     invocation.state = 'preparing'
     this.#preparing.add(invocation)
-    if (!(request instanceof Promise) && request.dataSet === undefined) this.#send(invocation, request, undefined)
-    else void this.#prepare(invocation)
+    if (prepared !== undefined) this.#send(invocation, prepared.request, prepared.dataSet)
+    else if (isReady(request)) this.#send(invocation, request, undefined)
+    else this.#prepare(invocation)
   }
 
-  async #prepare(invocation: Invocation): Promise<void> {
+  #prepare(invocation: Invocation): void {
+    if (invocation.isPreparing || isReady(invocation.request)) return
+    invocation.isPreparing = true
+    void this.#prepared(invocation)
+  }
+
+  async #prepared(invocation: Invocation): Promise<void> {
     try {
       const request = await invocation.request
-      if (invocation.state !== 'preparing') return
+      if (invocation.state === 'over') return
       const dataSet = await request.dataSet?.()
       // Given up meanwhile: who made the data set lets it go.
-      if (invocation.state !== 'preparing') return
-      this.#send(invocation, request, dataSet)
+      if (invocation.state === 'waiting') invocation.prepared = { request, dataSet }
+      else if (invocation.state === 'preparing') this.#send(invocation, request, dataSet)
     } catch (error) {
       // Nothing of it left: the request alone has failed.
       this.#end(invocation, asError(error))
@@ -335,6 +346,11 @@ export class Invocations {
     this.#tolerated.delete(this.#lastMessageId)
     return this.#lastMessageId
   }
+}
+
+/** Can it be sent without waiting for anything? */
+function isReady(request: Invocation['request']): request is OutgoingRequest {
+  return !(request instanceof Promise) && request.dataSet === undefined
 }
 
 /** The request in words: the service and, once it has one, the message ID. */

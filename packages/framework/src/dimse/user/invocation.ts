@@ -15,7 +15,7 @@ export interface Response {
 export interface OutgoingRequest {
   readonly context: AcceptedContext
   readonly command: CommandSet
-  /** Gives the data set when the request's turn has come; undefined when there is none after all. */
+  /** Gives the data set when the request's turn has come or is next; undefined when there is none after all. */
   readonly dataSet?: (() => DataSetBytes | undefined | Promise<DataSetBytes | undefined>) | undefined
 }
 
@@ -43,6 +43,10 @@ export class Invocation {
   readonly sopClassUid: string
   readonly request: OutgoingRequest | Promise<OutgoingRequest>
   state: InvocationState = 'waiting'
+  /** Its data set is being made, or was. */
+  isPreparing = false
+  /** What is to be sent, when it was ready before its turn. */
+  prepared: { readonly request: OutgoingRequest; readonly dataSet: DataSetBytes | undefined } | undefined
   /** From `sending` on. */
   context: AcceptedContext | undefined
   messageId: number | undefined
