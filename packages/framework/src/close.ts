@@ -32,11 +32,16 @@ export async function closeApplicationEntity(closing: Closing): Promise<void> {
     ae.log.error('a preClose handler failed', { error })
   }
   // 3. Running operations get until the deadline. An association on which nothing runs is aborted, so that
-  // nothing begins there any more. Those that a C-MOVE sends on end with it.
+  // nothing begins there any more. What this side requested may be of use to them, and is released after
+  // them; what a C-MOVE sends on ends with it.
+  const performed = Promise.all(registry.all.map((association) => association.operationsEnded()))
   const idled = registry.all.map(async (association) => {
-    if (subAssociations.has(association)) return
     await association.operationsEnded()
-    if (association.role === 'requestor') await association.release()
+    if (association.role === 'requestor') {
+      await performed
+      if (subAssociations.has(association)) return
+      await association.release()
+    }
     association.abort(WHY)
   })
   await within(deadlineMs, Promise.all(idled).then(() => subAssociations.close()))

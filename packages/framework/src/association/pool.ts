@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { isPerhapsFull } from '../dimse/retrieve/sub-association.ts'
 import type { InstanceContext, ResolvedDestination, SubAssociation, SubAssociations } from '../dimse/retrieve/sub-association.ts'
 import type { Operation } from '../dimse/types.ts'
 import type { UserItem } from '../pdu/user-items/types.ts'
@@ -70,8 +71,7 @@ export class AssociationPool implements SubAssociations {
       association = await request()
     } catch (error) {
       const others = this.#idle.filter(({ destination: { host, port } }) => host === destination.host && port === destination.port)
-      if (others.length === 0 || operation.signal.aborted) throw error
-      // It may have no room for another one.
+      if (others.length === 0 || operation.signal.aborted || !isPerhapsFull(error)) throw error
       await Promise.all(others.map((idle) => this.#release(idle)))
       association = await request()
     }

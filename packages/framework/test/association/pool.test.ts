@@ -4,6 +4,8 @@ import type { Association } from '../../dist/association/association.js'
 import { AssociationPool } from '../../dist/association/pool.js'
 import type { ResolvedDestination } from '../../dist/dimse/retrieve/sub-association.js'
 import type { Operation } from '../../dist/dimse/types.js'
+import { DicomtapError } from '../../dist/errors/index.js'
+import type { ErrorCode } from '../../dist/errors/index.js'
 import { deferred, settle } from '../support/connections.ts'
 import { CT_IMAGE, EXPLICIT_LE, IMPLICIT_LE, MR_IMAGE } from '../support/uids.ts'
 
@@ -195,18 +197,22 @@ test('what has ended is not lent, nor kept', async (t) => {
 
 test('idle ones make room where the destination takes no more', async (t) => {
   let refusals = 0
+  let code: ErrorCode = 'DICOMTAP_ERR_NET_CONNECT'
   const side = fixture({
     refuse: () => {
       if (side.made.every(({ isEstablished }) => !isEstablished)) return undefined
       refusals += 1
-      return new Error('local limit exceeded')
+      return new DicomtapError(code, 'local limit exceeded')
     },
   })
   const lent = await side.pool.open(DESTINATION, [CT], operation())
   await t.throwsAsync(side.pool.open(DESTINATION, [CT], operation()), { message: 'local limit exceeded' })
   lent.giveBack()
+  await t.throwsAsync(side.pool.open(DESTINATION, [MR], operation()), { code })
+  t.true(side.made[0]!.isEstablished, 'that is no reason to release it')
+  code = 'DICOMTAP_ERR_ACSE_REJECTED'
   const next = await side.pool.open(DESTINATION, [MR], operation())
-  t.is(refusals, 2)
+  t.is(refusals, 3)
   t.false(side.made[0]!.isEstablished)
   next.giveBack()
   await side.pool.close()

@@ -79,7 +79,7 @@ interop('movescu asks, and receives each instance byte for byte', async (t) => {
   const { stderr, stdout } = await run('movescu', ['-aem', 'RECEIVER', ...options], { cwd: folder })
   t.regex(stdout + stderr, /Received Final Move Response \(Success\)/)
   t.deepEqual(digests(await received(folder)), digests(bytes))
-  const unknown = await run('movescu', ['-aem', 'NOBODY', ...options], { cwd: folder }).catch((error: { stdout: string; stderr: string }) => error)
+  const unknown = await run('movescu', ['-aem', 'NOBODY', ...options], { cwd: folder }).catch((error: unknown) => error as { stdout: string; stderr: string })
   t.regex(unknown.stdout + unknown.stderr, /MoveDestinationUnknown|Move ?Destination ?Unknown/i)
   t.deepEqual(asked, ['RECEIVER', 'NOBODY'])
 })

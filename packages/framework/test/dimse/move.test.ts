@@ -414,6 +414,40 @@ test('a pair that comes up late gets an association of its own, also where the d
   }
 })
 
+test('when only another association cannot be had, what there is one for is sent', async (t) => {
+  const late = deferred()
+  let asked = 0
+  await using side = await sides({
+    answer: () => ({
+      total: 3,
+      instances: (async function* () {
+        yield instance(1)
+        await late.promise
+        yield instance(2, { sopClassUid: MR_IMAGE })
+        yield instance(3)
+      })(),
+    }),
+    archive: {
+      handlers: {
+        outgoingAssociation: (options) => {
+          asked += 1
+          if (asked === 2) throw new Error('the key store is away')
+          return options
+        },
+      },
+    },
+    store: () => {
+      late.resolve()
+      return 0
+    },
+  })
+  const final = await (await side.move()).final()
+  t.is(hex(final), 'b000')
+  t.deepEqual(counters(final.command), [undefined, 2, 1, 0])
+  t.is(await failedUids(final), '1.2.2')
+  t.is(asked, 2)
+})
+
 test('one C-MOVE has no more than four associations open at once', async (t) => {
   const stored = Array.from({ length: 9 }, () => deferred())
   let most = 0
@@ -820,6 +854,22 @@ test('closing the AE waits for the C-MOVE, whose associations are then released'
   t.is(hex(final), '0000')
   await closed
   t.deepEqual(recorder.names('associationReleased', 'associationAborted'), ['associationReleased', 'associationReleased'])
+})
+
+test('closing the AE while the association is being requested lets the C-MOVE go on', async (t) => {
+  const asked = deferred()
+  const gate = deferred()
+  await using side = await sides({
+    answer: () => ({ total: 2, instances: instances(2) }),
+    destination: { handlers: { associationRequest: async () => { asked.resolve(); await gate.promise; return undefined } } },
+  })
+  const request = await side.move()
+  await asked.promise
+  const closed = side.archive.ae.close({ deadlineMs: 10_000 })
+  await settle()
+  gate.resolve()
+  t.is(hex(await request.final()), '0000')
+  await closed
 })
 
 test('closing the AE releases associations that wait for another C-MOVE', async (t) => {

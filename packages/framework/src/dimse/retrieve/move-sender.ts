@@ -6,6 +6,7 @@ import type { CStoreOptions } from '../user-types.ts'
 import { Status } from '../well-known-status.ts'
 import { subOperationPriority } from './instance-sender.ts'
 import type { InstanceSender, Unsendable } from './instance-sender.ts'
+import { isPerhapsFull } from './sub-association.ts'
 import type { InstanceContext, ResolvedDestination, SubAssociation } from './sub-association.ts'
 import { WatchedSource } from './watched-source.ts'
 
@@ -74,10 +75,17 @@ export class MoveSender implements InstanceSender {
       const [oldest] = this.#lanes
       await this.#release(oldest as Lane)
     }
+    const missing = this.#missing(waiting)
     try {
-      return await this.#open(this.#missing(waiting))
+      return await this.#open(missing)
     } catch (error) {
       if (this.#lanes.size === 0 || this.#hasEnded) return this.#unreachable(error)
+      if (!isPerhapsFull(error)) {
+        // What there is an association for can still be sent.
+        this.#unreachable(error)
+        this.#refuse(missing)
+        return undefined
+      }
     }
     // It may take no more than one association at once.
     await Promise.all([...this.#lanes].map((lane) => this.#release(lane)))
@@ -177,7 +185,7 @@ export class MoveSender implements InstanceSender {
   #refuse(contexts: readonly InstanceContext[]): void {
     for (const context of contexts) {
       this.#refused.add(keyOf(context))
-      this.#exchange.log.warn('the move destination does not accept a presentation context', {
+      this.#exchange.log.warn('there is no presentation context with the move destination', {
         messageId: this.#operation.messageId,
         ...context,
       })

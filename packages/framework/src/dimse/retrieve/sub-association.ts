@@ -1,4 +1,6 @@
 import type { AcceptedContext } from '../../acse/types.ts'
+import { DicomtapError } from '../../errors/index.ts'
+import type { ErrorCode } from '../../errors/index.ts'
 import type { CStoreOptions, CStoreResponse, StoreBytes } from '../user-types.ts'
 import type { InstanceToSend, MoveDestination, Operation } from '../types.ts'
 
@@ -33,4 +35,11 @@ export interface SubAssociations {
    * @throws what `ApplicationEntity.associate` throws.
    */
   open(destination: ResolvedDestination, contexts: readonly InstanceContext[], operation: Operation): Promise<SubAssociation>
+}
+
+const ENDED_BY_PEER: readonly ErrorCode[] = ['DICOMTAP_ERR_ACSE_REJECTED', 'DICOMTAP_ERR_ACSE_ABORTED', 'DICOMTAP_ERR_NET_CLOSED']
+
+/** May the destination have refused an association because it has one with this side already? */
+export function isPerhapsFull(error: unknown): boolean {
+  return error instanceof DicomtapError && ENDED_BY_PEER.includes(error.code)
 }
