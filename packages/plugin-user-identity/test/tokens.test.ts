@@ -116,7 +116,8 @@ test('tokens that are not good are refused, and the log says why', async (t) => 
     ['empty', '', /no JSON web token/],
     ['text', 'alice', /no JSON web token/],
     ['dots', '..', /no JSON web token/],
-    ['with a line break', `${good}\n`, /no JSON web token/],
+    ['with a line break in it', `${header}.\n${payload}.${signature}`, /no JSON web token/],
+    ['with a second line', `${good}\n${good}`, /no JSON web token/],
     ['of two parts', `${header}.${payload}`, /no JSON web token/],
     ['with a nested header', `${Buffer.from('[]').toString('base64url')}.${payload}.${signature}`, /no JSON web token/],
     ['long', `${header}.${'A'.repeat(60_000)}.${signature}`, /no JSON web token|signature is wrong/],
@@ -126,7 +127,8 @@ test('tokens that are not good are refused, and the log says why', async (t) => 
     t.regex(String(lastReason(server.log)), reason, what)
     if (text.length > 20) t.false(logText(server.log).includes(text), what)
   }
-  t.true(isAccepted(await outcome(server, identityItem(5, good))))
+  // What the end of a file or a padding leaves is no harm.
+  for (const end of ['', '\n', '\r\n', ' ', '\0']) t.true(isAccepted(await outcome(server, identityItem(5, `${good}${end}`))))
   t.deepEqual(server.logged('error'), [])
 })
 

@@ -47,9 +47,9 @@ async function respond(
   return typeof answer === 'string' ? Buffer.from(answer, 'utf8') : answer
 }
 
-/** Base64url and dots (RFC 7515 7.1). */
+/** Base64url and dots (RFC 7515 7.1); what files and paddings leave behind it is no part of a token. */
 function asciiOf(bytes: Uint8Array): string | undefined {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1').replace(/[\0\r\n ]{1,2}$/, '')
   return /^[\w-]+\.[\w-]+\.[\w-]*$/.test(text) ? text : undefined
 }
 
