@@ -15,7 +15,7 @@ export interface PathStep {
 }
 
 const SEGMENT =
-  /^(?:\(?(?<group>[0-9a-f]{4}),(?<element>[0-9a-f]{4})\)?|(?<hex>[0-9a-f]{8})|(?<keyword>[a-z][a-z0-9_]*))(?:\[(?<item>\d{1,4})\])?(?::(?<vr>[a-z]{2}))?$/iu
+  /^(?:\(?(?<group>[0-9a-f]{4}),(?<element>[0-9a-f]{4})\)?|(?<hex>[0-9a-f]{8})|(?<keyword>[a-z][a-z0-9_]*))(?::(?<vr>[a-z]{2}))?(?:\[(?<item>\d{1,4})\])?$/iu
 
 const VALUE_REPRESENTATIONS: ReadonlySet<string> = new Set(
   'AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV'.split(' '),
@@ -85,6 +85,8 @@ function tagOfKeyword(keyword: string | undefined, segment: string, whole: strin
   const attribute = dictionary.byName(keyword)
   if (attribute !== undefined) return attribute.tag
   const near = dictionary.nearKeywords(keyword)
+  const inOtherCase = near.find((one) => one.toLowerCase() === keyword.toLowerCase())
+  if (inOtherCase !== undefined) return dictionary.byName(inOtherCase)?.tag as number
   const advice = near.length === 0 ? '; a tag such as 0010,0020 works too' : `; did you mean ${near.join(' or ')}?`
   throw new UsageError(`There is no attribute "${keyword}"${advice}`)
 }
