@@ -44,7 +44,7 @@ const CT = '1.2.840.10008.5.1.4.1.1.2'
 const MR = '1.2.840.10008.5.1.4.1.1.4'
 const fake = <T>(value: object): T => value as T
 const operation = (sopClassUid = CT, controller = new AbortController(), association: object = {}): never =>
-  fake({ sopClassUid, signal: controller.signal, association })
+  fake({ sopClassUid, signal: controller.signal, association: { acceptedCommonExtended: [], ...association } })
 const request = fake<never>({})
 const event = fake<never>({ association: {} })
 
@@ -287,6 +287,14 @@ test('sopClasses: a service tap is asked for its SOP classes only', async (t) =>
   t.is(await ask(table.cStore, request, operation(MR)), 2)
   t.is(await ask(table.cStore, request, operation('1.2.3')), undefined)
   t.deepEqual(listTaps(table).find(({ hook }) => hook === 'cStore')?.taps[0]?.sopClasses, [CT])
+})
+
+test('sopClasses: a specialized class is served as the general one that common extended negotiation accepted', async (t) => {
+  const { table, plugin } = bench()
+  plugin('ct').cStore.tap({ sopClasses: [CT] }, () => 1)
+  const item = { sopClassUid: '1.2.3', relatedGeneralSopClassUids: [MR, CT] }
+  t.is(await ask(table.cStore, request, operation('1.2.3', undefined, { acceptedCommonExtended: [item] })), 1)
+  t.is(await ask(table.cStore, request, operation('1.2.4', undefined, { acceptedCommonExtended: [item] })), undefined)
 })
 
 test('sopClasses: transforms, operation events and requests without an operation', async (t) => {

@@ -1,5 +1,6 @@
 import type { PresentationContextAc, PresentationContextRq } from '../pdu/types.ts'
 import { sopClassByUid } from '../dataset/index.ts'
+import type { SopClassCommonExtended } from '../pdu/user-items/types.ts'
 import { ContextResult } from './types.ts'
 import type { AcceptedContext, RejectedContext, RoleSelection, SupportedContext } from './types.ts'
 import { negotiateRoles } from './roles.ts'
@@ -8,6 +9,8 @@ export interface ContextPolicy {
   readonly supportedContexts: ReadonlyMap<string, SupportedContext>
   /** Accept private and unknown SOP classes as storage, in the first transfer syntax proposed. */
   readonly unrestrictedStorage: boolean
+  /** Common extended negotiation items that were accepted, by SOP class. */
+  readonly commonExtended: ReadonlyMap<string, SopClassCommonExtended>
   /** What the `roleSelection` hook allows, by SOP class; goes before the supported context's roles. */
   readonly roleAnswers: ReadonlyMap<string, { readonly scu: boolean; readonly scp: boolean }>
 }
@@ -36,7 +39,16 @@ function supportFor(proposal: PresentationContextRq, policy: ContextPolicy): Sup
   if (policy.unrestrictedStorage && isUnrestrictedStorage(proposal.abstractSyntax)) {
     return { abstractSyntax: proposal.abstractSyntax, transferSyntaxes: proposal.transferSyntaxes, roles: supported?.roles ?? ANY_ROLE }
   }
-  return supported
+  return supported ?? generalSupport(proposal.abstractSyntax, policy)
+}
+
+/** A specialized SOP class is served as the first related general one that is supported (PS3.7 D.3.3.6.1). */
+function generalSupport(abstractSyntax: string, { commonExtended, supportedContexts }: ContextPolicy): SupportedContext | undefined {
+  for (const uid of commonExtended.get(abstractSyntax)?.relatedGeneralSopClassUids ?? []) {
+    const general = supportedContexts.get(uid)
+    if (general !== undefined) return { ...general, abstractSyntax }
+  }
+  return undefined
 }
 
 /**

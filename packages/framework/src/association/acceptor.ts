@@ -67,8 +67,10 @@ export async function decide(info: AssociationRequestInfo, context: AcceptorCont
   const proposedRoles = rolesOf(request.userInformation)
   const roleAnswers =
     proposedRoles.length === 0 ? undefined : await optional(context, () => ask(hooks.roleSelection, proposedRoles, info), checkedRoles)
+  const commonExtended = await acceptedCommonExtended(info, context)
   const negotiation = negotiateContexts(request.presentationContexts, proposedRoles, {
     supportedContexts: settings.supportedContexts,
+    commonExtended: new Map(commonExtended.map((item) => [item.sopClassUid, item])),
     unrestrictedStorage: settings.unrestrictedStorage,
     roleAnswers: new Map((roleAnswers ?? []).map((role) => [role.sopClassUid, { scu: role.scuRole, scp: role.scpRole }])),
   })
@@ -95,7 +97,7 @@ export async function decide(info: AssociationRequestInfo, context: AcceptorCont
     accept,
     accepted,
     rejected: [...negotiation.rejected, ...takenAway.map(({ id, abstractSyntax }) => ({ id, abstractSyntax, result: 1 as const }))],
-    commonExtended: extended.commonExtended,
+    commonExtended,
     window: extended.window,
   }
 }
@@ -170,7 +172,7 @@ async function acceptedByHooks(
 async function negotiateExtended(
   info: AssociationRequestInfo,
   context: AcceptorContext,
-): Promise<{ items: UserItem[]; window: OperationsWindow; commonExtended: readonly SopClassCommonExtended[] }> {
+): Promise<{ items: UserItem[]; window: OperationsWindow }> {
   const { hooks } = context
   const { userInformation } = info.request
   const items: UserItem[] = []
@@ -192,12 +194,16 @@ async function negotiateExtended(
     const check = (answer: readonly SopClassExtended[]): readonly SopClassExtended[] => checkedItems('sopClassExtended', 0x56, answer)
     items.push(...((await optional(context, () => ask(hooks.sopClassExtended, sopClassExtended, info), check)) ?? []))
   }
-  const commonExtended = sopClassCommonExtendedOf(userInformation)
-  if (commonExtended.length === 0) return { items, window, commonExtended }
+  return { items, window }
+}
+
+/** Asked before the contexts are negotiated: a specialized SOP class may be served as a general one (PS3.7 D.3.3.6). */
+async function acceptedCommonExtended(info: AssociationRequestInfo, context: AcceptorContext): Promise<readonly SopClassCommonExtended[]> {
+  const proposed = sopClassCommonExtendedOf(info.request.userInformation)
+  if (proposed.length === 0) return []
   const check = (answer: readonly SopClassCommonExtended[]): readonly SopClassCommonExtended[] =>
     checkedItems('sopClassCommonExtended', 0x57, answer)
-  const acceptedCommon = await optional(context, () => ask(hooks.sopClassCommonExtended, commonExtended, info), check)
-  return { items, window, commonExtended: acceptedCommon ?? [] }
+  return (await optional(context, () => ask(context.hooks.sopClassCommonExtended, proposed, info), check)) ?? []
 }
 
 /** An answer that is not needed to go on: a handler that fails is a handler that did not answer. */

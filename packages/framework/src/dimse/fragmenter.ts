@@ -76,8 +76,8 @@ export class MessageFragmenter {
           if (held !== undefined && batch.add(held)) await batch.flush()
           held = fragment
         }
-        // What there is leaves before more is asked for; the command goes with the first of it.
-        if (batch.hasData) await batch.flush()
+        // What there is leaves before more is asked for, which may take its time.
+        await batch.flush()
       }
       batch.add({ isCommand: false, isLast: true, bytes: held?.bytes ?? NOTHING })
     }
@@ -129,8 +129,6 @@ class Batch {
   readonly #write: (fragments: readonly Fragment[]) => Promise<void>
   #fragments: Fragment[] = []
   #bytes = 0
-  /** Are there fragments of a data set among them? */
-  hasData = false
 
   constructor(write: (fragments: readonly Fragment[]) => Promise<void>) {
     this.#write = write
@@ -140,7 +138,6 @@ class Batch {
   add(fragment: Fragment): boolean {
     this.#fragments.push(fragment)
     this.#bytes += fragment.bytes.length
-    this.hasData ||= !fragment.isCommand
     return this.#bytes >= BATCH_BYTES
   }
 
@@ -149,7 +146,6 @@ class Batch {
     const fragments = this.#fragments
     this.#fragments = []
     this.#bytes = 0
-    this.hasData = false
     await this.#write(fragments)
   }
 }

@@ -1,3 +1,4 @@
+import type { Operation } from '../dimse/types.ts'
 import { DicomtapError } from '../errors/index.ts'
 import { suggestion } from '../near-names.ts'
 import { HOOK_CATALOG, HOOK_NAMES } from './catalog.ts'
@@ -79,8 +80,15 @@ function routed(hook: HookName, guarded: GuardedHandler, sopClasses: readonly st
   const served = new Set(sopClasses)
   return (...args) => {
     const operation = findOperation(args)
-    return operation !== undefined && served.has(operation.sopClassUid) ? guarded(...args) : undefined
+    return operation !== undefined && isServed(operation, served) ? guarded(...args) : undefined
   }
+}
+
+/** A SOP class that common extended negotiation named a special case of another is served as that one (PS3.7 D.3.3.6). */
+function isServed({ sopClassUid, association }: Operation, served: ReadonlySet<string>): boolean {
+  if (served.has(sopClassUid)) return true
+  const item = association.acceptedCommonExtended.find((accepted) => accepted.sopClassUid === sopClassUid)
+  return item?.relatedGeneralSopClassUids.some((uid) => served.has(uid)) ?? false
 }
 
 /** Callbacks let a handler that answers at once be passed without a trip through the promise queue. */

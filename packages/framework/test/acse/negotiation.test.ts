@@ -3,6 +3,7 @@ import { contextResults, negotiateContexts } from '../../dist/acse/negotiate-con
 import { negotiateRoles } from '../../dist/acse/roles.js'
 import type { RoleSelection, SupportedContext } from '../../dist/acse/types.js'
 import type { PresentationContextRq } from '../../dist/pdu/types.js'
+import type { SopClassCommonExtended } from '../../dist/pdu/user-items/types.js'
 import { createTestServer, testScu } from '../../dist/testing/index.js'
 import { connected } from '../support/connections.ts'
 import {
@@ -28,11 +29,13 @@ function negotiate(
     roles?: readonly RoleSelection[]
     unrestrictedStorage?: boolean
     roleAnswers?: ReadonlyMap<string, { scu: boolean; scp: boolean }>
+    commonExtended?: ReadonlyMap<string, SopClassCommonExtended>
   } = {},
 ): { results: string[]; roles: string[]; accepted: ReturnType<typeof negotiateContexts>['accepted'] } {
   const { accepted, rejected, roles } = negotiateContexts(proposals, options.roles ?? [], {
     supportedContexts: new Map(supported.map((context) => [context.abstractSyntax, context])),
     unrestrictedStorage: options.unrestrictedStorage ?? false,
+    commonExtended: options.commonExtended ?? new Map(),
     roleAnswers: options.roleAnswers ?? new Map(),
   })
   return {
@@ -313,4 +316,14 @@ test('a context accepted by the peer of a test is what was agreed', async (t) =>
   await using server = await createTestServer({ contexts: [{ abstractSyntax: CT_IMAGE, transferSyntaxes: [EXPLICIT_LE, IMPLICIT_LE] }] })
   await using scu = await testScu(server, { contexts: [[CT_IMAGE, IMPLICIT_LE, EXPLICIT_LE]] })
   t.like(scu.contextFor(CT_IMAGE), { id: 1, transferSyntax: EXPLICIT_LE })
+})
+
+test('a specialized class whose general one is supported is served as that one, where common extended negotiation was accepted', (t) => {
+  const special = '1.3.6.1.4.1.99999.7'
+  const item = { type: 0x57 as const, subItemVersion: 0, sopClassUid: special, serviceClassUid: '1.2.840.10008.4.2', relatedGeneralSopClassUids: ['1.2.3', CT_IMAGE] }
+  const proposal = [{ id: 1, abstractSyntax: special, transferSyntaxes: [IMPLICIT_LE] }]
+  const supported = [{ abstractSyntax: CT_IMAGE, transferSyntaxes: [EXPLICIT_LE, IMPLICIT_LE] }]
+  t.deepEqual(negotiate(proposal, supported).results, [`1 3 ${IMPLICIT_LE}`])
+  t.deepEqual(negotiate(proposal, supported, { commonExtended: new Map([[special, item]]) }).results, [`1 0 ${IMPLICIT_LE}`])
+  t.deepEqual(negotiate(proposal, [], { commonExtended: new Map([[special, item]]) }).results, [`1 3 ${IMPLICIT_LE}`])
 })

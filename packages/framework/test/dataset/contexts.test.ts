@@ -138,6 +138,7 @@ test('a video class is offered for its codecs by themselves, so that no acceptor
         [VIDEO_ENDOSCOPIC, { abstractSyntax: VIDEO_ENDOSCOPIC, transferSyntaxes: [EXPLICIT_LE, IMPLICIT_LE, MPEG4] }],
       ]),
       unrestrictedStorage: false,
+      commonExtended: new Map(),
       roleAnswers: new Map(),
     },
   )
@@ -241,6 +242,7 @@ test.serial('of another service it has the statuses of that service, and unrestr
     negotiateContexts([{ id: 1, abstractSyntax: uid, transferSyntaxes: [IMPLICIT_LE] }], [], {
       supportedContexts: new Map(),
       unrestrictedStorage: true,
+      commonExtended: new Map(),
       roleAnswers: new Map(),
     }).accepted.length === 1
   t.true(accept(), 'unknown and private: taken for storage')

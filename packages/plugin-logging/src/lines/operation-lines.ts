@@ -1,4 +1,4 @@
-import { describeStatus } from '@dicomtap/framework'
+import { describeStatus, statusServiceOf } from '@dicomtap/framework'
 import type { DimseRequest, HookFacade, LogLevel, OperationCompletedEvent } from '@dicomtap/framework'
 import type { LogWriter } from '../log-writer.ts'
 import { bytesInWords, durationInWords, plural, statusInHex } from '../words.ts'
@@ -39,7 +39,7 @@ export function logOperations(hooks: HookFacade, writer: LogWriter, tallies: Tal
 function levelOf(event: OperationCompletedEvent): LogLevel {
   if (isUnanswered(event)) return 'info'
   const { operation, status } = event
-  switch (describeStatus(status, operation.service).category) {
+  switch (describeStatus(status, statusServiceOf(operation.service, operation.sopClassUid)).category) {
     case 'success':
       return operation.service === 'C-STORE' || operation.service === 'C-ECHO' ? 'debug' : 'info'
     case 'cancel':
@@ -95,7 +95,7 @@ function fieldsOf(
     sopClassUid,
     sopInstanceUid,
     status: isAnswered ? statusInHex(status) : undefined,
-    statusLabel: isAnswered ? describeStatus(status, service).label : undefined,
+    statusLabel: isAnswered ? describeStatus(status, statusServiceOf(service, sopClassUid)).label : undefined,
     errorComment,
     durationMs: Math.round(durationMs * 1000) / 1000,
     receivedBytes,
