@@ -10,7 +10,7 @@ import { MORE, UnusableObject, parseStoreHead } from './store-head.ts'
 import type { StoreHead } from './store-head.ts'
 
 /** How much of the start is looked at, until it tells what the object is. */
-const HEAD_BYTES: readonly number[] = [4096, 65_536, 1_048_576]
+const HEAD_BYTES = [4096, 65_536, 1_048_576] as const
 /** A data set up to this size is read at once. */
 const AT_ONCE_BYTES = 1_048_576
 const CHUNK_BYTES = 524_288
@@ -19,15 +19,21 @@ const CHUNK_BYTES = 524_288
 const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
 
 /**
- * A DICOM file to send. It is opened twice: for its head, and again when it is its turn, so that thousands of
- * requests can wait without a file descriptor or bytes each.
+ * So many files stay open between head and data set, which spares one that is sent at once a second opening.
+ * The others, when thousands of requests wait, have neither a file descriptor nor bytes.
  */
+const MAXIMUM_KEPT_OPEN = 16
+let keptOpen = 0
+
+/** A DICOM file to send. */
 export class StoreFile {
   readonly head: StoreHead
   readonly #path: string
   readonly #stats: Stats
   #handle: FileHandle | undefined
+  #isKeptOpen = false
   #isClosed = false
+  #closing: Promise<void> | undefined
 
   private constructor(path: string, head: StoreHead, stats: Stats) {
     this.#path = path
@@ -41,12 +47,26 @@ export class StoreFile {
     return withReason(path, async () => {
       const handle = await openFile(path)
       try {
+        const reading = readUpTo(handle, HEAD_BYTES[0])
+        reading.catch(() => {}) // looked at below
         const stats = await handle.stat()
-        return new StoreFile(path, await readHead(handle, stats, options), stats)
-      } finally {
+        const file = new StoreFile(path, await readHead(handle, stats, reading, options), stats)
+        if (file.#keepOpen(handle)) return file
         await handle.close()
+        return file
+      } catch (error) {
+        await handle.close()
+        throw error
       }
     })
+  }
+
+  #keepOpen(handle: FileHandle): boolean {
+    if (keptOpen >= MAXIMUM_KEPT_OPEN) return false
+    keptOpen += 1
+    this.#isKeptOpen = true
+    this.#handle = handle
+    return true
   }
 
   /**
@@ -57,14 +77,16 @@ export class StoreFile {
     const { dataSetOffset } = this.head
     const size = this.#stats.size - dataSetOffset
     return withReason(this.#path, async () => {
-      const handle = await openFile(this.#path)
-      this.#handle = handle
+      const handle = (this.#handle ??= await openFile(this.#path))
       try {
         if (this.#isClosed) throw new UnusableObject('was closed before it was read')
+        const isAtOnce = size <= AT_ONCE_BYTES
+        const reading = isAtOnce ? readExactly(handle, dataSetOffset, size) : undefined
+        reading?.catch(() => {}) // a file that changed says more
         if (!isSameFile(await handle.stat(), this.#stats)) throw new UnusableObject('changed after it was opened')
-        if (size > AT_ONCE_BYTES) return this.#pieces(handle, dataSetOffset, size)
-        const bytes = await readExactly(handle, dataSetOffset, size)
-        await this.close()
+        if (reading === undefined) return this.#pieces(handle, dataSetOffset, size)
+        const bytes = await reading
+        this.close().catch(() => {}) // it was read: nothing is lost
         return bytes
       } catch (error) {
         await this.close().catch(() => {})
@@ -75,9 +97,12 @@ export class StoreFile {
 
   async close(): Promise<void> {
     this.#isClosed = true
+    if (this.#isKeptOpen) keptOpen -= 1
+    this.#isKeptOpen = false
     const handle = this.#handle
     this.#handle = undefined
-    await handle?.close()
+    if (handle !== undefined) this.#closing = handle.close()
+    await this.#closing
   }
 
   /** The next piece is read while the one before is sent. */
@@ -114,14 +139,20 @@ async function openFile(path: string): Promise<FileHandle> {
   return open(path, OPEN_FLAGS)
 }
 
-async function readHead(handle: FileHandle, stats: Stats, options: CStoreOptions): Promise<StoreHead> {
+async function readHead(handle: FileHandle, stats: Stats, reading: Promise<Buffer>, options: CStoreOptions): Promise<StoreHead> {
   if (!stats.isFile()) throw new UnusableObject(stats.isDirectory() ? 'is a directory' : 'is not a regular file')
   for (const bytes of HEAD_BYTES) {
-    const isWhole = bytes >= stats.size
-    const head = parseStoreHead(await readExactly(handle, 0, Math.min(bytes, stats.size)), isWhole, options)
+    const start = bytes === HEAD_BYTES[0] ? await reading : await readUpTo(handle, bytes)
+    const head = parseStoreHead(start, start.length >= stats.size, options)
     if (head !== MORE) return head
   }
   throw new UnusableObject('is no DICOM file, or its header is cut off')
+}
+
+/** The start of a file. */
+async function readUpTo(handle: FileHandle, length: number): Promise<Buffer> {
+  const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(length), 0, length, 0)
+  return buffer.subarray(0, bytesRead)
 }
 
 /** Memory that is not pooled: a piece may wait in a socket after it was given. */

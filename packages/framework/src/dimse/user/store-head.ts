@@ -56,11 +56,14 @@ export function parseStoreHead(bytes: Buffer, isWhole: boolean, options: CStoreO
   if (transferSyntaxUid === undefined) throw new UnusableObject('is no DICOM file, and options.transferSyntaxUid is not given')
 
   const head = new DataSetHeadParser(transferSyntaxUid, [SOP_CLASS_UID, SOP_INSTANCE_UID])
+  const encoding = transferSyntaxByUid(transferSyntaxUid)?.encoding
   if (!head.push(dataSet)) {
     if (!isWhole) return MORE
     head.end()
+    // Of a deflated one it is not told whether it ended or was cut off.
+    if (encoding?.deflated === false && !head.values.has(SOP_INSTANCE_UID)) throw new UnusableObject('is cut off')
   }
-  if (head.isMalformed && transferSyntaxByUid(transferSyntaxUid) !== undefined) {
+  if (head.isMalformed && encoding !== undefined) {
     throw new UnusableObject('has a data set that is malformed, or in another transfer syntax than it says')
   }
   const sopClassUid = head.text(SOP_CLASS_UID) || located.sopClassUid
