@@ -6,6 +6,8 @@ export interface WatchedFileOptions<T> {
   readonly path: string
   /** For messages: `the file of users`. */
   readonly what: string
+  /** What to do when there is none. */
+  readonly whenAbsent?: string
   readonly maximumBytes: number
   /** Throws an error whose message says what is wrong, without secrets. */
   readonly parse: (text: string) => T
@@ -65,7 +67,7 @@ export class WatchedFile<T> {
   }
 
   async #read(): Promise<{ text: string; stats: Stats }> {
-    const { path, what, maximumBytes } = this.#options
+    const { path, what, whenAbsent, maximumBytes } = this.#options
     try {
       const file = await open(path)
       try {
@@ -78,7 +80,8 @@ export class WatchedFile<T> {
       }
     } catch (cause) {
       const reason = (cause as NodeJS.ErrnoException).code ?? (cause as Error).message
-      throw new Error(`${what} ${path} cannot be read (${reason})`, { cause })
+      const remedy = reason === 'ENOENT' && whenAbsent !== undefined ? `: ${whenAbsent}` : ''
+      throw new Error(`${what} ${path} cannot be read (${reason})${remedy}`, { cause })
     }
   }
 }

@@ -1,13 +1,14 @@
 import { chmod, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
-import type { Association } from '@dicomtap/framework'
+import type { Association, AssociationRequestInfo } from '@dicomtap/framework'
 import { createTestServer } from '@dicomtap/framework/testing'
 import type { TestServer } from '@dicomtap/framework/testing'
 import { IDENTITY_NOTE, userIdentity, userIdentityOptions } from '@dicomtap/plugin-user-identity'
 import type { UserIdentityPluginOptions } from '@dicomtap/plugin-user-identity'
 import { parseDocument } from 'yaml'
 import { z } from 'zod'
+import { passcodeVerifier } from '../dist/acceptor/verify-username.js'
 import { limitConcurrency } from '../dist/limit-concurrency.js'
 import { Lockout } from '../dist/lockout.js'
 import { decodeName, printable } from '../dist/names.js'
@@ -250,6 +251,18 @@ test('lockout: guesses at the same time are worth no more than guesses in turn',
   t.deepEqual((await Promise.all(guesses)).filter(isAccepted), [])
 })
 
+test('nothing is hashed for a peer that has gone, and nothing counted', async (t) => {
+  const directory = new UserDirectory(usersOf(parseUsersYaml(USERS)), Buffer.alloc(32))
+  const verify = passcodeVerifier({ current: async () => directory })
+  const info = (state: string): AssociationRequestInfo => ({ association: { state } }) as unknown as AssociationRequestInfo
+  t.deepEqual(await verify(identityItem(2, 'alice', 'password'), info('aborted'), 'alice'), {
+    verified: false,
+    reason: 'the association ended',
+    isCounted: false,
+  })
+  t.like(await verify(identityItem(2, 'alice', 'password'), info('negotiating'), 'alice'), { verified: true })
+})
+
 test('lockout counts within a window, and ends', (t) => {
   let now = 1_000
   const lockout = new Lockout({ attempts: 3, attemptsPerAddress: 4, windowMs: 100, lockMs: 500 }, () => now)
@@ -387,7 +400,7 @@ test('the start stops at a file that is absent, broken or of the wrong kind', as
   const folder = await temporaryFolder(t)
   const broken = await usersYaml(t, 'users: { a: { passcode: hunter2 } }')
   const cases: readonly (readonly [UserIdentityPluginOptions, RegExp])[] = [
-    [{ users: { file: join(folder, 'absent.yaml') } }, /options\.users\.file: the file of users .*absent\.yaml cannot be read \(ENOENT\)/],
+    [{ users: { file: join(folder, 'absent.yaml') } }, /options\.users\.file: the file of users .*absent\.yaml cannot be read \(ENOENT\): make it with "npx dicomtap-users add/],
     [{ users: { file: folder } }, /cannot be read \((?:EISDIR|it is no file)\)/],
     [{ users: { file: broken } }, /users\.yaml: users\.a\.passcode is neither/],
     [{ users: { file: await usersYaml(t, USERS) }, usernameOnly: ['alice'] }, /usernameOnly lets anyone be 'alice'/],

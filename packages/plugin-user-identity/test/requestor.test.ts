@@ -171,8 +171,8 @@ test('the start stops at a secret that is not there', async (t) => {
   delete process.env['DICOMTAP_TEST_ABSENT']
   const folder = await temporaryFolder(t)
   const absent = join(folder, 'absent')
-  await t.throwsAsync(openRequestor({ host: 'pacs', username: 'a', passcode: { file: absent } }), { code: 'DICOMTAP_ERR_PLG_OPTIONS', message: /absent cannot be read/ })
-  await t.throwsAsync(openRequestor({ host: 'pacs', token: { env: 'DICOMTAP_TEST_ABSENT' } }), { code: 'DICOMTAP_ERR_PLG_OPTIONS', message: /DICOMTAP_TEST_ABSENT is not set/ })
+  await t.throwsAsync(openRequestor({ host: 'pacs', username: 'a', passcode: { file: absent } }), { code: 'DICOMTAP_ERR_PLG_OPTIONS', message: /options\.identifyAs\[0\]\.passcode: .*absent cannot be read/ })
+  await t.throwsAsync(openRequestor({ host: 'pacs', token: { env: 'DICOMTAP_TEST_ABSENT' } }), { code: 'DICOMTAP_ERR_PLG_OPTIONS', message: /identifyAs\[0\]\.token: .*DICOMTAP_TEST_ABSENT is not set/ })
 })
 
 test('both roles together; the passcode is in no line, no error and no list of options', async (t) => {

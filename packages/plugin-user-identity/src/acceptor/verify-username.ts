@@ -2,15 +2,19 @@ import { IdentityType } from '../identity.ts'
 import { limitConcurrency } from '../limit-concurrency.ts'
 import type { UserDirectory } from '../users/user-directory.ts'
 import { verifyPasscode } from '../users/phc.ts'
-import type { WatchedFile } from '../watched-file.ts'
 import { refused } from './verifier.ts'
 import type { Verifier } from './verifier.ts'
+
+/** The users as they are now. */
+interface UsersSource {
+  current(): Promise<UserDirectory>
+}
 
 /** Of the four threads that Node has by default, hashing takes two. */
 const MAXIMUM_HASHING = 2
 
 /** Type 1: names that the configuration lists; their roles stand in the file of users. */
-export function usernameVerifier(names: readonly string[], users: WatchedFile<UserDirectory> | undefined): Verifier {
+export function usernameVerifier(names: readonly string[], users: UsersSource | undefined): Verifier {
   const allowed = new Set(names)
   return async (_item, _info, name) => {
     if (!allowed.has(name)) return refused('the username is not in usernameOnly')
@@ -22,7 +26,7 @@ export function usernameVerifier(names: readonly string[], users: WatchedFile<Us
 }
 
 /** Type 2: the passcode is checked for unknown users too, so that both take the same time. */
-export function passcodeVerifier(users: WatchedFile<UserDirectory>): Verifier {
+export function passcodeVerifier(users: UsersSource): Verifier {
   const limited = limitConcurrency(MAXIMUM_HASHING)
   return async ({ secondaryField }, { association }, name) => {
     const directory = await users.current()

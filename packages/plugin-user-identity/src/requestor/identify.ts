@@ -23,9 +23,14 @@ export class IdentityRequestor {
 
   /** At the start: each secret can be read. @throws DICOMTAP_ERR_PLG_OPTIONS */
   async check(): Promise<void> {
-    for (const rule of this.#rules) {
-      for (const field of [rule.passcode, rule.token, rule.assertion]) {
-        if (field !== undefined && typeof field !== 'function') await resolveSecret(field, this.#resolvePath)
+    for (const [index, rule] of this.#rules.entries()) {
+      for (const name of ['passcode', 'assertion', 'token'] as const) {
+        const field = rule[name]
+        if (field === undefined || typeof field === 'function') continue
+        await resolveSecret(field, this.#resolvePath).catch((cause: unknown) => {
+          const message = `plugins[user-identity].options.identifyAs[${index}].${name}: ${(cause as Error).message}`
+          throw new DicomtapError('DICOMTAP_ERR_PLG_OPTIONS', message, { cause })
+        })
       }
     }
   }
