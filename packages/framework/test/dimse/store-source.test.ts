@@ -182,7 +182,7 @@ test('what is no object is refused, in one line that names the file', async (t) 
   ]
   for (const [content, message] of cases) {
     const path = await write(content)
-    t.true((await refused(t, path, message)).message.startsWith(`"${path}" cannot be sent: it `))
+    t.true((await refused(t, path, message)).message.startsWith(`${JSON.stringify(path)} cannot be sent: it `))
     await refused(t, await readFile(path), message)
   }
   await refused(t, folder, /is a directory/)
@@ -272,7 +272,7 @@ test('a file that gets shorter while it is drawn ends with an error', async (t) 
     while ((await iterator.next()).done !== true);
   }
   const error = await t.throwsAsync(rest(), { code: 'DICOMTAP_ERR_DIMSE_REQUEST' })
-  t.is(error?.message, `"${path}" cannot be sent: it is shorter than it was when it was opened`)
+  t.is(error?.message, `${JSON.stringify(path)} cannot be sent: it is shorter than it was when it was opened`)
   await object.close()
 })
 
