@@ -79,8 +79,8 @@ export abstract class DimseServiceUser extends Bindable {
    * transfer syntax; with `convert` also on one of another uncompressed little endian transfer syntax. A
    * DataSet is encoded.
    *
-   * Files are opened when their turn comes: thousands of calls at once hold a few files open. A source that
-   * fails before its first bytes were sent fails its call alone, with the error of the source.
+   * Data sets are read when their turn comes, so that thousands of calls at once hold a few files open. A
+   * source that fails before its first bytes were sent fails its call alone.
    *
    * @throws DICOMTAP_ERR_DS_MALFORMED when the source is no DICOM object; DICOMTAP_ERR_DIMSE_REQUEST when it
    *   lacks a SOP Class, SOP Instance or Transfer Syntax UID that `options` do not give either
@@ -116,7 +116,7 @@ export abstract class DimseServiceUser extends Bindable {
   /**
    * C-GET: has instances sent over this association (PS3.7 9.1.3, PS3.4 C.4.3). They arrive at the `cStore`
    * hook, on presentation contexts that were proposed with the role of SCP for this side. Responses as of
-   * {@link cFind}; they tell how many were sent.
+   * {@link cFind}; they tell how many were sent. Read them: with many of them unread no more instances come.
    *
    * @throws as {@link cFind}
    * @example
@@ -160,7 +160,7 @@ export abstract class DimseServiceUser extends Bindable {
     if (presentationContextId !== undefined && context === undefined) {
       throw new DicomtapError('DICOMTAP_ERR_ACSE_CONTEXT', `Presentation context ${presentationContextId} was not accepted`)
     }
-    if (!dimse.cancelRequest(messageId, context)) throw badRequest(`No request with message ID ${messageId} is outstanding`)
+    if (!dimse.invocations.cancelById(messageId, context)) throw badRequest(`No request with message ID ${messageId} is outstanding`)
   }
 
   /**

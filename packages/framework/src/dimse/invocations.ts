@@ -1,26 +1,29 @@
 import type { AcceptedContext } from '../acse/types.ts'
 import { DicomtapError } from '../errors/index.ts'
-import { CommandField, NO_DATA_SET } from './command-set.ts'
+import { CommandField, NO_DATA_SET, serviceOf } from './command-set.ts'
 import type { CommandSet } from './command-set.ts'
 import type { DataSetStream } from './data-set-stream.ts'
 import type { DataSetBytes } from './fragmenter.ts'
+import { sopClassOf } from './requests.ts'
 import { statusCategory } from './status.ts'
 import type { DimseService } from './types.ts'
 import { Invocation } from './user/invocation.ts'
 import type { OutgoingRequest, Response } from './user/invocation.ts'
+import { cancelled, nameOf, notAnswered, notPrepared, reasonOf } from './user/invocation-errors.ts'
+import { RequestWindow } from './user/request-window.ts'
 import { violationOf } from './user/response-rules.ts'
 import { UnreadLimit } from './user/unread-limit.ts'
 
 export type { Response } from './user/invocation.ts'
 
-export const LARGEST_MESSAGE_ID: number = 0xffff
+const LARGEST_MESSAGE_ID = 0xffff
 /** PS3.4 C.6.4.4: B001 ends the matches; some SCPs still send a Success after it. */
 const REPOSITORY_QUERY = '1.2.840.10008.5.1.4.1.1.201.6'
 const RESPONSE_LIMIT_REACHED = 0xb001
 
 /** What the invocations need of the provider they belong to. */
 export interface InvocationHost {
-  /** Requests outstanding at once (PS3.7 D.3.3.3); at least 1. */
+  /** Requests outstanding at once (PS3.7 D.3.3.3), at least 1. */
   readonly window: number
   /** Wait for a response, restarted by each; null: none. */
   readonly timeoutMs: number | null
@@ -44,9 +47,7 @@ export interface InvocationHost {
  */
 export class Invocations {
   readonly #host: InvocationHost
-  readonly #waiting = new Set<Invocation>()
-  /** In a slot of the window, and not sent yet. */
-  readonly #preparing = new Set<Invocation>()
+  readonly #window: RequestWindow
   /** By message ID, from the first byte sent. */
   readonly #open = new Map<number, Invocation>()
   /** Message IDs of which one more response may come. */
@@ -60,11 +61,19 @@ export class Invocations {
   constructor(host: InvocationHost) {
     this.#host = host
     this.#unreadLimit = new UnreadLimit(host)
+    this.#window = new RequestWindow(Math.min(host.window, LARGEST_MESSAGE_ID), {
+      send: (invocation, request, dataSet) => {
+        this.#send(invocation, request, dataSet)
+      },
+      fail: (invocation, error) => {
+        this.#end(invocation, notPrepared(invocation, error))
+      },
+    })
   }
 
   /** Requests that have not got their final response, those that wait for their turn included. */
   get size(): number {
-    return this.#open.size + this.#preparing.size + this.#waiting.size
+    return this.#window.size
   }
 
   /** Resolves when every request has its final response. From here on nothing waits for who does not read. */
@@ -103,13 +112,26 @@ export class Invocations {
     if (request instanceof Promise) {
       // It need not wait for its turn to fail.
       request.catch((error: unknown) => {
-        this.#end(invocation, asError(error))
+        this.#end(invocation, notPrepared(invocation, error))
       })
     }
-    this.#waiting.add(invocation)
-    this.#advance()
+    this.#window.add(invocation)
     this.#unreadLimit.update(this.#open, this.size)
     return invocation
+  }
+
+  /** As `open`, for a C-STORE sub-operation and the like, with the responses as an iterable; the final one comes last. */
+  invoke(context: AcceptedContext, command: CommandSet, dataSet?: DataSetBytes): AsyncIterable<Response> {
+    const service = serviceOf(command.commandField) as DimseService
+    return this.#responses(this.open(service, sopClassOf(command), { context, command, dataSet: dataSet && (() => dataSet) }))
+  }
+
+  async *#responses(invocation: Invocation): AsyncGenerator<Response, void, undefined> {
+    try {
+      for (let response = await invocation.next(); response !== undefined; response = await invocation.next()) yield response
+    } finally {
+      this.abandon(invocation)
+    }
   }
 
   /** Nobody wants the responses any more: C-CANCEL where the service has it, and the rest is dropped. */
@@ -125,20 +147,19 @@ export class Invocations {
   cancel(invocation: Invocation): void {
     if (!invocation.isMultiResponse || invocation.isCancelSent || invocation.context === undefined) return
     invocation.isCancelSent = true
-    this.sendCancel(invocation.context, invocation.messageId as number)
+    this.#sendCancel(invocation.context, invocation.messageId as number)
   }
 
-  sendCancel(context: AcceptedContext, messageIdBeingRespondedTo: number): void {
-    const command = { commandField: CommandField.C_CANCEL_RQ, messageIdBeingRespondedTo, commandDataSetType: NO_DATA_SET }
-    try {
-      // What fails here fails because the association is over, which the requests learn by themselves.
-      this.#host.send(context, command)?.catch(() => {})
-    } catch {}
-  }
-
-  /** The request that was sent with a message ID and has not got its final response. */
-  byMessageId(messageId: number): Invocation | undefined {
-    return this.#open.get(messageId)
+  /**
+   * Sends C-CANCEL-RQ by message ID; once for a request that is outstanding. False when none is and no context
+   * is given.
+   */
+  cancelById(messageId: number, context: AcceptedContext | undefined): boolean {
+    const invocation = this.#open.get(messageId)
+    if (invocation !== undefined && (context === undefined || context === invocation.context)) this.cancel(invocation)
+    else if (context !== undefined) this.#sendCancel(context, messageId)
+    else return false
+    return true
   }
 
   /** A response arrived. */
@@ -176,8 +197,10 @@ export class Invocations {
   undecodable(invocation: Invocation, cause: unknown): DicomtapError {
     // It was cut off when the association ended.
     if (invocation.error !== undefined) return invocation.error
-    const why = cause instanceof Error ? cause.message : String(cause)
-    const message = `${nameOf(invocation)} got a response whose data set cannot be decoded: ${why}`
+    if (this.#ended !== undefined && (cause as Partial<DicomtapError>).code === 'DICOMTAP_ERR_DIMSE_TRUNCATED') {
+      return notAnswered(invocation, this.#ended)
+    }
+    const message = `${nameOf(invocation)} got a response whose data set cannot be decoded: ${reasonOf(cause)}`
     const error = new DicomtapError('DICOMTAP_ERR_DIMSE_RESPONSE', message, { cause })
     this.#abort(invocation, error, message)
     return error
@@ -195,59 +218,15 @@ export class Invocations {
   /** The association is over, or will bring no responses any more. */
   end(error: DicomtapError): void {
     this.#ended ??= error
-    const all = [...this.#open.values(), ...this.#preparing, ...this.#waiting]
-    for (const invocation of all) {
+    for (const invocation of this.#window.close()) {
       // A response that only waited for the rest of the request is one.
       if (invocation.early !== undefined) this.#answered(invocation, invocation.early)
       else this.#end(invocation, error)
     }
   }
 
-  #advance(): void {
-    if (this.#ended !== undefined) return
-    while (this.#open.size + this.#preparing.size < this.#host.window) {
-      const [next] = this.#waiting
-      if (next === undefined) return
-      this.#waiting.delete(next)
-      this.#start(next)
-    }
-    // While the peer works on the others the next one's source is opened: one, so that few files are open.
-    const [next] = this.#waiting
-    if (next !== undefined) this.#prepare(next)
-  }
-
-  #start(invocation: Invocation): void {
-    const { request, prepared } = invocation
-    invocation.state = 'preparing'
-    this.#preparing.add(invocation)
-    if (prepared !== undefined) this.#send(invocation, prepared.request, prepared.dataSet)
-    else if (isReady(request)) this.#send(invocation, request, undefined)
-    else this.#prepare(invocation)
-  }
-
-  #prepare(invocation: Invocation): void {
-    if (invocation.isPreparing || isReady(invocation.request)) return
-    invocation.isPreparing = true
-    void this.#prepared(invocation)
-  }
-
-  async #prepared(invocation: Invocation): Promise<void> {
-    try {
-      const request = await invocation.request
-      if (invocation.state === 'over') return
-      const dataSet = await request.dataSet?.()
-      // Given up meanwhile: who made the data set lets it go.
-      if (invocation.state === 'waiting') invocation.prepared = { request, dataSet }
-      else if (invocation.state === 'preparing') this.#send(invocation, request, dataSet)
-    } catch (error) {
-      // Nothing of it left: the request alone has failed.
-      this.#end(invocation, asError(error))
-    }
-  }
-
   #send(invocation: Invocation, { context, command }: OutgoingRequest, dataSet: DataSetBytes | undefined): void {
     const messageId = this.#nextMessageId()
-    this.#preparing.delete(invocation)
     this.#open.set(messageId, invocation)
     if (invocation.service === 'C-GET') this.#retrieves += 1
     invocation.state = 'sending'
@@ -257,7 +236,7 @@ export class Invocations {
     try {
       sent = this.#host.send(context, { ...command, messageId }, dataSet)
     } catch (error) {
-      this.#end(invocation, asError(error))
+      this.#end(invocation, notPrepared(invocation, error))
       return
     }
     if (sent === undefined) {
@@ -271,7 +250,7 @@ export class Invocations {
       (cause: unknown) => {
         if (invocation.state === 'over') return
         // Part of the message may be on the wire: the association cannot go on.
-        const why = cause instanceof Error ? cause.message : String(cause)
+        const why = reasonOf(cause)
         const message = `${nameOf(invocation)} could not be sent: ${why}`
         this.#abort(invocation, new DicomtapError('DICOMTAP_ERR_DIMSE_TRUNCATED', message, { cause }), `A request could not be sent: ${why}`)
       },
@@ -325,11 +304,9 @@ export class Invocations {
   #over(invocation: Invocation): void {
     clearTimeout(invocation.timer)
     invocation.unlisten?.()
-    this.#waiting.delete(invocation)
-    this.#preparing.delete(invocation)
     if (invocation.messageId !== undefined && this.#open.delete(invocation.messageId) && invocation.service === 'C-GET') this.#retrieves -= 1
     invocation.finish()
-    this.#advance()
+    this.#window.remove(invocation)
     this.#unreadLimit.update(this.#open, this.size)
     if (this.size === 0) for (const wake of this.#emptyWaiters.splice(0)) wake()
   }
@@ -339,6 +316,14 @@ export class Invocations {
     else this.cancel(invocation)
   }
 
+  #sendCancel(context: AcceptedContext, messageIdBeingRespondedTo: number): void {
+    const command = { commandField: CommandField.C_CANCEL_RQ, messageIdBeingRespondedTo, commandDataSetType: NO_DATA_SET }
+    try {
+      // What fails here fails because the association is over, which the requests learn by themselves.
+      this.#host.send(context, command)?.catch(() => {})
+    } catch {}
+  }
+
   #nextMessageId(): number {
     do {
       this.#lastMessageId = (this.#lastMessageId % LARGEST_MESSAGE_ID) + 1
@@ -346,29 +331,4 @@ export class Invocations {
     this.#tolerated.delete(this.#lastMessageId)
     return this.#lastMessageId
   }
-}
-
-/** Can it be sent without waiting for anything? */
-function isReady(request: Invocation['request']): request is OutgoingRequest {
-  return !(request instanceof Promise) && request.dataSet === undefined
-}
-
-/** The request in words: the service and, once it has one, the message ID. */
-function nameOf({ service, messageId }: Invocation): string {
-  return messageId === undefined ? `The ${service}` : `${service} request ${messageId}`
-}
-
-function notAnswered(invocation: Invocation, cause: DicomtapError): DicomtapError {
-  const what = invocation.messageId === undefined ? 'was not sent' : 'was not answered'
-  return new DicomtapError(cause.code, `${nameOf(invocation)} ${what}: ${cause.message}`, { cause })
-}
-
-function cancelled(invocation: Invocation, cause: unknown): DicomtapError {
-  return new DicomtapError('DICOMTAP_ERR_DIMSE_CANCELLED', `${nameOf(invocation)} was taken back before it was sent`, { cause })
-}
-
-function asError(error: unknown): DicomtapError {
-  if (error instanceof DicomtapError) return error
-  const message = error instanceof Error ? error.message : String(error)
-  return new DicomtapError('DICOMTAP_ERR_DIMSE_REQUEST', `The request could not be prepared: ${message}`, { cause: error })
 }

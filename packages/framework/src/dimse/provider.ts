@@ -8,20 +8,18 @@ import type { HookTable } from '../hooks/types.ts'
 import type { Logger } from '../logger.ts'
 import { MessageAssembler } from './assembler.ts'
 import type { AssemblerHandler } from './assembler.ts'
-import { CommandField, commandName, isResponse, serviceOf } from './command-set.ts'
+import { CommandField, commandName, isResponse } from './command-set.ts'
 import type { CommandSet } from './command-set.ts'
 import { DataSetStream } from './data-set-stream.ts'
 import { MessageFragmenter } from './fragmenter.ts'
 import type { DataSetBytes } from './fragmenter.ts'
-import { Invocations, LARGEST_MESSAGE_ID } from './invocations.ts'
+import { Invocations } from './invocations.ts'
 import { RunningOperation } from './operation.ts'
 import { OperationPerformer } from './performer.ts'
 import { ReceiveFlow } from './receive-flow.ts'
 import { refusalOf, requestOf, sopClassOf } from './requests.ts'
 import { responseTo } from './responses.ts'
 import { OperationScheduler } from './scheduler.ts'
-import type { DimseService } from './types.ts'
-import type { Invocation, OutgoingRequest, Response } from './user/invocation.ts'
 import { Status } from './well-known-status.ts'
 
 /** Warnings about one peer: what it sends must not fill the log. */
@@ -54,6 +52,8 @@ export interface DimseHost {
  * performed through the hooks, requests of our own matched with their responses.
  */
 export class DimseServiceProvider implements AssemblerHandler {
+  /** The requests of this side. */
+  readonly invocations: Invocations
   readonly #host: DimseHost
   readonly #flow: ReceiveFlow
   readonly #assembler: MessageAssembler
@@ -62,7 +62,6 @@ export class DimseServiceProvider implements AssemblerHandler {
   /** N-EVENT-REPORT has a line of its own (PS3.7 10.1.1): it must not wait behind what it reports about. */
   readonly #reports: OperationScheduler
   readonly #performer: OperationPerformer
-  readonly #invocations: Invocations
   readonly #operations = new Map<number, RunningOperation>()
   readonly #idleWaiters: (() => void)[] = []
   /** Requests that have not got their final response, refused ones included. */
@@ -84,15 +83,15 @@ export class DimseServiceProvider implements AssemblerHandler {
       () => {
         dul.resumeReceiving()
         // The peer could not answer while it was not read.
-        this.#invocations.restart()
+        this.invocations.restart()
       },
     )
     this.#assembler = new MessageAssembler(this, limits.maximumCommandSetBytes)
     this.#fragmenter = new MessageFragmenter(dul, host.peerMaximumLength)
     this.#scheduler = new OperationScheduler(host.maximumOperationsPerformed, limits.maximumQueuedOperations, this.#flow)
     this.#reports = new OperationScheduler(host.maximumOperationsPerformed, limits.maximumQueuedOperations, this.#flow)
-    this.#invocations = new Invocations({
-      window: Math.min(host.maximumOperationsInvoked, LARGEST_MESSAGE_ID),
+    this.invocations = new Invocations({
+      window: host.maximumOperationsInvoked,
       timeoutMs: host.timeouts.dimseMs,
       maximumUnreadBytes: limits.receiveBufferBytes,
       send: (context, command, dataSet) => this.sendMessage(context, command, dataSet),
@@ -110,7 +109,7 @@ export class DimseServiceProvider implements AssemblerHandler {
     })
     this.#performer = new OperationPerformer(host, {
       send: (context, command, dataSet) => this.sendMessage(context, command, dataSet),
-      invoke: (context, command, dataSet) => this.invoke(context, command, dataSet),
+      invoke: (context, command, dataSet) => this.invocations.invoke(context, command, dataSet),
     })
   }
 
@@ -129,7 +128,7 @@ export class DimseServiceProvider implements AssemblerHandler {
    * answered is under way, and has its own time-out.
    */
   get isWaitingForPeer(): boolean {
-    return this.#assembler.isMidMessage || (this.#unanswered === 0 && this.#invocations.size === 0)
+    return this.#assembler.isMidMessage || (this.#unanswered === 0 && this.invocations.size === 0)
   }
 
   /**
@@ -150,11 +149,6 @@ export class DimseServiceProvider implements AssemblerHandler {
     return this.#host.contexts
   }
 
-  /** Requests of this side that have not got their final response. */
-  get outstandingRequests(): number {
-    return this.#invocations.size
-  }
-
   /** Requests of the peer wait until `unhold`. */
   hold(): void {
     this.#scheduler.pause()
@@ -171,14 +165,6 @@ export class DimseServiceProvider implements AssemblerHandler {
     return new Promise((resolve) => this.#idleWaiters.push(resolve))
   }
 
-  /**
-   * Resolves when every request of this side has its final response, or will not get one. From here on
-   * responses that nobody reads no longer hold the association.
-   */
-  requestsAnswered(): Promise<void> {
-    return this.#invocations.empty()
-  }
-
   /** A piece of a PDV, straight from the framer. @throws PduError when it does not belong there. */
   fragment(id: number, isCommand: boolean, isLast: boolean, fragment: Buffer, first: boolean, end: boolean): void {
     this.#assembler.fragment(id, isCommand, isLast, fragment, first, end)
@@ -193,11 +179,11 @@ export class DimseServiceProvider implements AssemblerHandler {
     if (this.#isEnded) return
     this.#isEnded = true
     clearTimeout(this.#messageTimer)
-    if (this.isIdle && this.#invocations.size === 0) return
+    if (this.isIdle && this.invocations.size === 0) return
     const error = makeError()
     this.#assembler.fail(new DicomtapError('DICOMTAP_ERR_DIMSE_TRUNCATED', `The message is incomplete: ${error.message}`))
     for (const operation of this.#operations.values()) operation.end(error)
-    this.#invocations.end(error)
+    this.invocations.end(error)
   }
 
   /**
@@ -205,7 +191,7 @@ export class DimseServiceProvider implements AssemblerHandler {
    * operations are of no use to it any more; the others still get their answer (PS3.8 9.2, AR-7).
    */
   releaseRequested(): void {
-    if (this.isIdle && this.#invocations.size === 0) return
+    if (this.isIdle && this.invocations.size === 0) return
     const message = 'The association was released inside a message'
     this.#assembler.fail(new DicomtapError('DICOMTAP_ERR_DIMSE_TRUNCATED', message))
     const error = new DicomtapError('DICOMTAP_ERR_ACSE_RELEASED', 'The peer released the association')
@@ -214,7 +200,7 @@ export class DimseServiceProvider implements AssemblerHandler {
       if (service === 'C-FIND' || service === 'C-GET' || service === 'C-MOVE') operation.end(error)
     }
     // In Sta8 the peer may not send P-DATA: what was asked of it will not be answered.
-    this.#invocations.end(error)
+    this.invocations.end(error)
   }
 
   /** Sends a message; undefined when it left at once. */
@@ -224,48 +210,6 @@ export class DimseServiceProvider implements AssemblerHandler {
       notify(hooks.dimseSent, { association, presentationContextId: context.id, command })
     }
     return this.#fragmenter.send(context.id, command, dataSet)
-  }
-
-  /**
-   * Invokes an operation on the peer when the window has room (PS3.7 D.3.3.3). Its responses are to be taken
-   * with `next`, or it is to be given up with {@link giveUp}.
-   * @throws DICOMTAP_ERR_DIMSE_CANCELLED when the signal is aborted already
-   */
-  request(service: DimseService, sopClassUid: string, request: OutgoingRequest | Promise<OutgoingRequest>, signal?: AbortSignal): Invocation {
-    return this.#invocations.open(service, sopClassUid, request, signal)
-  }
-
-  /** The responses are not wanted any more: C-CANCEL where the service has it; they are dropped as they come. */
-  giveUp(invocation: Invocation): void {
-    this.#invocations.abandon(invocation)
-  }
-
-  /** Sends C-CANCEL-RQ; once for a request that is outstanding. Does not wait for the window (PS3.7 9.3.2.3). */
-  cancelRequest(messageId: number, context: AcceptedContext | undefined): boolean {
-    const invocation = this.#invocations.byMessageId(messageId)
-    if (invocation !== undefined && (context === undefined || context.id === invocation.context?.id)) this.#invocations.cancel(invocation)
-    else if (context !== undefined) this.#invocations.sendCancel(context, messageId)
-    else return false
-    return true
-  }
-
-  /** The data set of a response cannot be decoded: ends the association. Returns the error for the caller. */
-  undecodable(invocation: Invocation, cause: unknown): DicomtapError {
-    return this.#invocations.undecodable(invocation, cause)
-  }
-
-  /** As `request`, for one that is ready; the final response comes last. */
-  invoke(context: AcceptedContext, command: CommandSet, dataSet?: DataSetBytes): AsyncIterable<Response> {
-    const service = serviceOf(command.commandField) as DimseService
-    return this.#responses(this.request(service, sopClassOf(command), { context, command, dataSet: dataSet && (() => dataSet) }))
-  }
-
-  async *#responses(invocation: Invocation): AsyncGenerator<Response, void, undefined> {
-    try {
-      for (let response = await invocation.next(); response !== undefined; response = await invocation.next()) yield response
-    } finally {
-      this.giveUp(invocation)
-    }
   }
 
   // AssemblerHandler
@@ -290,7 +234,7 @@ export class DimseServiceProvider implements AssemblerHandler {
       dataSet?.discard()
       this.#cancel(command)
     } else if (isResponse(commandField)) {
-      this.#invocations.respond(context, command, dataSet)
+      this.invocations.respond(context, command, dataSet)
     } else {
       this.#request(context, command, dataSet)
     }
@@ -316,7 +260,7 @@ export class DimseServiceProvider implements AssemblerHandler {
       ? { status: Status.DuplicateInvocation, errorComment: 'The Message ID is in use' }
       : refusalOf(command, context, dataSet !== undefined)
     this.#unanswered += 1
-    this.#invocations.restartRetrieves()
+    this.invocations.restartRetrieves()
     if (refusal !== undefined) {
       this.#warn('a request was refused', {
         command: commandName(command.commandField),
@@ -364,7 +308,7 @@ export class DimseServiceProvider implements AssemblerHandler {
 
   #answered(): void {
     this.#unanswered -= 1
-    this.#invocations.restartRetrieves()
+    this.invocations.restartRetrieves()
     if (this.#unanswered > 0) return
     for (const wake of this.#idleWaiters.splice(0)) wake()
   }

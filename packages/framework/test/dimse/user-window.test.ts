@@ -372,16 +372,22 @@ test('a lost connection ends a request', async (t) => {
   await association.closed
 })
 
-test('an identifier that is cut off by the end: the reason, not a decoding error', async (t) => {
-  const { association, peer } = await side()
-  const responses = find(association)
-  const request = await peer.receiveMessage()
-  const { commandField, messageId } = request.command
-  await peer.sendMessage(5, { commandField: commandField | 0x8000, messageIdBeingRespondedTo: messageId, status: 0xff00, commandDataSetType: SOME })
-  const next = responses.next()
-  await settle()
-  await peer.sendPdu({ type: 'A-ABORT', source: 0, reason: 0 })
-  await t.throwsAsync(next, { code: 'DICOMTAP_ERR_ACSE_ABORTED' })
+test('a data set that is cut off by the end: the reason, not a decoding error', async (t) => {
+  const calls: Readonly<Record<number, (association: Association) => Promise<unknown>>> = {
+    0xff00: (association) => find(association).next(),
+    0x0000: (association) => association.nGet({ requestedSopClassUid: MPPS, requestedSopInstanceUid: '1.2' }),
+  }
+  for (const [status, call] of Object.entries(calls)) {
+    const { association, peer } = await side()
+    const called = call(association)
+    called.catch(() => {})
+    const { command, presentationContextId } = await peer.receiveMessage()
+    const response = { commandField: command.commandField | 0x8000, messageIdBeingRespondedTo: command.messageId, status: Number(status) }
+    await peer.sendMessage(presentationContextId, { ...response, commandDataSetType: SOME })
+    await settle()
+    await peer.sendPdu({ type: 'A-ABORT', source: 0, reason: 0 })
+    await t.throwsAsync(called, { code: 'DICOMTAP_ERR_ACSE_ABORTED' })
+  }
 })
 
 test('a request that nobody iterates does not reject unheard when the association ends', async (t) => {

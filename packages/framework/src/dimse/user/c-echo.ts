@@ -10,6 +10,6 @@ export async function cEcho(dimse: DimseServiceProvider, options: RequestOptions
   const sopClassUid = SopClass.Verification
   const context = contextFor(dimse.contexts, sopClassUid, 'scu', options.presentationContextId)
   const command = { affectedSopClassUid: sopClassUid, commandField: CommandField.C_ECHO_RQ, commandDataSetType: NO_DATA_SET }
-  const response = await dimse.request('C-ECHO', sopClassUid, { context, command }, options.signal).only()
+  const response = await dimse.invocations.open('C-ECHO', sopClassUid, { context, command }, options.signal).only()
   return dimseResponse('C-ECHO', sopClassUid, response.command)
 }

@@ -26,7 +26,7 @@ export async function cStore(
   // Whether or not anybody waits for it by then.
   request.catch(() => {})
   try {
-    const { command } = await dimse.request('C-STORE', options.sopClassUid ?? '', request, options.signal).only()
+    const { command } = await dimse.invocations.open('C-STORE', options.sopClassUid ?? '', request, options.signal).only()
     const { sopClassUid, sopInstanceUid } = sending.object as StoreObject
     return { ...dimseResponse('C-STORE', sopClassUid, command), sopClassUid, sopInstanceUid }
   } finally {

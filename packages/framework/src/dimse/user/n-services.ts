@@ -148,7 +148,7 @@ function invoke(dimse: DimseServiceProvider, request: NRequest): Invocation {
     return { context, command: { ...command, commandDataSetType: DATA_SET_PRESENT }, dataSet: () => encoded(dataset, context) }
   }
   const { command } = request
-  return dimse.request(service, sopClassUid, typeof command === 'function' ? command().then(outgoing) : outgoing(command), signal)
+  return dimse.invocations.open(service, sopClassUid, typeof command === 'function' ? command().then(outgoing) : outgoing(command), signal)
 }
 
 /** Tags by number or eight hexadecimal digits as numbers, keywords as they are. */

@@ -53,7 +53,7 @@ function query(
     commandDataSetType: DATA_SET_PRESENT,
     moveDestination,
   }
-  return dimse.request(service, model, { context, command, dataSet: () => encoded(identifier, context) }, signal)
+  return dimse.invocations.open(service, model, { context, command, dataSet: () => encoded(identifier, context) }, signal)
 }
 
 function responses<T>(
@@ -61,5 +61,5 @@ function responses<T>(
   invocation: Invocation,
   convert: ConstructorParameters<typeof ResponseGenerator<T>>[2],
 ): Responses<T> {
-  return new ResponseGenerator(invocation, (given) => dimse.giveUp(given), convert)
+  return new ResponseGenerator(invocation, (given) => dimse.invocations.abandon(given), convert)
 }

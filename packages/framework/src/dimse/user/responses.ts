@@ -51,7 +51,7 @@ async function dataSetOf(dimse: DimseServiceProvider, invocation: Invocation, { 
   try {
     return await dataSet?.dataset()
   } catch (cause) {
-    throw dimse.undecodable(invocation, cause)
+    throw dimse.invocations.undecodable(invocation, cause)
   }
 }
 
