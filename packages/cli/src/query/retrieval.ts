@@ -18,7 +18,8 @@ export interface RetrievalOutcome {
 export function statusWords({ status, label, errorComment }: Pick<DimseResponse, 'status' | 'label' | 'errorComment'>): string {
   const code = status.toString(16).toUpperCase().padStart(4, '0')
   const words = label === `0x${code.toLowerCase()}` ? 'unknown status' : label
-  return `${words} (${code})${errorComment === undefined ? '' : `: ${errorComment}`}`
+  const isSaid = errorComment === undefined || words.toLowerCase().includes(errorComment.trim().toLowerCase())
+  return `${words} (${code})${isSaid ? '' : `: ${errorComment}`}`
 }
 
 /**
