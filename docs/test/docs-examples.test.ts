@@ -129,7 +129,18 @@ const note = (name: string) => async (): Promise<number> => {
   asked.push(name)
   return 0
 }
-const ACTIONS: Actions = { start: note('start'), check: note('check'), hooks: note('hooks'), plugins: note('plugins'), schema: note('schema') }
+const ACTIONS: Actions = {
+  start: note('start'),
+  check: note('check'),
+  hooks: note('hooks'),
+  plugins: note('plugins'),
+  schema: note('schema'),
+  echo: note('echo'),
+  store: note('store'),
+  find: note('find'),
+  get: note('get'),
+  move: note('move'),
+}
 
 /** First words, or first two, of commands that other tests try out, or that are none of ours. */
 const OTHERS = ['cd', 'git clone', 'git switch', 'git commit', 'npm ci', 'echoscu', 'storescu', 'npx tsc', 'npx ava', 'npx oxlint', 'node --test', 'kill']
