@@ -1,7 +1,7 @@
 import { sopClassByUid } from '@dicomtap/framework'
 import type { DataSet, Dictionary } from '@dicomtap/framework'
 import { tagText } from './attribute-path.ts'
-import { bytesOf, elementsOf, isItem, nameText } from './data-set-elements.ts'
+import { bytesOf, elementsOf, isItem, nameText, plainText } from './data-set-elements.ts'
 import type { Element } from './data-set-elements.ts'
 
 /** One attribute of a match that is shown. */
@@ -79,7 +79,7 @@ function rawValue(vr: string, value: unknown): string {
   if (vr === 'PN') return nameText(value)
   if (vr === 'AT' && typeof value === 'number') return tagText(value)
   const bytes = bytesOf(value)
-  return bytes === undefined ? String(value) : bytes.toString('base64')
+  return bytes === undefined ? plainText(value) : bytes.toString('base64')
 }
 
 /** The same for people: `Doe, Jane`, `2026-01-31`, `08:30`, `CT Image Storage`. */

@@ -40,9 +40,15 @@ function valuesOf(value: unknown): readonly unknown[] {
 
 /** A person name as it stands in an element: `Alphabetic=Ideographic=Phonetic`. */
 export function nameText(value: unknown): string {
-  if (typeof value !== 'object' || value === null || value instanceof String) return String(value ?? '')
+  if (typeof value !== 'object' || value === null || value instanceof String) return plainText(value)
   const { Alphabetic = '', Ideographic = '', Phonetic = '' } = value as Record<string, string | undefined>
   return `${Alphabetic}=${Ideographic}=${Phonetic}`.replace(/=+$/u, '')
+}
+
+/** Text, and numbers as text; nothing of what has no text. */
+export function plainText(value: unknown): string {
+  if (typeof value === 'string' || value instanceof String) return value.toString()
+  return typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean' ? String(value) : ''
 }
 
 export function bytesOf(value: unknown): Buffer | undefined {

@@ -49,7 +49,7 @@ function parse(file: string, read: () => unknown): unknown {
   try {
     return read()
   } catch (error) {
-    throw new UsageError(`${file}: ${String((error as Error).message).split('\n', 1)[0]}`)
+    throw new UsageError(`${file}: ${(error as Error).message.split('\n', 1)[0]}`)
   }
 }
 

@@ -183,7 +183,7 @@ function queryCommand(program: Command, name: string, description: string): Comm
 
 function addQueryOptions(command: Command, models: string, more: readonly Option[] = []): void {
   add(command, 'Query:', [
-    new Option('-k, --key <key>', 'a key, as among the arguments; repeatable').argParser((text: string, before: readonly string[] = []) => [...before, text]),
+    new Option('-k, --key <key>', 'a key, as among the arguments; repeatable').argParser(oneMore),
     new Option('-f, --file <file>', 'keys from a DICOM, JSON or YAML file; those of the command line go over them'),
     new Option('--level <level>', 'PATIENT, STUDY, SERIES or IMAGE (default: that of the deepest unique key)'),
     new Option('-m, --model <name>', `information model: ${models} or the UID of a SOP class (default: study)`),
@@ -204,6 +204,11 @@ function addReceiveOptions(command: Command, where: string): void {
     new Option('--name <template>', 'name of each file below the folder (default: {SOPInstanceUID}.dcm)'),
     new Option('--overwrite', 'write objects again that are there already'),
   ])
+}
+
+/** Unlike `collect` it leaves commas alone: values of keys have them. */
+function oneMore(text: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), text]
 }
 
 function add(command: Command, group: string, options: readonly Option[]): void {
