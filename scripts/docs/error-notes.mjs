@@ -160,23 +160,23 @@ export const ERROR_NOTES = {
     remedy: 'The message names the element.',
   },
   DICOMTAP_ERR_DIMSE_TRUNCATED: {
-    cause: 'The association ended in the middle of a data set: `bytes()`, `buffer()`, `dataset()` and `pipeTo()` reject with it.',
-    remedy: 'Drop what was received. There is nobody left to answer.',
+    cause: 'The association ended in the middle of a data set: `bytes()`, `buffer()`, `dataset()` and `pipeTo()` reject with it. Also: the source of a C-STORE failed after part of it was sent (`error.cause`); the association is aborted, because half a message cannot be taken back.',
+    remedy: 'Receiving: drop what came; there is nobody left to answer. Sending: look at the source, associate again.',
   },
   DICOMTAP_ERR_DIMSE_TIMEOUT: {
     cause: 'The peer did not answer a request within `timeouts.dimseMs`; the association is aborted. Also the reason of `operation.signal` when a handler took longer than `timeouts.handlerMs`; the peer gets 0110.',
     remedy: 'Raise the limit where the work takes long. Make handlers faster; they should stop working when the signal is aborted.',
   },
   DICOMTAP_ERR_DIMSE_CANCELLED: {
-    cause: 'The reason of `operation.signal` when a C-CANCEL arrived.',
-    remedy: 'Stop the work. The core answers FE00.',
+    cause: 'In a handler: the reason of `operation.signal` when a C-CANCEL arrived. Of a request: its `signal` was aborted before anything of it was sent.',
+    remedy: 'In a handler: stop the work; the core answers FE00. Of a request: nothing, it was meant.',
   },
   DICOMTAP_ERR_DIMSE_STATUS: {
     cause: 'The code of every `StatusError`: a handler ends its operation with a status. It goes to the peer and is not logged as a failure.',
     remedy: 'Nothing: it is meant.',
   },
   DICOMTAP_ERR_DIMSE_RESPONSE: {
-    cause: 'The peer answered a request with something that is no answer to it: another service, no status, a data set where none may be. The association is aborted.',
+    cause: 'The peer answered a request with something that is no answer to it: another service or presentation context, no status, a data set where none may be or one that cannot be decoded (`error.cause`). The association is aborted.',
     remedy: 'Report it to the maker of the peer; the message says what was wrong.',
   },
   DICOMTAP_ERR_DIMSE_REQUEST: {

@@ -54,7 +54,7 @@ function remove(association: Association, requestedSopInstanceUid: string, signa
 async function code(promise: Promise<unknown>): Promise<string> {
   return promise.then(
     () => 'resolved',
-    (error: DicomtapError) => error.code,
+    (error: unknown) => (error as DicomtapError).code,
   )
 }
 
@@ -124,7 +124,7 @@ test('what fails before it is sent frees its slot, and the others go on in order
   })
   const throwsLater = store('1.3', async function* () {
     await turn()
-    throw new Error('the file is gone')
+    yield await Promise.reject<Buffer>(new Error('the file is gone'))
   })
   const last = store('1.4', () => PATIENT_42)
   const behind = store('1.5', () => PATIENT_42)
@@ -490,25 +490,32 @@ test('no response within dimseMs: A-ABORT source 0, and the caller learns it; th
   t.deepEqual(await codes, ['DICOMTAP_ERR_DIMSE_TIMEOUT', 'DICOMTAP_ERR_ACSE_ABORTED'])
 })
 
-test('each Pending response begins the wait anew; so does each sub-operation of a C-GET', async (t) => {
-  const { association, peer, answer } = await side(1, { dimseMs: 400 })
+/** With what follows: three of them are longer than the time-out, one is much shorter. */
+const DIMSE_MS = 1_500
+const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 600))
+
+test('each Pending response begins the wait anew', async (t) => {
+  const { association, peer, answer } = await side(1, { dimseMs: DIMSE_MS })
+  const moved = collect(association.cMove({}, { model: STUDY_ROOT_MOVE, destination: 'X' }))
+  const move = await peer.receiveMessage()
+  for (let count = 0; count < 3; count++) {
+    await pause()
+    await answer(move, { status: 0xff00 })
+  }
+  await answer(move, SUCCESS)
+  t.is((await moved).length, 4)
+})
+
+test('each sub-operation of a C-GET begins the wait anew, without any Pending response', async (t) => {
+  const { association, peer, answer } = await side(1, { dimseMs: DIMSE_MS })
   const stored: string[] = []
   association.bind('cStore', ({ affectedSopInstanceUid }) => {
     stored.push(affectedSopInstanceUid)
     return 0
   })
-  const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 180))
-  const moved = collect(association.cMove({}, { model: STUDY_ROOT_MOVE, destination: 'X' }))
-  const move = await peer.receiveMessage()
-  for (let count = 0; count < 4; count++) {
-    await pause()
-    await answer(move, { status: 0xff00 })
-  }
-  await answer(move, SUCCESS)
-  t.is((await moved).length, 5)
   const got = collect(association.cGet({}, { model: STUDY_ROOT_GET }))
   const get = await peer.receiveMessage()
-  for (let messageId = 1; messageId <= 4; messageId++) {
+  for (let messageId = 1; messageId <= 3; messageId++) {
     await pause()
     const store = { commandField: 0x0001, affectedSopClassUid: CT_IMAGE, affectedSopInstanceUid: `1.${messageId}`, priority: 0, messageId, commandDataSetType: SOME }
     await peer.sendMessage(3, store, PATIENT_42)
@@ -516,14 +523,31 @@ test('each Pending response begins the wait anew; so does each sub-operation of 
   }
   await answer(get, SUCCESS)
   t.is((await got).length, 1)
-  t.is(stored.length, 4)
+  t.is(stored.length, 3)
+})
+
+test('a handler that takes long keeps a C-GET waiting: the peer has to wait too', async (t) => {
+  const { association, peer, answer } = await side(1, { dimseMs: 500 })
+  association.bind('cStore', async ({ dataSet }) => {
+    await dataSet.buffer()
+    await pause()
+    await pause()
+    return 0
+  })
+  const got = collect(association.cGet({}, { model: STUDY_ROOT_GET }))
+  const get = await peer.receiveMessage()
+  const store = { commandField: 0x0001, affectedSopClassUid: CT_IMAGE, affectedSopInstanceUid: '1.2', priority: 0, messageId: 1, commandDataSetType: SOME }
+  await peer.sendMessage(3, store, PATIENT_42)
+  t.like((await peer.receiveMessage()).command, { commandField: 0x8001, status: 0 })
+  await answer(get, SUCCESS)
+  t.is((await got).length, 1)
 })
 
 test('silence while a response is waited for is not idleness', async (t) => {
-  const { association, peer, answer } = await side(1, { dimseMs: null, networkMs: 50 })
+  const { association, peer, answer } = await side(1, { dimseMs: null, networkMs: 1_000 })
   const echoed = association.cEcho()
   const request = await peer.receiveMessage()
-  await new Promise((resolve) => setTimeout(resolve, 200))
+  await new Promise((resolve) => setTimeout(resolve, 1_500))
   await answer(request, SUCCESS)
   t.like(await echoed, SUCCESS)
   t.deepEqual<object, object>(await peer.receivePdu(), { type: 'A-ABORT', source: 2, reason: 0 }, 'and afterwards it is')
