@@ -59,7 +59,6 @@ export const storage = definePlugin({
 
     for (const { uid } of storageSopClasses()) api.supportSopClass({ uid, transferSyntaxes: ALL_TRANSFER_SYNTAXES })
 
-    // Not in apply itself, which `dicomtap check` runs too.
     api.hooks.ready.tapPromise(async () => {
       for (const name of [incoming, ...[quarantine, ...Object.values(folders)].map((each) => join(root, each))]) {
         await mkdir(name, { recursive: true })
