@@ -118,6 +118,8 @@ for (const [text, says] of WRONG_KEYS) {
 test('several keys make one identifier, whose bytes are those of the standard', async (t) => {
   const identifier = keys('0040,0100[0].0008,0060=CT', 'ScheduledProcedureStepSequence.ScheduledStationAETitle', 'PatientID=1', 'PatientID=12')
   t.deepEqual(identifier, { ScheduledProcedureStepSequence: [{ Modality: 'CT', ScheduledStationAETitle: null }], PatientID: '12' })
+  t.deepEqual(keys('PatientID=1', 'PatientID'), { PatientID: '1' })
+  t.deepEqual(keys('PatientID=1', 'PatientID='), { PatientID: null })
   const bytes = await encodeDataSet(identifier, TransferSyntax.ImplicitVRLittleEndian)
   t.is(
     bytes.toString('hex'),

@@ -9,6 +9,8 @@ import { keyValue } from './key-value.ts'
 export interface QueryKey {
   readonly path: readonly PathStep[]
   readonly value: unknown
+  /** Only asks for the attribute, by its name alone: a value that is there stays. */
+  readonly isReturnKey?: boolean
 }
 
 /**
@@ -20,16 +22,17 @@ export function parseKey(text: string, dictionary: Dictionary, now?: Date): Quer
   const [name = '', ...rest] = text.split('=')
   if (name.trim() === '') throw new UsageError(`"${text}" is no key; a key looks like PatientID=123, or PatientID alone to ask for it`)
   const path = parseAttributePath(name.trim(), dictionary)
-  return { path, value: keyValue(path.at(-1) as PathStep, rest.join('='), dictionary, now) }
+  const value = keyValue(path.at(-1) as PathStep, rest.join('='), dictionary, now)
+  return { path, value, isReturnKey: rest.length === 0 }
 }
 
 /** Sets a key in `dataset`; items that are on its way and not there are made, empty. */
-export function setKey(dataset: DataSet, { path, value }: QueryKey): void {
+export function setKey(dataset: DataSet, { path, value, isReturnKey = false }: QueryKey): void {
   let target = dataset
   for (const [index, step] of path.entries()) {
     noteVr(target, step)
     const isLast = index === path.length - 1
-    if (isLast && step.vr !== 'SQ') target[step.name] = value
+    if (isLast && step.vr !== 'SQ') target[step.name] = isReturnKey ? (target[step.name] ?? null) : value
     else if (isLast && step.item === undefined) target[step.name] ??= []
     else target = itemOf(target, step)
   }
