@@ -1,6 +1,7 @@
 import type { AcceptedContext } from '../acse/types.ts'
 import type { Association } from '../association/association.ts'
 import type { Limits, Timeouts } from '../config/types.ts'
+import { TransferSyntax } from '../dataset/transfer-syntaxes.ts'
 import type { DulServiceProvider } from '../dul/provider.ts'
 import { AbortReason, DicomtapError, PduError } from '../errors/index.ts'
 import { notify } from '../hooks/run.ts'
@@ -11,6 +12,7 @@ import type { AssemblerHandler } from './assembler.ts'
 import { CommandField, commandName, isResponse } from './command-set.ts'
 import type { CommandSet } from './command-set.ts'
 import { DataSetStream } from './data-set-stream.ts'
+import { evenBytes } from './even-bytes.ts'
 import { MessageFragmenter } from './fragmenter.ts'
 import type { DataSetBytes } from './fragmenter.ts'
 import { Invocations } from './invocations.ts'
@@ -209,7 +211,8 @@ export class DimseServiceProvider implements AssemblerHandler {
     if (hooks.dimseSent.taps.length > 0) {
       notify(hooks.dimseSent, { association, presentationContextId: context.id, command })
     }
-    return this.#fragmenter.send(context.id, command, dataSet)
+    const isDeflated = dataSet !== undefined && context.transferSyntax === TransferSyntax.DeflatedExplicitVRLittleEndian
+    return this.#fragmenter.send(context.id, command, isDeflated ? evenBytes(dataSet) : dataSet)
   }
 
   // AssemblerHandler

@@ -289,6 +289,23 @@ test('C-STORE: with convert another uncompressed transfer syntax will do, withou
   await t.throwsAsync(side.association.cStore({ ...source, transferSyntaxUid: JPEG_LOSSLESS }, { convert: true }), { code: 'DICOMTAP_ERR_ACSE_CONTEXT' })
 })
 
+test('C-STORE: a deflated data set of odd length is padded with one NUL (PS3.5 A.5), others are sent as they are', async (t) => {
+  const DEFLATED_LE = '1.2.840.10008.1.2.1.99'
+  const syntaxes = [DEFLATED_LE, EXPLICIT_LE]
+  const side = await scripted(syntaxes.map((transferSyntax) => ({ abstractSyntax: CT_IMAGE, transferSyntaxes: [transferSyntax] })))
+  const odd = Buffer.from('0102030405', 'hex')
+  const source = { sopClassUid: CT_IMAGE, sopInstanceUid: INSTANCE }
+  // In one piece and in several, odd in the middle and at the end.
+  for (const bytes of [() => odd, () => [odd.subarray(0, 3), odd.subarray(3)], () => [odd.subarray(0, 1), odd.subarray(1, 2), odd.subarray(2)]]) {
+    const deflated = await contextOf(side, () => side.association.cStore({ ...source, bytes, transferSyntaxUid: DEFLATED_LE }))
+    t.is(deflated.dataSet?.toString('hex'), '010203040500')
+    const plain = await contextOf(side, () => side.association.cStore({ ...source, bytes, transferSyntaxUid: EXPLICIT_LE }))
+    t.is(plain.dataSet?.toString('hex'), '0102030405')
+  }
+  const even = await contextOf(side, () => side.association.cStore({ ...source, bytes: () => [odd, odd], transferSyntaxUid: DEFLATED_LE }))
+  t.is(even.dataSet?.length, 10)
+})
+
 // ── wrong use ───────────────────────────────────────────────────────────────────────────────────────────
 
 test('arguments that cannot be are refused at once, with their name, and nothing is sent', async (t) => {
