@@ -1,4 +1,4 @@
-import { type CStoreRequest, DicomtapError, type Logger, type Operation, type StatusAnswer, StatusError } from '@dicomtap/framework'
+import { type CStoreRequest, DicomtapError, isLocalFileSystemType, type Logger, type Operation, type StatusAnswer, StatusError } from '@dicomtap/framework'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Acceptor } from './acceptance.ts'
 import { BufferPool } from './buffer-pool.ts'
@@ -6,7 +6,7 @@ import { FolderSyncer } from './durability.ts'
 import { answerToSystemError, isStatusError, StoreStatus, systemError } from './failure.ts'
 import { type FileSystem, nodeFileSystem, systemCode } from './file-system.ts'
 import type { StorageHooks } from './hooks.ts'
-import { inlineFileSystem, isLocalType } from './inline-file-system.ts'
+import { inlineFileSystem } from './inline-file-system.ts'
 import { notifyStudyCompleted } from './notify-study.ts'
 import { Tag } from './object-head.ts'
 import { tagsOf } from './object-path.ts'
@@ -175,7 +175,7 @@ export class ObjectStore {
     const fileSystem = this.#fileSystem
     if (this.#options.durability !== 'close' || fileSystem !== nodeFileSystem) return fileSystem
     const type = await fileSystem.fileSystemType(root).catch(() => 0)
-    return isLocalType(type) ? inlineFileSystem(fileSystem, () => this.#running.size > 1) : fileSystem
+    return isLocalFileSystemType(type) ? inlineFileSystem(fileSystem, () => this.#running.size > 1) : fileSystem
   }
 
   async #store(request: CStoreRequest, operation: Operation): Promise<StatusAnswer> {

@@ -1,9 +1,10 @@
 import test from 'ava'
+import { isLocalFileSystemType, StallWatch } from '@dicomtap/framework'
 import { constants } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { nodeFileSystem } from '../dist/file-system.js'
-import { inlineFileSystem, isLocalType, StallWatch } from '../dist/inline-file-system.js'
+import { inlineFileSystem } from '../dist/inline-file-system.js'
 import { FaultyFileSystem } from './support/faulty-file-system.js'
 import { dataSetOf } from './support/objects.js'
 import { storeFixture, temporaryFolder } from './support/store-fixture.js'
@@ -87,8 +88,8 @@ test('a call that stalls sends the next ones to the thread pool', async (t) => {
 
 test('network and user-space file systems are never local', (t) => {
   // statfs(2): NFS, SMB2, CIFS, FUSE, 9P, Ceph
-  for (const type of [0x6969, 0xfe534d42, 0xff534d42, 0x65735546, 0x01021997, 0x00c36400, 0]) t.false(isLocalType(type))
-  t.is(isLocalType(0xef53), process.platform === 'linux')
+  for (const type of [0x6969, 0xfe534d42, 0xff534d42, 0x65735546, 0x01021997, 0x00c36400, 0]) t.false(isLocalFileSystemType(type))
+  t.is(isLocalFileSystemType(0xef53), process.platform === 'linux')
 })
 
 test('a store on the system’s own calls works either way', async (t) => {

@@ -2,6 +2,7 @@ import type { DulServiceProvider } from '../dul/provider.ts'
 import { P_DATA_TF_HEADER_BYTES, writePDataTfHeader } from '../pdu/p-data-tf.ts'
 import { encodeCommandSet } from './command-set.ts'
 import type { CommandSet } from './command-set.ts'
+import { loanOf } from './loans.ts'
 
 /** Bytes a data set to be sent may come as; drawn lazily. */
 export type DataSetBytes = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>
@@ -13,13 +14,15 @@ const LARGEST_PDU_BYTES = 262_144
 /** Up to this size header and fragment go into one buffer: cheaper than two writes. */
 const COPY_BELOW_BYTES = 4_096
 /** So much goes to the socket at once, in one system call however many PDUs it is. */
-const BATCH_BYTES = 524_288
+const BATCH_BYTES = 1_114_112
 const NOTHING = Buffer.alloc(0)
 
 interface Fragment {
   readonly isCommand: boolean
   readonly isLast: boolean
   readonly bytes: Uint8Array
+  /** Called when the bytes have left. */
+  readonly returned?: (() => void) | undefined
 }
 
 /**
@@ -35,7 +38,8 @@ export class MessageFragmenter {
   constructor(dul: DulServiceProvider, peerMaximumLength: number) {
     this.#dul = dul
     const limit = peerMaximumLength === 0 ? LARGEST_PDU_BYTES : Math.min(peerMaximumLength, LARGEST_PDU_BYTES)
-    this.#maximumFragmentBytes = limit - PDV_OVERHEAD_BYTES
+    // Even: some peers refuse fragments of an odd length, though PS3.8 asks for it of whole messages alone.
+    this.#maximumFragmentBytes = Math.max(1, (limit - PDV_OVERHEAD_BYTES) & ~1)
   }
 
   /**
@@ -72,14 +76,22 @@ export class MessageFragmenter {
       // Which fragment is the last is known only when the source ends: one is held back.
       let held: Fragment | undefined
       for await (const piece of dataSet) {
-        for (const fragment of this.#cut(false, piece, false)) {
+        if (piece.length === 0) continue
+        let rest = piece
+        if (held !== undefined && held.bytes.length % 2 === 1) {
+          // The odd byte goes with what comes next.
+          const { bytes } = held
+          rest = Buffer.concat([bytes.subarray(-1), piece])
+          held = bytes.length === 1 ? undefined : { ...held, bytes: bytes.subarray(0, -1) }
+        }
+        for (const fragment of this.#cut(false, rest, false)) {
           if (held !== undefined && batch.add(held)) await batch.flush()
           held = fragment
         }
         // What there is leaves before more is asked for, which may take its time.
         await batch.flush()
       }
-      batch.add({ isCommand: false, isLast: true, bytes: held?.bytes ?? NOTHING })
+      batch.add({ isCommand: false, bytes: NOTHING, ...held, isLast: true })
     }
     await batch.flush()
   }
@@ -89,8 +101,9 @@ export class MessageFragmenter {
     const fragments: Fragment[] = []
     const size = this.#maximumFragmentBytes
     for (let offset = 0; offset < bytes.length; offset += size) {
-      const isLast = isComplete && offset + size >= bytes.length
-      fragments.push({ isCommand, isLast, bytes: bytes.length <= size ? bytes : bytes.subarray(offset, offset + size) })
+      const isEnd = offset + size >= bytes.length
+      const piece = bytes.length <= size ? bytes : bytes.subarray(offset, offset + size)
+      fragments.push({ isCommand, isLast: isComplete && isEnd, bytes: piece, returned: isEnd ? loanOf(bytes) : undefined })
     }
     if (fragments.length === 0 && isComplete) fragments.push({ isCommand, isLast: true, bytes: NOTHING })
     return fragments
@@ -106,17 +119,18 @@ export class MessageFragmenter {
     else this.#dul.together(() => fragments.forEach((fragment) => this.#writeOne(id, fragment)))
   }
 
-  #writeOne(id: number, { isCommand, isLast, bytes }: Fragment): void {
+  #writeOne(id: number, { isCommand, isLast, bytes, returned }: Fragment): void {
     if (bytes.length <= COPY_BELOW_BYTES) {
       const pdu = Buffer.allocUnsafe(P_DATA_TF_HEADER_BYTES + bytes.length)
       writePDataTfHeader(pdu, 0, id, isCommand, isLast, bytes.length)
       pdu.set(bytes, P_DATA_TF_HEADER_BYTES)
-      this.#dul.sendPData(pdu)
+      // Copied, but what came before it of the same piece was not.
+      this.#dul.sendPData(pdu, undefined, returned)
       return
     }
     const header = Buffer.allocUnsafe(P_DATA_TF_HEADER_BYTES)
     writePDataTfHeader(header, 0, id, isCommand, isLast, bytes.length)
-    this.#dul.sendPData(header, bytes)
+    this.#dul.sendPData(header, bytes, returned)
   }
 }
 

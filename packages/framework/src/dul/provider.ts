@@ -159,12 +159,13 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   /**
    * Writes an encoded P-DATA-TF (DT-1, AR-7), optionally as header and body. Returns false when the
    * caller should wait for `drained` before the next one.
+   * @param left called when the memory may be used again; not when the connection is lost before
    * @throws DICOMTAP_ERR_DUL_STATE outside Sta6 and Sta8.
    */
-  sendPData(header: Uint8Array, body?: Uint8Array): boolean {
+  sendPData(header: Uint8Array, body?: Uint8Array, left?: () => void): boolean {
     const { action, nextState } = step(this.#state, 'Evt9', this.isRequestor, true) ?? {}
     if (action === undefined || nextState === undefined || this.#transport === undefined) throw this.#stateError('P-DATA')
-    const isRoomLeft = body === undefined ? this.#transport.write(header) : this.#transport.writePair(header, body)
+    const isRoomLeft = body === undefined ? this.#transport.write(header, left) : this.#transport.writePair(header, body, left)
     const observer = this.#observer
     if (observer !== undefined) {
       observer.dataSent(header)

@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ReadBuffers } from './read-buffers.ts'
 
@@ -102,18 +103,22 @@ export class Transport {
     return this.#socket.localPort ?? 0
   }
 
-  /** Returns false when the caller should wait for `transportDrained`. */
-  write(bytes: Uint8Array): boolean {
+  /**
+   * Returns false when the caller should wait for `transportDrained`.
+   * @param left called when the operating system has the bytes; never for other streams, which may hand the
+   * memory itself on to their reader
+   */
+  write(bytes: Uint8Array, left?: () => void): boolean {
     if (this.#isClosed || this.#socket.destroyed) return true
-    return this.#socket.write(bytes)
+    return this.#socket.write(bytes, left !== undefined && this.#socket instanceof Socket ? whenFlushed(left) : undefined)
   }
 
-  /** Writes header and body in one system call. */
-  writePair(header: Uint8Array, body: Uint8Array): boolean {
+  /** Writes header and body in one system call. @param left as for `write` */
+  writePair(header: Uint8Array, body: Uint8Array, left?: () => void): boolean {
     if (this.#isClosed || this.#socket.destroyed) return true
     this.#socket.cork()
     this.#socket.write(header)
-    const isWritable = this.#socket.write(body)
+    const isWritable = this.write(body, left)
     this.#socket.uncork()
     return isWritable
   }
@@ -163,5 +168,11 @@ export class Transport {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#handler.transportClosed(this.#error)
+  }
+}
+
+function whenFlushed(left: () => void): (error?: Error | null) => void {
+  return (error) => {
+    if (error == null) left()
   }
 }

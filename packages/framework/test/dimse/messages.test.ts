@@ -1,4 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
+import { once } from 'node:events'
+import { connect, createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import test from 'ava'
 import fc from 'fast-check'
 import type { AcceptedContext } from '../../dist/acse/types.js'
@@ -6,6 +9,8 @@ import { MessageAssembler } from '../../dist/dimse/assembler.js'
 import { encodeCommandSet } from '../../dist/dimse/command-set.js'
 import type { CommandSet } from '../../dist/dimse/command-set.js'
 import { DataSetStream } from '../../dist/dimse/data-set-stream.js'
+import { lend } from '../../dist/dimse/loans.js'
+import { Transport } from '../../dist/dul/transport.js'
 import { MessageFragmenter } from '../../dist/dimse/fragmenter.js'
 import type { DataSetBytes } from '../../dist/dimse/fragmenter.js'
 import { ReceiveFlow } from '../../dist/dimse/receive-flow.js'
@@ -237,9 +242,57 @@ for (const maximum of [7, 8, 17, 100, 706, 16_384, 0]) {
     t.like(store, { presentationContextId: 3, command: STORE })
     t.deepEqual(store!.dataSet, DATA)
     for (const length of [...echo!.pduLengths, ...store!.pduLengths]) t.true(maximum === 0 || length <= maximum, `${length}`)
-    if (maximum > 7 && maximum < 706) t.true(store!.pduLengths.includes(maximum), 'PDUs are filled')
+    // As far as they can be with fragments of an even length.
+    if (maximum > 7 && maximum < 706) t.true(store!.pduLengths.includes(maximum - (maximum % 2)), 'PDUs are filled')
   })
 }
+
+test('pieces of any length leave in fragments of even ones, the last of an odd whole apart', async (t) => {
+  for (const sizes of [[101, 101, 3], [1, 1, 1, 1, 1], [7, 0, 2], [0], [100, 1], [1_001, 33, 2_000]]) {
+    const pieces = sizes.map((size, index) => Buffer.alloc(size, index + 1))
+    for (const maximum of [8, 17, 300, 0]) {
+      const side = await acceptorIn('Sta6')
+      const fragmenter = new MessageFragmenter(side.dul, maximum)
+      const leaving = fragmenter.send(3, STORE, pieces)
+      const { dataSet, pduLengths } = await side.peer.receiveMessage()
+      await leaving
+      t.deepEqual(dataSet, Buffer.concat(pieces))
+      for (const length of pduLengths.slice(0, -1)) t.is(length % 2, 0)
+      side.peer.destroy()
+    }
+  }
+})
+
+test('memory that was lent comes back when its bytes have left, and not over a stream that may keep it', async (t) => {
+  const server = createServer((socket) => socket.resume())
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const piece = Buffer.alloc(100_000)
+  let returned = 0
+  let wake: (() => void) | undefined
+  lend(piece, () => {
+    returned += 1
+    wake?.()
+  })
+  const dul = { isWritable: true, drained: async () => {}, together: (write: () => void) => write() }
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const transport = new Transport(socket, { transportConnected() {}, transportData() {}, transportDrained() {}, transportClosed() {} }, false)
+  await once(socket, 'connect')
+  const sendPData = (header: Uint8Array, body?: Uint8Array, left?: () => void): boolean =>
+    body === undefined ? transport.write(header, left) : transport.writePair(header, body, left)
+  const back = new Promise<void>((resolve) => (wake = resolve))
+  await new MessageFragmenter({ ...dul, sendPData } as never, 16_384).send(3, STORE, piece)
+  await back
+  t.is(returned, 1)
+  transport.destroy()
+  server.close()
+
+  const side = await acceptorIn('Sta6')
+  await new MessageFragmenter(side.dul, 16_384).send(3, STORE, piece)
+  await side.peer.receiveMessage()
+  t.is(returned, 1)
+  side.peer.destroy()
+})
 
 test('a maximum length that says "any" does not make a PDU of any length', async (t) => {
   const [store] = await sent(0, [[3, STORE, Buffer.alloc(3_000_000)]])

@@ -1,19 +1,17 @@
 import type { Stats } from 'node:fs'
 import { constants } from 'node:fs'
-import { open } from 'node:fs/promises'
-import type { FileHandle } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { DicomtapError } from '../../errors/index.ts'
 import type { DataSetBytes } from '../fragmenter.ts'
 import type { CStoreOptions } from '../user-types.ts'
 import { MORE, UnusableObject, parseStoreHead } from './store-head.ts'
 import type { StoreHead } from './store-head.ts'
+import { ioFor, threadedIo } from './store-io.ts'
+import type { StoreIo } from './store-io.ts'
+import { SLAB_BYTES, takeSlab } from './store-slabs.ts'
 
 /** How much of the start is looked at, until it tells what the object is. */
 const HEAD_BYTES = [4096, 65_536, 1_048_576] as const
-/** A data set up to this size is read at once. */
-const AT_ONCE_BYTES = 1_048_576
-const CHUNK_BYTES = 524_288
 
 /** Opening a named pipe must not wait for who writes into it. Windows does not have the flag. */
 const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
@@ -25,12 +23,43 @@ const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
 const MAXIMUM_KEPT_OPEN = 16
 let keptOpen = 0
 
+/** A file that is open, and how it is read. */
+class OpenFile {
+  readonly #io: StoreIo
+  readonly #descriptor: number
+  #closing: Promise<void> | undefined
+
+  private constructor(io: StoreIo, descriptor: number) {
+    this.#io = io
+    this.#descriptor = descriptor
+  }
+
+  static async open(path: string): Promise<OpenFile> {
+    const io = ioFor(path)
+    return new OpenFile(io, await io.open(path, OPEN_FLAGS))
+  }
+
+  stat(): Promise<Stats> {
+    return this.#io.stat(this.#descriptor)
+  }
+
+  /** What one call gives. @param io large pieces are read by the thread pool while others are sent */
+  read(buffer: Buffer, offset: number, length: number, position: number, io: StoreIo = this.#io): Promise<number> {
+    return io.read(this.#descriptor, buffer, offset, length, position)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#io.close(this.#descriptor)
+    return this.#closing
+  }
+}
+
 /** A DICOM file to send. */
 export class StoreFile {
   readonly head: StoreHead
   readonly #path: string
   readonly #stats: Stats
-  #handle: FileHandle | undefined
+  #file: OpenFile | undefined
   #isKeptOpen = false
   #isClosed = false
   #closing: Promise<void> | undefined
@@ -45,27 +74,26 @@ export class StoreFile {
   static async open(location: string | URL, options: CStoreOptions): Promise<StoreFile> {
     const path = pathOf(location)
     return withReason(path, async () => {
-      const handle = await openFile(path)
+      const file = await OpenFile.open(path)
       try {
-        const reading = readUpTo(handle, HEAD_BYTES[0])
+        const reading = readUpTo(file, HEAD_BYTES[0])
         reading.catch(() => {}) // looked at below
-        const stats = await handle.stat()
-        const file = new StoreFile(path, await readHead(handle, stats, reading, options), stats)
-        if (file.#keepOpen(handle)) return file
-        await handle.close()
-        return file
+        const stats = await file.stat()
+        const store = new StoreFile(path, await readHead(file, stats, reading, options), stats)
+        if (!store.#keepOpen(file)) await file.close()
+        return store
       } catch (error) {
-        await handle.close()
+        await file.close()
         throw error
       }
     })
   }
 
-  #keepOpen(handle: FileHandle): boolean {
+  #keepOpen(file: OpenFile): boolean {
     if (keptOpen >= MAXIMUM_KEPT_OPEN) return false
     keptOpen += 1
     this.#isKeptOpen = true
-    this.#handle = handle
+    this.#file = file
     return true
   }
 
@@ -77,14 +105,13 @@ export class StoreFile {
     const { dataSetOffset } = this.head
     const size = this.#stats.size - dataSetOffset
     return withReason(this.#path, async () => {
-      const handle = (this.#handle ??= await openFile(this.#path))
+      const file = (this.#file ??= await OpenFile.open(this.#path))
       try {
         if (this.#isClosed) throw new UnusableObject('was closed before it was read')
-        const isAtOnce = size <= AT_ONCE_BYTES
-        const reading = isAtOnce ? readExactly(handle, dataSetOffset, size) : undefined
+        const reading = size <= SLAB_BYTES ? readExactly(file, dataSetOffset, size) : undefined
         reading?.catch(() => {}) // a file that changed says more
-        if (!isSameFile(await handle.stat(), this.#stats)) throw new UnusableObject('changed after it was opened')
-        if (reading === undefined) return this.#pieces(handle, dataSetOffset, size)
+        if (!isSameFile(await file.stat(), this.#stats)) throw new UnusableObject('changed after it was opened')
+        if (reading === undefined) return this.#pieces(file, dataSetOffset, size)
         const bytes = await reading
         this.close().catch(() => {}) // it was read: nothing is lost
         return bytes
@@ -99,23 +126,23 @@ export class StoreFile {
     this.#isClosed = true
     if (this.#isKeptOpen) keptOpen -= 1
     this.#isKeptOpen = false
-    const handle = this.#handle
-    this.#handle = undefined
-    if (handle !== undefined) this.#closing = handle.close()
+    const file = this.#file
+    this.#file = undefined
+    if (file !== undefined) this.#closing = file.close()
     await this.#closing
   }
 
   /** The next piece is read while the one before is sent. */
-  async *#pieces(handle: FileHandle, offset: number, size: number): AsyncGenerator<Uint8Array, void, undefined> {
+  async *#pieces(file: OpenFile, offset: number, size: number): AsyncGenerator<Uint8Array, void, undefined> {
     const end = offset + size
     const read = (at: number): Promise<Buffer> => {
-      const reading = withReason(this.#path, () => readExactly(handle, at, Math.min(CHUNK_BYTES, end - at)))
+      const reading = withReason(this.#path, () => readExactly(file, at, Math.min(SLAB_BYTES, end - at), threadedIo))
       reading.catch(() => {}) // it is looked at when its turn comes
       return reading
     }
     try {
       let next: Promise<Buffer> | undefined = read(offset)
-      for (let at = offset + CHUNK_BYTES; next !== undefined; at += CHUNK_BYTES) {
+      for (let at = offset + SLAB_BYTES; next !== undefined; at += SLAB_BYTES) {
         const piece: Buffer = await next
         next = at < end ? read(at) : undefined
         yield piece
@@ -135,14 +162,10 @@ function pathOf(location: string | URL): string {
   }
 }
 
-async function openFile(path: string): Promise<FileHandle> {
-  return open(path, OPEN_FLAGS)
-}
-
-async function readHead(handle: FileHandle, stats: Stats, reading: Promise<Buffer>, options: CStoreOptions): Promise<StoreHead> {
+async function readHead(file: OpenFile, stats: Stats, reading: Promise<Buffer>, options: CStoreOptions): Promise<StoreHead> {
   if (!stats.isFile()) throw new UnusableObject(stats.isDirectory() ? 'is a directory' : 'is not a regular file')
   for (const bytes of HEAD_BYTES) {
-    const start = bytes === HEAD_BYTES[0] ? await reading : await readUpTo(handle, bytes)
+    const start = bytes === HEAD_BYTES[0] ? await reading : await readUpTo(file, bytes)
     const head = parseStoreHead(start, start.length >= stats.size, options)
     if (head !== MORE) return head
   }
@@ -150,16 +173,15 @@ async function readHead(handle: FileHandle, stats: Stats, reading: Promise<Buffe
 }
 
 /** The start of a file. */
-async function readUpTo(handle: FileHandle, length: number): Promise<Buffer> {
-  const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(length), 0, length, 0)
-  return buffer.subarray(0, bytesRead)
+async function readUpTo(file: OpenFile, length: number): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafe(length)
+  return buffer.subarray(0, await file.read(buffer, 0, length, 0))
 }
 
-/** Memory that is not pooled: a piece may wait in a socket after it was given. */
-async function readExactly(handle: FileHandle, position: number, length: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafeSlow(length)
+async function readExactly(file: OpenFile, position: number, length: number, io?: StoreIo): Promise<Buffer> {
+  const buffer = takeSlab(length)
   for (let done = 0; done < length; ) {
-    const { bytesRead } = await handle.read(buffer, done, length - done, position + done)
+    const bytesRead = await file.read(buffer, done, length - done, position + done, io)
     if (bytesRead === 0) throw new UnusableObject('is shorter than it was when it was opened')
     done += bytesRead
   }

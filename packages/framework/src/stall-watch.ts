@@ -1,0 +1,52 @@
+import { statfs } from 'node:fs/promises'
+
+/** Longer than the system takes to give the processor to others and back. */
+const STALL_MS = 5
+const FIRST_PAUSE_MS = 100
+const LONGEST_PAUSE_MS = 10_000
+/** A disk that is slow stalls again as soon as it is tried; one that does not for so long is forgiven. */
+const FORGIVEN_AFTER_MS = 1000
+
+/**
+ * Linux: `f_type` of statfs(2) for file systems on a disk of this machine or in its memory, whose calls end
+ * in the page cache within microseconds: ext2 to ext4, XFS, Btrfs, F2FS, ZFS, tmpfs, overlayfs.
+ */
+const LOCAL_TYPES: ReadonlySet<number> = new Set([
+  0xef53, 0x58465342, 0x9123683e, 0xf2f52010, 0x2fc12fc1, 0x01021994, 0x794c7630,
+])
+
+/** Whether calls to a file system of that type may be made without the thread pool. */
+export function isLocalFileSystemType(type: number): boolean {
+  return process.platform === 'linux' && LOCAL_TYPES.has(type)
+}
+
+/** As {@link isLocalFileSystemType}, for the file system that a path is on; false when that cannot be found out. */
+export async function isOnLocalFileSystem(path: string): Promise<boolean> {
+  try {
+    return isLocalFileSystemType((await statfs(path)).type)
+  } catch {
+    return false
+  }
+}
+
+/**
+ * How long calls to a file system take, and whether they may hold up the event loop. The way to a thread and
+ * back costs several times what a call into the page cache does, so plugins that handle many small files make
+ * such calls at once; after one that took long, those of the next while should go to the thread pool.
+ */
+export class StallWatch {
+  #pausedUntilMs = Number.NEGATIVE_INFINITY
+  #pauseMs = FIRST_PAUSE_MS
+
+  /** False for a while after a call that stalled. */
+  isQuick(nowMs: number): boolean {
+    return nowMs >= this.#pausedUntilMs
+  }
+
+  report(startMs: number, endMs: number): void {
+    if (endMs - startMs < STALL_MS) return
+    const isRepeated = startMs - this.#pausedUntilMs < FORGIVEN_AFTER_MS
+    this.#pauseMs = isRepeated ? Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS
+    this.#pausedUntilMs = endMs + this.#pauseMs
+  }
+}
