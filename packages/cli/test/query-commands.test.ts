@@ -334,6 +334,41 @@ test('get: an object that ends too early leaves no file', async (t) => {
   t.deepEqual(await readdir(join(cwd, 'in')), [])
 })
 
+test('what has come when the association is lost is reported, with exit code 3', async (t) => {
+  const [first, second] = (await samples(2)) as [Sample, Sample]
+  const lose = async (): Promise<never> => {
+    pacs.ae.abort('for the test')
+    return new Promise(() => {})
+  }
+  const pacs: TestServer = await server(t, {
+    handlers: {
+      async *cFind() {
+        yield { PatientID: '1' }
+        await lose()
+      },
+      cGet: () => ({
+        total: 2,
+        instances: (async function* instances() {
+          yield first
+          await stored
+          await lose()
+          yield second
+        })(),
+      }),
+    },
+  })
+  const stored = new Promise((resolve) => pacs.ae.bind('subOperationCompleted', resolve))
+  const found = await command(t, pacs, 'find', 'PatientID')
+  t.is(found.stdout, 'PatientID\n1\n')
+  t.regex(found.stderr, /^error DICOMTAP_ERR_ACSE_ABORTED/)
+  t.is(found.code, 3)
+  const got = await command(t, pacs, 'get', 'StudyInstanceUID=1.2', '--json')
+  t.like(JSON.parse(got.stdout) as object, { ok: false, received: 1 })
+  t.regex(got.stderr, /DICOMTAP_ERR_ACSE_ABORTED/)
+  t.is(got.code, 3)
+  t.deepEqual((await readdir(got.cwd)).filter((name) => name !== 'node_modules'), ['2.25.1.dcm'])
+})
+
 test('get: nothing matched, and classes that were not asked for', async (t) => {
   const none = await command(t, await server(t, sending([])), 'get', 'StudyInstanceUID=1.2')
   t.is(none.code, 0)

@@ -413,6 +413,9 @@ test('on a narrow terminal values are cut, and UIDs stand whole below their row'
     '山田',
     '<d>  UID 1.2.4</d>',
   ])
+  const piped = matchTable(TABLE, { width: undefined, ...STYLE })
+  piped.lines(ROWS)
+  t.deepEqual(piped.lines([['Longer than the first', '', '']]), ['Longer than the first'])
   // Rows that come later keep to the widths of the first.
   t.deepEqual(table.lines([['Longer name', '', '']]), ['Lon…'])
 })

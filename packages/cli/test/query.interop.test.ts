@@ -17,7 +17,7 @@ const execute = promisify(execFile)
 const tools = ['dcmqrscp', 'dcmqridx', 'wlmscpfs', 'findscu', 'dump2dcm', 'dcmdump', 'dcmftest']
 // Some of them end with another code than 0 after --version.
 const isThere = (tool: string): Promise<boolean> =>
-  execute(tool, ['--version']).then(() => true, (error: NodeJS.ErrnoException) => error.code !== 'ENOENT')
+  execute(tool, ['--version']).then(() => true, (error: unknown) => (error as NodeJS.ErrnoException).code !== 'ENOENT')
 const hasDcmtk = (await Promise.all(tools.map(isThere))).every(Boolean)
 const interop = hasDcmtk ? test : test.skip
 if (!hasDcmtk) process.stderr.write(`SKIPPED: ${tools.join(', ')} of DCMTK are not installed, find, get and move were not tried against them\n`)
@@ -157,7 +157,7 @@ interop('find matches names beyond ASCII, ranges and lists of UIDs', async (t) =
   const { cwd, peer } = await archive(t)
   const studies = async (...keys: readonly string[]): Promise<unknown[]> => {
     const { stdout } = await run(['find', peer, ...keys, 'StudyInstanceUID', '--json'], { cwd })
-    return jsonLines(stdout).map(({ StudyInstanceUID }) => StudyInstanceUID).sort()
+    return jsonLines(stdout).map(({ StudyInstanceUID }) => String(StudyInstanceUID)).sort()
   }
   t.deepEqual(await studies('PatientName=M*'), [`${STUDY}1`])
   t.deepEqual(await studies('StudyDate=2020-01-01..2020-12-31'), [`${STUDY}0`, `${STUDY}1`])

@@ -2,6 +2,7 @@ import type { CFindResponse } from '@dicomtap/framework'
 import { cancelling } from '../query/cancelling.ts'
 import type { Cancelling } from '../query/cancelling.ts'
 import { extendedNegotiation, refusedWishes } from '../query/extended-negotiation.ts'
+import { partlyLost } from '../query/lost.ts'
 import { matchOutput } from '../query/match-output.ts'
 import { prepareQuery } from '../query/prepare.ts'
 import type { PreparedQuery } from '../query/prepare.ts'
@@ -75,6 +76,9 @@ async function run(
       progress.update(() => ({ done: count }))
       if (count === options.limit || responses === options.cancelAfter) cancel.cancel()
     }
+  } catch (error) {
+    output.end()
+    return partlyLost(error, count, undefined, context)
   } finally {
     progress.end()
     output.end()
@@ -84,7 +88,13 @@ async function run(
   return finish(count, isMore, final, cancel, context)
 }
 
-function finish(count: number, isMore: boolean, final: CFindResponse | undefined, cancel: Cancelling, { reporter, interrupts }: ScuContext): number {
+function finish(
+  count: number,
+  isMore: boolean,
+  final: CFindResponse | undefined,
+  cancel: Cancelling,
+  { reporter, interrupts }: ScuContext,
+): number {
   const matches = count === 1 ? '1 match' : `${count === 0 ? 'no' : count} matches`
   const words = final === undefined ? 'no final response' : printable(statusWords(final))
   switch (final?.category) {

@@ -1,5 +1,6 @@
 import { cancelling } from '../query/cancelling.ts'
 import { extendedNegotiation, refusedWishes } from '../query/extended-negotiation.ts'
+import { partlyLost } from '../query/lost.ts'
 import { prepareQuery } from '../query/prepare.ts'
 import { receiveHere } from '../query/receive-here.ts'
 import type { GetOptions } from '../query/register.ts'
@@ -39,6 +40,8 @@ export async function get(target: Target, keys: readonly string[], options: GetO
       const code = reportRetrieval(outcome, received, context)
       if ((outcome?.failed ?? 0) > receiver.failed && options.json !== true) adviseOnContexts(context)
       return code
+    } catch (error) {
+      return partlyLost(error, receiver.received + receiver.kept, received, context)
     } finally {
       await close()
     }
@@ -46,7 +49,6 @@ export async function get(target: Target, keys: readonly string[], options: GetO
 }
 
 function adviseOnContexts({ reporter }: ScuContext): void {
-  reporter.warn(
-    `${reporter.paint.err('cyan', 'hint')}: the server may hold them in SOP classes or transfer syntaxes that were not asked for: see --storage-classes and --transfer-syntax`,
-  )
+  const hint = 'the server may hold them in SOP classes or transfer syntaxes that were not asked for: see --storage-classes and --transfer-syntax'
+  reporter.warn(`${reporter.paint.err('cyan', 'hint')}: ${hint}`)
 }

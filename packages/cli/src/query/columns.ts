@@ -1,7 +1,7 @@
 import { sopClassByUid } from '@dicomtap/framework'
 import type { DataSet, Dictionary } from '@dicomtap/framework'
 import { tagText } from './attribute-path.ts'
-import { bytesOf, elementsOf, isItem, nameText, plainText } from './data-set-elements.ts'
+import { bytesOf, elementsOf, isItem, nameText, plainText, VR_MAP } from './data-set-elements.ts'
 import type { Element } from './data-set-elements.ts'
 
 /** One attribute of a match that is shown. */
@@ -47,7 +47,9 @@ function leavesOf(dataset: DataSet, outer: readonly ColumnStep[], dictionary: Di
   return elementsOf(dataset, dictionary).flatMap(({ tag, name, keyword, vr, values }) => {
     const title = keyword === name && /^[0-9A-F]{8}$/u.test(keyword) ? tagText(tag) : keyword
     const items = vr === 'SQ' ? values.filter(isItem) : []
-    const inner = items.flatMap((item, index) => leavesOf(item, [...outer, { name, keyword: title, item: index }], dictionary))
+    const inner = items.flatMap((item, index) => {
+      return leavesOf(item, [...outer, { name, keyword: title, item: index }], dictionary)
+    })
     return inner.length > 0 ? inner : [{ path: [...outer, { name, keyword: title, item: 0 }], vr }]
   })
 }
@@ -61,7 +63,8 @@ export function elementAt(match: DataSet, { path }: Column, dictionary: Dictiona
   let target: DataSet | undefined = match
   for (const [index, { name, item }] of path.entries()) {
     if (target === undefined) return undefined
-    const element: Element | undefined = elementsOf(Object.hasOwn(target, name) ? { [name]: target[name], _vrMap: target['_vrMap'] } : {}, dictionary)[0]
+    if (!Object.hasOwn(target, name)) return undefined
+    const element: Element | undefined = elementsOf({ [name]: target[name], [VR_MAP]: target[VR_MAP] }, dictionary)[0]
     if (index === path.length - 1) return element
     const next: unknown = element?.values[item]
     target = isItem(next) ? next : undefined
@@ -100,18 +103,22 @@ function readableValue(vr: string, value: unknown, dictionary: Dictionary): stri
     case 'DA':
       return text.replace(/^(\d{4})(\d{2})(\d{2})$/u, '$1-$2-$3')
     case 'TM':
-      return text.replace(/^(\d{2})(\d{2})(?:(\d{2})(?:\.\d+)?)?$/u, (_, hours: string, minutes: string, seconds?: string) =>
-        [hours, minutes, ...(seconds === undefined ? [] : [seconds])].join(':'),
-      )
+      return readableTime(text)
     case 'DT':
-      return text.replace(/^(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})?(?:\.\d+)?/u, (_, year: string, month: string, day: string, hours: string, minutes: string, seconds?: string) =>
-        `${year}-${month}-${day} ${[hours, minutes, ...(seconds === undefined ? [] : [seconds])].join(':')}`,
-      )
+      return text.replace(/^(\d{4})(\d{2})(\d{2})(\d{4,6}(?:\.\d+)?)/u, (_, year: string, month: string, day: string, time: string) => {
+        return `${year}-${month}-${day} ${readableTime(time)}`
+      })
     case 'UI':
       return sopClassByUid(text)?.name ?? text
     default:
       return text
   }
+}
+
+function readableTime(text: string): string {
+  return text.replace(/^(\d{2})(\d{2})(\d{2})?(?:\.\d+)?$/u, (_, hours: string, minutes: string, seconds?: string) => {
+    return [hours, minutes, ...(seconds === undefined ? [] : [seconds])].join(':')
+  })
 }
 
 /** A coded entry says what it means (PS3.3 8); other items say what is in them. */

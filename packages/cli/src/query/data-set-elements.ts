@@ -74,7 +74,8 @@ export function plainDataSet(dataset: DataSet, dictionary: Dictionary): DataSet 
       if (vr === 'SQ' && isItem(value)) return plainDataSet(value, dictionary)
       return vr === 'PN' ? nameText(value) : value
     })
-    copy[name] = vr === 'SQ' ? plain : plain.length === 0 ? null : plain.length === 1 && bytesOf(plain[0]) === undefined ? plain[0] : plain
+    const isOne = plain.length === 1 && vr !== 'SQ' && bytesOf(plain[0]) === undefined
+    copy[name] = isOne ? plain[0] : plain.length === 0 && vr !== 'SQ' ? null : plain
   }
   if (dataset[VR_MAP] !== undefined) copy[VR_MAP] = { ...(dataset[VR_MAP] as object) }
   return copy

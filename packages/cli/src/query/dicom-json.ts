@@ -67,7 +67,8 @@ function plainValue(value: unknown): unknown {
 
 /** Is it an attribute of the DICOM JSON Model? */
 export function isJsonElement(value: unknown): value is DicomJsonElement {
-  return isItem(value) && typeof value['vr'] === 'string' && Object.keys(value).every((key) => /^(?:vr|Value|InlineBinary|BulkDataURI)$/u.test(key))
+  if (!isItem(value) || typeof value['vr'] !== 'string') return false
+  return Object.keys(value).every((key) => /^(?:vr|Value|InlineBinary|BulkDataURI)$/u.test(key))
 }
 
 /** The value of an attribute of the DICOM JSON Model, as a DataSet holds it. */

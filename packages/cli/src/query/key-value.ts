@@ -65,7 +65,8 @@ function date(step: PathStep, text: string, now: Date): string {
   const [, year = '', month = '', day = ''] = /^(\d{4})(-?)(\d{2})\2(\d{2})$/u.exec(text)?.filter((_, index) => index !== 2) ?? []
   const parsed = new Date(Number(year), Number(month) - 1, Number(day))
   if (year === '' || parsed.getMonth() !== Number(month) - 1 || parsed.getDate() !== Number(day)) {
-    throw wrong(step, `takes a date such as 20260131, 2026-01-31, today, today-7, or a range such as 2026-01-01..2026-01-31; got "${text}"`)
+    const forms = 'a date such as 20260131, 2026-01-31, today, today-7, or a range such as 2026-01-01..2026-01-31'
+    throw wrong(step, `takes ${forms}; got "${text}"`)
   }
   return year + month + day
 }

@@ -29,7 +29,15 @@ const OF_STUDY = [
 const RETURN_KEYS: Readonly<Partial<Record<QueryLevel, readonly string[]>>> = {
   PATIENT: [...OF_PATIENT, 'PatientSex', 'NumberOfPatientRelatedStudies'],
   STUDY: OF_STUDY,
-  SERIES: ['SeriesNumber', 'Modality', 'SeriesDate', 'SeriesTime', 'BodyPartExamined', 'SeriesDescription', 'NumberOfSeriesRelatedInstances'],
+  SERIES: [
+    'SeriesNumber',
+    'Modality',
+    'SeriesDate',
+    'SeriesTime',
+    'BodyPartExamined',
+    'SeriesDescription',
+    'NumberOfSeriesRelatedInstances',
+  ],
   IMAGE: ['InstanceNumber', 'SOPClassUID', 'NumberOfFrames', 'ContentDate', 'ContentTime'],
 }
 
@@ -46,8 +54,8 @@ export function parseLevel(text: string): QueryLevel {
  * a value count.
  */
 export function impliedLevel(model: QueryModel, identifier: DataSet, isRetrieval: boolean): QueryLevel | undefined {
-  const levels = UNIQUE_KEYS.filter(([, key]) => Object.hasOwn(identifier, key) && (!isRetrieval || identifier[key] !== null)).map(([level]) => level)
-  const deepest = levels.at(-1)
+  const named = UNIQUE_KEYS.filter(([, key]) => Object.hasOwn(identifier, key) && (!isRetrieval || identifier[key] !== null))
+  const deepest = named.at(-1)?.[0]
   const top = topLevel(model)
   if (deepest === undefined || (deepest === 'PATIENT' && top !== 'PATIENT')) return isRetrieval ? undefined : top
   return deepest
@@ -63,7 +71,12 @@ export function returnKeysOf(model: QueryModel, level: QueryLevel): readonly str
 }
 
 /** The unique keys that the model wants with one value above, and for a retrieval at, the level. */
-export function missingUniqueKeys(model: QueryModel, level: QueryLevel, identifier: DataSet, isRetrieval: boolean): readonly string[] {
+export function missingUniqueKeys(
+  model: QueryModel,
+  level: QueryLevel,
+  identifier: DataSet,
+  isRetrieval: boolean,
+): readonly string[] {
   const keys = uniqueKeysTo(topLevel(model), level)
   const needed = isRetrieval ? keys : keys.slice(0, -1)
   return needed.filter((key, index) => {

@@ -39,7 +39,8 @@ export function matchOutput(query: PreparedQuery, options: FindOptions, reporter
   }
   if (options.list === true) return listOutput(columns, dictionary, reporter, out)
   // What was given as one value is the same in every match: a UID of 60 characters is not worth its column.
-  const isKnown = (column: Column): boolean => column.vr === 'UI' && column.path.length === 1 && singleValue(query.identifier, column.path[0]?.name ?? '') !== undefined
+  const isKnown = ({ vr, path: [first, ...inner] }: Column): boolean =>
+    vr === 'UI' && inner.length === 0 && singleValue(query.identifier, first?.name ?? '') !== undefined
   return tableOutput(columns.filter((column) => !isKnown(column)), dictionary, options, reporter, out)
 }
 
@@ -47,11 +48,19 @@ function lines(toLine: (match: DataSet) => string, out: (text: string) => void):
   return { match: (identifier) => out(toLine(identifier)), end: () => {} }
 }
 
-function listOutput(columns: readonly Column[], dictionary: Dictionary, reporter: Reporter, out: (text: string) => void): MatchOutput {
+function listOutput(
+  columns: readonly Column[],
+  dictionary: Dictionary,
+  reporter: Reporter,
+  out: (text: string) => void,
+): MatchOutput {
   const width = Math.max(0, ...columns.map(({ title }) => textWidth(title)))
   let isFirst = true
   return lines((match) => {
-    const text = columns.map((column) => `${reporter.paint.out('bold', padEnd(column.title, width))}  ${printable(readableText(elementAt(match, column, dictionary), dictionary))}`.trimEnd())
+    const text = columns.map((column) => {
+      const value = printable(readableText(elementAt(match, column, dictionary), dictionary))
+      return `${reporter.paint.out('bold', padEnd(column.title, width))}  ${value}`.trimEnd()
+    })
     const gap = isFirst ? '' : '\n'
     isFirst = false
     return gap + text.join('\n')

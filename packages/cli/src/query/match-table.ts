@@ -32,27 +32,34 @@ export function matchTable(columns: readonly TableColumn[], options: TableOption
       const isFirst = layout === undefined
       layout ??= layoutOf(columns, rows, options.width)
       const { widths, below } = layout
+      // Rows that come later may be wider than those that were measured.
+      const fit = (cell: string, width: number): string => padEnd(options.width === undefined ? cell : cut(cell, width), width)
       const line = (cells: readonly string[]): string =>
         widths
-          .flatMap((width, index) => (below.has(index) ? [] : [padEnd(width === undefined ? (cells[index] ?? '') : cut(cells[index] ?? '', width), width ?? 0)]))
+          .flatMap((width, index) => (below.has(index) ? [] : [fit(cells[index] ?? '', width)]))
           .join(GAP)
           .trimEnd()
       const uidLines = (cells: readonly string[]): string[] =>
-        [...below].flatMap((index) => ((cells[index] ?? '') === '' ? [] : [options.dim(`${GAP}${columns[index]?.title} ${cells[index]}`)]))
-      const header = isFirst ? [options.bold(line(columns.map(({ title }) => title)))].filter((text) => text !== options.bold('')) : []
-      return [...header, ...rows.flatMap((cells) => [line(cells), ...uidLines(cells)].filter((text) => text !== ''))]
+        [...below].filter((index) => (cells[index] ?? '') !== '').map((index) => options.dim(`${GAP}${columns[index]?.title} ${cells[index]}`))
+      const header = isFirst ? line(columns.map(({ title }) => title)) : ''
+      return [
+        ...(header === '' ? [] : [options.bold(header)]),
+        ...rows.flatMap((cells) => [line(cells), ...uidLines(cells)].filter((text) => text !== '')),
+      ]
     },
   }
 }
 
 interface Layout {
-  readonly widths: readonly (number | undefined)[]
+  readonly widths: readonly number[]
   /** Columns that stand below their row. */
   readonly below: ReadonlySet<number>
 }
 
 function layoutOf(columns: readonly TableColumn[], rows: readonly (readonly string[])[], available: number | undefined): Layout {
-  const natural = columns.map(({ title }, index) => rows.reduce((width, cells) => Math.max(width, textWidth(cells[index] ?? '')), textWidth(title)))
+  const natural = columns.map(({ title }, index) => {
+    return rows.reduce((width, cells) => Math.max(width, textWidth(cells[index] ?? '')), textWidth(title))
+  })
   if (available === undefined || total(natural) <= available) return { widths: natural, below: new Set() }
   const below = new Set(columns.flatMap(({ isUid }, index) => (isUid ? [index] : [])))
   const widths = [...natural]

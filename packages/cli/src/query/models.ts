@@ -93,7 +93,13 @@ export const QUERY_MODELS: readonly QueryModel[] = [
     find: SopClass.HangingProtocolInformationModelFind,
     get: SopClass.HangingProtocolInformationModelGet,
     move: SopClass.HangingProtocolInformationModelMove,
-    returnKeys: ['HangingProtocolName', 'HangingProtocolDescription', 'HangingProtocolLevel', 'HangingProtocolCreator', 'SOPInstanceUID'],
+    returnKeys: [
+      'HangingProtocolName',
+      'HangingProtocolDescription',
+      'HangingProtocolLevel',
+      'HangingProtocolCreator',
+      'SOPInstanceUID',
+    ],
   },
   {
     name: 'color-palette',
@@ -187,11 +193,13 @@ export function resolveModel(text: string, operation: QueryOperation): ResolvedM
   if (model !== undefined) {
     const uid = model[operation]
     if (uid !== undefined) return { model, uid }
-    throw new UsageError(`The model ${model.name} has no C-${operation.toUpperCase()}; models that have: ${modelNames(operation).join(', ')}`)
+    const others = modelNames(operation).join(', ')
+    throw new UsageError(`The model ${model.name} has no C-${operation.toUpperCase()}; models that have: ${others}`)
   }
   const uid = isValidUid(wanted, 'lenient') && wanted.includes('.') ? wanted : sopClassByKeyword(wanted)?.uid
   if (uid === undefined) {
-    throw new UsageError(`There is no model "${wanted}"; give one of ${modelNames(operation).join(', ')}, or the UID of a SOP class`)
+    const names = modelNames(operation).join(', ')
+    throw new UsageError(`There is no model "${wanted}"; give one of ${names}, or the UID of a SOP class`)
   }
   const known = QUERY_MODELS.find((one) => one.find === uid || one.get === uid || one.move === uid)
   return { model: known ?? { name: sopClassByUid(uid)?.keyword || uid, hasLevels: false }, uid }

@@ -14,7 +14,12 @@ export interface MoveListener {
  *
  * @throws DICOMTAP_ERR_NET_LISTEN
  */
-export async function listenForMove(aeTitle: string, { host, port }: ReceiveAddress, receiver: Receiver, isDebug: boolean): Promise<MoveListener> {
+export async function listenForMove(
+  aeTitle: string,
+  { host, port }: ReceiveAddress,
+  receiver: Receiver,
+  isDebug: boolean,
+): Promise<MoveListener> {
   const services = SOP_CLASSES.filter(({ service }) => service === 'storage' || service === 'non-patient-object')
   const ae = new ApplicationEntity({
     aeTitle,

@@ -40,8 +40,11 @@ export async function prepareQuery(
 
   const isRetrieval = operation !== 'find'
   const level = levelOf(model, given, isRetrieval, options.level)
-  const wantsDefaults = !isRetrieval && options.defaultKeys !== false && options.file === undefined && !hasReturnKey(given, dictionary)
-  const { identifier, defaults } = wantsDefaults ? withReturnKeys(given, model, level, dictionary) : { identifier: given, defaults: [] }
+  const saysWhat = options.file !== undefined || hasReturnKey(given, dictionary)
+  const { identifier, defaults } =
+    isRetrieval || saysWhat || options.defaultKeys === false
+      ? { identifier: given, defaults: [] }
+      : withReturnKeys(given, model, level, dictionary)
   if (level !== undefined) identifier['QueryRetrieveLevel'] ??= level
   if (options.timezone === true) identifier['TimezoneOffsetFromUTC'] ??= localOffset()
   setCharacterSet(identifier, options.charset, dictionary)
@@ -51,12 +54,16 @@ export async function prepareQuery(
   const missing = level === undefined ? [] : missingUniqueKeys(model, level, identifier, isRetrieval)
   if (isRetrieval) refuseRetrievalOfNothing(model, level, missing)
   await checkEncodable(identifier)
-  return { dictionary, model, uid, identifier, defaults: new Set(defaults), remarks: options.relational === true ? [] : remarksOn(level, missing) }
+  const remarks = options.relational === true ? [] : remarksOn(level, missing)
+  return { dictionary, model, uid, identifier, defaults: new Set(defaults), remarks }
 }
 
 function modelOf({ model, patient, study, psonly, worklist, ups }: QueryOptions): string {
-  const flags = Object.entries({ patient, study, 'patient-study': psonly, worklist, ups }).flatMap(([name, isSet]) => (isSet === true ? [name] : []))
-  const named = [...(model === undefined ? [] : [model]), ...flags]
+  const flags = { patient, study, 'patient-study': psonly, worklist, ups }
+  const named = [
+    ...(model === undefined ? [] : [model]),
+    ...Object.entries(flags).flatMap(([name, isSet]) => (isSet === true ? [name] : [])),
+  ]
   if (named.length > 1) throw new UsageError(`two models: ${named.join(' and ')}; leave one out`)
   return named[0] ?? 'study'
 }
@@ -113,9 +120,16 @@ function localOffset(): string {
   return `${minutes < 0 ? '-' : '+'}${two(Math.abs(minutes) / 60)}${two(Math.abs(minutes) % 60)}`
 }
 
+const UNIQUE_KEY: Readonly<Record<QueryLevel, string>> = {
+  PATIENT: 'PatientID',
+  STUDY: 'StudyInstanceUID',
+  SERIES: 'SeriesInstanceUID',
+  IMAGE: 'SOPInstanceUID',
+  FRAME: 'SOPInstanceUID',
+}
+
 function refuseRetrievalOfNothing(model: QueryModel, level: QueryLevel | undefined, missing: readonly string[]): void {
-  const own = { PATIENT: 'PatientID', STUDY: 'StudyInstanceUID', SERIES: 'SeriesInstanceUID', IMAGE: 'SOPInstanceUID', FRAME: 'SOPInstanceUID' }
-  const key = level === undefined ? undefined : own[level]
+  const key = level === undefined ? undefined : UNIQUE_KEY[level]
   if (key !== undefined && missing.includes(key)) {
     throw new UsageError(`at level ${level} the model ${model.name} retrieves by ${key}: give ${key}=...`)
   }

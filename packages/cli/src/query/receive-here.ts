@@ -12,7 +12,8 @@ import type { Received } from './report-retrieval.ts'
  *
  * @throws UsageError when the folder cannot be made
  */
-export async function receiveHere({ output = '.', name = DEFAULT_FILE_NAME, overwrite = false }: ReceiveOptions, { reporter }: ScuContext): Promise<Received> {
+export async function receiveHere(options: ReceiveOptions, { reporter }: ScuContext): Promise<Received> {
+  const { output = '.', name = DEFAULT_FILE_NAME, overwrite = false } = options
   const files: ReceivedFile[] = []
   const template = parseFileNameTemplate(name)
   try {

@@ -42,18 +42,21 @@ function jsonOf(outcome: RetrievalOutcome | undefined, received: Received | unde
     warning,
     remaining,
     failedSopInstanceUids,
-    ...(received === undefined
-      ? {}
-      : {
-          received: received.receiver.received,
-          kept: received.receiver.kept,
-          bytes: received.receiver.bytes,
-          files: received.files.map(({ sopInstanceUid, path, isNew }) => ({ sopInstanceUid, path, isNew })),
-        }),
+    ...(received === undefined ? {} : receivedJson(received)),
   }
 }
 
-function printOutcome(outcome: RetrievalOutcome | undefined, received: Received | undefined, exitCode: number, { reporter }: ScuContext): void {
+/** What was received, as part of the JSON of a result. */
+export function receivedJson({ receiver: { received, kept, bytes }, files }: Received): object {
+  return { received, kept, bytes, files: files.map(({ sopInstanceUid, path, isNew }) => ({ sopInstanceUid, path, isNew })) }
+}
+
+function printOutcome(
+  outcome: RetrievalOutcome | undefined,
+  received: Received | undefined,
+  exitCode: number,
+  { reporter }: ScuContext,
+): void {
   // What could not be written here has been said, with the reason.
   const failures = (outcome?.failedSopInstanceUids ?? []).filter((uid) => received?.receiver.hasFailed(uid) !== true)
   for (const uid of failures.slice(0, LISTED_FAILURES)) reporter.warn(`failed: ${printable(uid)}`)
@@ -68,7 +71,7 @@ function printOutcome(outcome: RetrievalOutcome | undefined, received: Received 
 }
 
 /** `12 objects written to study (6.3 MB), 3 were there already`. */
-function receivedWords({ receiver: { received, kept, bytes }, folder }: Received): string {
+export function receivedWords({ receiver: { received, kept, bytes }, folder }: Received): string {
   const objects = (count: number): string => (count === 1 ? '1 object' : `${count} objects`)
   const there = kept === 1 ? 'was there already (--overwrite writes it again)' : 'were there already (--overwrite writes them again)'
   if (received === 0) return `nothing new in ${folder}: ${objects(kept)} ${there}`

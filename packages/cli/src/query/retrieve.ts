@@ -1,5 +1,6 @@
 import type { RetrieveResponse } from '@dicomtap/framework'
 import type { ScuContext } from '../scu/connect.ts'
+import type { ProgressState } from '../scu/progress.ts'
 import type { Cancelling } from './cancelling.ts'
 import type { Receiver } from './receive.ts'
 import { outcomeOf } from './retrieval.ts'
@@ -34,7 +35,7 @@ export async function followRetrieval(
   return final === undefined ? undefined : outcomeOf(final, pending, cancel.isWanted)
 }
 
-function progressOf(response: RetrieveResponse, receiver: Receiver | undefined): { done: number; total?: number; bytes?: number; remark?: string } {
+function progressOf(response: RetrieveResponse, receiver: Receiver | undefined): ProgressState {
   const { numberOfCompletedSuboperations: completed = 0, numberOfFailedSuboperations: failed = 0 } = response
   const { numberOfWarningSuboperations: warning = 0, numberOfRemainingSuboperations: remaining } = response
   const done = completed + failed + warning

@@ -5,7 +5,6 @@ import {
   presentationContexts,
   presentationContextsFor,
   SOP_CLASSES,
-  storageSopClasses,
 } from '@dicomtap/framework'
 import type { RequestedContext } from '@dicomtap/framework'
 import { UsageError } from '../scu/exit.ts'
@@ -31,7 +30,9 @@ export function storageContexts(
 ): RequestedContext[] {
   const room = MAXIMUM_CONTEXTS - 1
   const sopClasses = sopClassNames === undefined ? defaultSopClasses(model, room) : [...new Set(sopClassNames.flatMap(storageSopClassUids))]
-  if (sopClasses.length > room) throw new UsageError(`--storage-classes: ${sopClasses.length} are more than the ${room} that one association has room for`)
+  if (sopClasses.length > room) {
+    throw new UsageError(`--storage-classes: ${sopClasses.length} are more than the ${room} that one association has room for`)
+  }
   const perClass = Math.floor(room / Math.max(1, sopClasses.length))
   const lists = transferSyntaxLists(transferSyntaxes, perClass)
   return lists.flatMap((list) => presentationContextsFor(sopClasses, { transferSyntaxes: list, roles: ROLES }))
@@ -55,13 +56,14 @@ function transferSyntaxLists(wanted: readonly string[] | undefined, perClass: nu
  */
 export function storageSopClassUids(name: string): readonly string[] {
   const wanted = name.toLowerCase()
-  const candidates = [...storageSopClasses({ includeRetired: true }), ...SOP_CLASSES.filter(({ service }) => service === 'non-patient-object')]
+  const candidates = SOP_CLASSES.filter(({ service }) => service === 'storage' || service === 'non-patient-object')
   const ofModality = Object.hasOwn(MODALITIES, wanted) ? MODALITIES[wanted] : undefined
   const keywords = ofModality ?? [wanted, `${wanted}storage`, `${wanted}imagestorage`]
   const found = candidates.filter(({ keyword }) => keywords.some((one) => one.toLowerCase() === keyword.toLowerCase()))
   if (found.length > 0) return found.map(({ uid }) => uid)
   if (isValidUid(name, 'lenient') && name.includes('.')) return [name]
-  throw new UsageError(`--storage-classes: "${name}" is no storage SOP class; give its keyword, as CTImageStorage, a modality, as CT, or its UID`)
+  const forms = 'its keyword, as CTImageStorage, a modality, as CT, or its UID'
+  throw new UsageError(`--storage-classes: "${name}" is no storage SOP class; give ${forms}`)
 }
 
 /** What devices of a modality (PS3.3 C.7.3.1.1.1) usually make. */
@@ -71,11 +73,25 @@ const MODALITIES: Readonly<Record<string, readonly string[]>> = {
   dx: ['DigitalXRayImageStorageForPresentation', 'DigitalXRayImageStorageForProcessing'],
   ecg: ['TwelveLeadECGWaveformStorage', 'GeneralECGWaveformStorage'],
   ko: ['KeyObjectSelectionDocumentStorage'],
-  mg: ['DigitalMammographyXRayImageStorageForPresentation', 'DigitalMammographyXRayImageStorageForProcessing', 'BreastTomosynthesisImageStorage'],
-  mr: ['MRImageStorage', 'EnhancedMRImageStorage', 'EnhancedMRColorImageStorage', 'LegacyConvertedEnhancedMRImageStorage', 'MRSpectroscopyStorage'],
+  mg: [
+    'DigitalMammographyXRayImageStorageForPresentation',
+    'DigitalMammographyXRayImageStorageForProcessing',
+    'BreastTomosynthesisImageStorage',
+  ],
+  mr: [
+    'MRImageStorage',
+    'EnhancedMRImageStorage',
+    'EnhancedMRColorImageStorage',
+    'LegacyConvertedEnhancedMRImageStorage',
+    'MRSpectroscopyStorage',
+  ],
   nm: ['NuclearMedicineImageStorage'],
   pdf: ['EncapsulatedPDFStorage'],
-  pr: ['GrayscaleSoftcopyPresentationStateStorage', 'ColorSoftcopyPresentationStateStorage', 'PseudoColorSoftcopyPresentationStateStorage'],
+  pr: [
+    'GrayscaleSoftcopyPresentationStateStorage',
+    'ColorSoftcopyPresentationStateStorage',
+    'PseudoColorSoftcopyPresentationStateStorage',
+  ],
   pt: ['PositronEmissionTomographyImageStorage', 'EnhancedPETImageStorage', 'LegacyConvertedEnhancedPETImageStorage'],
   reg: ['SpatialRegistrationStorage', 'DeformableSpatialRegistrationStorage'],
   rf: ['XRayRadiofluoroscopicImageStorage', 'EnhancedXRFImageStorage'],
