@@ -13,7 +13,7 @@ test('every command has a help with examples and exit codes', async (t) => {
   const cwd = await makeSite(t)
   const program = createProgram({} as never, () => {})
   const names = program.commands.map((command) => command.name())
-  t.deepEqual(names, ['start', 'check', 'hooks', 'plugins', 'schema'])
+  t.deepEqual(names, ['start', 'check', 'hooks', 'plugins', 'schema', 'echo', 'store', 'find', 'get', 'move'])
   const top = await run(['--help'], { cwd })
   t.is(top.code, 0)
   for (const name of names) {
