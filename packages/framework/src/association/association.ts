@@ -77,8 +77,12 @@ export class Association extends DimseServiceUser {
   get role(): 'acceptor' | 'requestor' {
     return this.#control.role
   }
-  get state(): AssociationState {
+  override get state(): AssociationState {
     return this.#control.state
+  }
+  /** Why it was aborted or rejected, in words for the log; undefined when it was not, or was released. */
+  override get endReason(): string | undefined {
+    return this.#control.endReason
   }
   override get isEstablished(): boolean {
     return this.state === 'established'

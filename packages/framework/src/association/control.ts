@@ -61,6 +61,8 @@ export class AssociationControl implements DulUser, DimseHost {
   commonExtended: readonly SopClassCommonExtended[] = []
   window: OperationsWindow = SYNCHRONOUS
   dimse: DimseServiceProvider | undefined
+  /** Why it was aborted or rejected. */
+  endReason: string | undefined
   readonly #settings: AssociationSettings
   readonly #registry: AssociationRegistry
   readonly #observer: HookObserver
@@ -211,6 +213,7 @@ export class AssociationControl implements DulUser, DimseHost {
 
   associateRejection(rejection: AAssociateRj): void {
     this.#state = 'rejected'
+    this.endReason = describeRejection(rejection)
     this.#registry.remove(this.association)
     this.#observer.acseReceived(rejection)
     this.#opening?.rejected(rejection)
@@ -244,6 +247,7 @@ export class AssociationControl implements DulUser, DimseHost {
     const hadRequest = this.request !== undefined
     this.#state = 'aborted'
     const text = abort.message ?? 'The peer aborted the association'
+    this.endReason = text
     this.dimse?.end(() => new AssociationAbortedError(abort, text, { cause: abort.cause }))
     this.#opening?.aborted(abort)
     this.#registry.remove(this.association)
@@ -314,6 +318,7 @@ export class AssociationControl implements DulUser, DimseHost {
 
   #reject(rejection: Rejection, why: string): void {
     this.#state = 'rejected'
+    this.endReason = why
     this.#registry.remove(this.association)
     const primitive = { type: 'A-ASSOCIATE-RJ', ...rejection } as const
     this.dul.issue(primitive)

@@ -58,6 +58,8 @@ const HEADS_AT_ONCE = 8
  */
 export abstract class DimseServiceUser extends Bindable {
   abstract readonly isEstablished: boolean
+  abstract readonly state: string
+  abstract readonly endReason: string | undefined
   abstract readonly acceptedContexts: readonly AcceptedContext[]
   /** Undefined before the association is established. */
   protected abstract readonly dimse: DimseServiceProvider | undefined
@@ -250,6 +252,7 @@ export abstract class DimseServiceUser extends Bindable {
 
   #established(): DimseServiceProvider {
     if (this.isEstablished && this.dimse !== undefined) return this.dimse
-    throw new DicomtapError('DICOMTAP_ERR_ACSE_STATE', 'Requests need an association that is established')
+    const why = this.endReason === undefined ? '' : `: ${this.endReason}`
+    throw new DicomtapError('DICOMTAP_ERR_ACSE_STATE', `Requests need an association that is established, this one is ${this.state}${why}`)
   }
 }
