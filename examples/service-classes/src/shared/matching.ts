@@ -2,8 +2,8 @@
  * Attribute matching of C-FIND (PS3.4 C.2.2.2), shared by the examples that answer queries: single values, lists of
  * UIDs, universal, wildcard, range and sequence matching.
  *
- * It does not do: fuzzy matching of names, time zones, dates and times as one range, empty value matching. A key with
- * several values, which must be negotiated except for UIDs, matches when one of them does.
+ * It does not do: fuzzy matching of names, time zones, empty value matching, a date and a time as one range (the worklist
+ * does). A key with several values, which must be negotiated except for UIDs, matches when one of them does.
  */
 import { loadDictionary } from '@dicomtap/framework'
 import type { DataSet } from '@dicomtap/framework'
@@ -107,7 +107,8 @@ function matchesValue(vr: string | undefined, keys: readonly string[], values: r
 /** Longer than any date and time: what is left out of a bound is the whole of it. */
 const DIGITS = 24
 
-function isWithin(key: string, value: string): boolean {
+/** Does a date, a time or both together match a value or a range (PS3.4 C.2.2.2.5)? */
+export function isWithin(key: string, value: string): boolean {
   // Old systems write 2024.11.07 and 10:30 (PS3.5 6.2).
   const [from = '', to = from] = key.replace(/[.: ]/g, '').split('-', 2)
   const digits = value.replace(/[.: ]/g, '').padEnd(DIGITS, '0')

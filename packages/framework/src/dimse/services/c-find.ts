@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { ask, transform } from '../../hooks/run.ts'
 import type { Exchange } from '../exchange.ts'
 import type { RunningOperation } from '../operation.ts'
@@ -6,6 +7,12 @@ import type { Outcome } from '../outcome.ts'
 import type { CFindAnswer, CFindRequest, FindMatch, OutgoingDataSet, StatusAnswer } from '../types.ts'
 import { Status } from '../well-known-status.ts'
 import { ItemPuller, isIterable } from './pull.ts'
+
+/**
+ * Matches that are all there already leave the event loop no turn in between, as long as the network takes them:
+ * neither a C-CANCEL nor another association would be heard before the last one.
+ */
+const MATCHES_PER_TURN = 32
 
 /** C-FIND (PS3.7 9.1.2): one Pending per match, pulled only when the one before has left. */
 export async function performCFind(operation: RunningOperation, exchange: Exchange): Promise<Outcome> {
@@ -18,12 +25,13 @@ export async function performCFind(operation: RunningOperation, exchange: Exchan
   }
   const matches = new ItemPuller(answer, operation)
   try {
-    for (;;) {
+    for (let sent = 1; ; sent++) {
       const { done, value } = await matches.next()
       if (done === true) return finalOutcome(value)
       const match = await transform(hooks.findMatch, matchOf(value), operation)
       const status = match.status === Status.PendingWarning ? Status.PendingWarning : Status.Pending
       await exchange.sendPending(operation, { status, dataset: match.identifier })
+      if (sent % MATCHES_PER_TURN === 0) await turn()
     }
   } finally {
     matches.stop((error) => {
