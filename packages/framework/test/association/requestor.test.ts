@@ -432,7 +432,7 @@ test('release collision: the requestor answers first, then waits (AR-8, AR-9, AR
 })
 
 test('a peer that does not confirm a release is aborted after the ACSE time-out', async (t) => {
-  const { association, peer } = await established({ timeouts: { acseMs: 30 } })
+  const { association, peer } = await established({ timeouts: { acseMs: 500 } })
   const released = association.release()
   t.deepEqual(await peer.receivePdu(), { type: 'A-RELEASE-RQ' })
   t.deepEqual(await peer.receivePdu(), { type: 'A-ABORT', source: 2, reason: 0 })
@@ -471,10 +471,10 @@ test('await using releases; one that has ended already is left alone', async (t)
 })
 
 test('idle for too long: aborted, or released when that is asked for', async (t) => {
-  const aborted = await established({ timeouts: { networkMs: 30 } })
+  const aborted = await established({ timeouts: { networkMs: 500 } })
   t.deepEqual(await aborted.peer.receivePdu(), { type: 'A-ABORT', source: 2, reason: 0 })
 
-  const { association, peer } = await established({ timeouts: { networkMs: 30 }, networkTimeoutAction: 'release' })
+  const { association, peer } = await established({ timeouts: { networkMs: 500 }, networkTimeoutAction: 'release' })
   t.deepEqual(await peer.receivePdu(), { type: 'A-RELEASE-RQ' })
   await peer.sendPdu({ type: 'A-RELEASE-RP' })
   await association.closed
