@@ -156,6 +156,50 @@ test('find: Ctrl-C cancels, prints what has come, releases; 130', async (t) => {
   t.deepEqual(JSON.parse(stdout.split('\n')[0] ?? ''), { PatientID: '1' })
 })
 
+test('find: when the reader of a pipe goes away, the query is cancelled', async (t) => {
+  const { options, cancelled } = endless()
+  const pacs = await server(t, options)
+  const child = spawn(process.execPath, [BIN, 'find', `127.0.0.1:${pacs.port}`, 'PatientID', '--csv'])
+  t.teardown(() => child.kill('SIGKILL'))
+  const closed = once(child, 'exit')
+  await once(child.stdout, 'data')
+  child.stdout.destroy()
+  t.true(await cancelled)
+  t.is((await closed)[0], 0)
+})
+
+test('get: Ctrl-C cancels, keeps what has come, releases; 130', async (t) => {
+  const [first] = (await samples(1)) as [Sample]
+  let settle: (isCancelled: boolean) => void
+  const cancelled = new Promise<boolean>((resolve) => (settle = resolve))
+  const pacs = await server(t, {
+    handlers: {
+      cGet: (_request, operation) => ({
+        instances: (async function* instances() {
+          yield first
+          await once(operation.signal, 'abort')
+          settle(operation.isCancelled)
+        })(),
+      }),
+    },
+  })
+  const stored = new Promise((resolve) => pacs.ae.bind('subOperationCompleted', resolve))
+  const released = new Promise((resolve) => pacs.ae.bind('associationReleased', resolve))
+  const cwd = await makeSite(t)
+  const child = spawn(process.execPath, [BIN, 'get', `127.0.0.1:${pacs.port}`, 'StudyInstanceUID=1.2'], { cwd })
+  t.teardown(() => child.kill('SIGKILL'))
+  let stdout = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
+  const closed = once(child, 'close')
+  await stored
+  child.kill('SIGINT')
+  t.true(await cancelled)
+  await released
+  t.is((await closed)[0], 130)
+  t.regex(stdout, /^1 object written to \./)
+  t.deepEqual((await readdir(cwd)).filter((name) => name.includes('2.25')), ['2.25.1.dcm'])
+})
+
 test('find: failures, whole and partial, in words and as exit codes', async (t) => {
   const failing = (count: number): TestServerOptions => ({
     handlers: {

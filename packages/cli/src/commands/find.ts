@@ -8,6 +8,7 @@ import { prepareQuery } from '../query/prepare.ts'
 import type { PreparedQuery } from '../query/prepare.ts'
 import type { FindOptions } from '../query/register.ts'
 import { statusWords } from '../query/retrieval.ts'
+import { isStdoutGone, stdoutDrained } from '../query/stdout-flow.ts'
 import { printable } from '../query/text-width.ts'
 import { createMatchWriter } from '../query/write-matches.ts'
 import { openAssociation } from '../scu/connect.ts'
@@ -72,9 +73,10 @@ async function run(
         count += 1
         output.match(identifier)
         await writer?.write(identifier)
+        await stdoutDrained()
       }
       progress.update(() => ({ done: count }))
-      if (count === options.limit || responses === options.cancelAfter) cancel.cancel()
+      if (count === options.limit || responses === options.cancelAfter || isStdoutGone()) cancel.cancel()
     }
   } catch (error) {
     output.end()
