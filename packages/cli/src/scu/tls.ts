@@ -56,7 +56,8 @@ async function secureContextOf(options: ConnectionOptions): Promise<SecureContex
       ...(passphrase === undefined ? {} : { passphrase }),
     })
   } catch (cause) {
-    const why = String((cause as { reason?: unknown }).reason ?? (cause as Error).message)
+    const { reason, message } = cause as Error & { reason?: string }
+    const why = reason ?? message
     const what = tlsKey === undefined ? `--tls-ca ${tlsCa?.join(', ') ?? ''}` : `--tls-cert ${tlsCert} and --tls-key ${tlsKey}`
     const hint = passphrase === undefined ? '' : '; is the passphrase right?'
     throw new UsageError(`${what} cannot be used: ${why}${hint}`, { cause })
