@@ -146,6 +146,9 @@ export class Invocations {
   /** Sends C-CANCEL-RQ, once (PS3.7 9.3.2.3). The responses go on until the final one. */
   cancel(invocation: Invocation): void {
     if (!invocation.isMultiResponse || invocation.isCancelSent || invocation.context === undefined) return
+    // Not before the request: a handler of dimseSent may ask for it.
+    invocation.isCancelWanted = invocation.isLeaving
+    if (invocation.isLeaving) return
     invocation.isCancelSent = true
     this.#sendCancel(invocation.context, invocation.messageId as number)
   }
@@ -233,12 +236,16 @@ export class Invocations {
     invocation.context = context
     invocation.messageId = messageId
     let sent: Promise<void> | undefined
+    invocation.isLeaving = true
     try {
       sent = this.#host.send(context, { ...command, messageId }, dataSet)
     } catch (error) {
       this.#end(invocation, notPrepared(invocation, error))
       return
+    } finally {
+      invocation.isLeaving = false
     }
+    if (invocation.isCancelWanted) this.cancel(invocation)
     if (sent === undefined) {
       this.#sent(invocation)
       return

@@ -169,6 +169,21 @@ test('a signal takes back a request that waits for its turn; a sent one cannot b
 
 // ── cancel ──────────────────────────────────────────────────────────────────────────────────────────────
 
+test('C-CANCEL follows its request, also when a handler of dimseSent asks for it', async (t) => {
+  const { association, peer, answer } = await side()
+  const controller = new AbortController()
+  association.bind('dimseSent', ({ command }) => {
+    if (command.commandField === 0x0020) controller.abort()
+  })
+  const responses = find(association, controller.signal)
+  const request = await peer.receiveMessage()
+  t.is(request.command.commandField, 0x0020)
+  const cancel = await peer.receiveMessage()
+  t.deepEqual({ ...cancel.command }, { commandField: 0x0fff, messageIdBeingRespondedTo: 1, commandDataSetType: NONE })
+  await answer(request, { status: 0xfe00, commandDataSetType: NONE })
+  t.like(await collect(responses), [{ status: 0xfe00 }])
+})
+
 test('a signal sends C-CANCEL once, past the window, and the responses go on to the final one', async (t) => {
   const { association, peer, answer } = await side()
   const controller = new AbortController()

@@ -51,6 +51,9 @@ export class Invocation {
   context: AcceptedContext | undefined
   messageId: number | undefined
   timer: NodeJS.Timeout | undefined
+  /** It is being handed over to be sent. */
+  isLeaving = false
+  isCancelWanted = false
   isCancelSent = false
   /** The final response, when it came before the whole request was sent. */
   early: Response | undefined
