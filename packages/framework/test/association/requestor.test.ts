@@ -252,7 +252,7 @@ test('an answer with two transfer syntaxes in one context is no PDU of PS3.8 9.3
   header.writeUInt32BE(fixed.length + items.length, 2)
   await side.peer.send(header, fixed, items)
   t.like(await failure(t, side.association), { code: 'DICOMTAP_ERR_ACSE_ABORTED', by: 'local', source: 2 })
-  t.like(await side.peer.receivePdu(), { type: 'A-ABORT', source: 2 })
+  t.deepEqual(await side.peer.receivePdu(), { type: 'A-ABORT', source: 2, reason: 5 })
 })
 
 test('no context accepted: the association is aborted, and the error says so', async (t) => {
