@@ -7,11 +7,10 @@ import type { EchoOptions } from '../scu/program.ts'
 import { EXIT } from '../scu/exit.ts'
 import type { Target } from '../scu/options.ts'
 import { formatDuration } from '../scu/progress.ts'
-import { reportFailure, runScu } from '../scu/run.ts'
+import { explain, reportFailure, runScu } from '../scu/run.ts'
+import type { ScuProblem } from '../scu/run.ts'
 import { statusCode } from '../scu/store-tally.ts'
 import { transferSyntaxUids } from '../scu/transfer-syntaxes.ts'
-import { problemsOf } from '../output/report-error.ts'
-import type { Problem } from '../output/report-error.ts'
 
 /** What `dicomtap echo --json` prints. */
 export interface EchoReport {
@@ -28,7 +27,7 @@ export interface EchoReport {
   /** The first thousand. */
   readonly echoes: readonly { readonly status: number; readonly label: string; readonly roundTripMs: number }[]
   /** Why it ended early. */
-  readonly problems?: readonly Problem[]
+  readonly problems?: readonly ScuProblem[]
 }
 
 const LISTED = 1000
@@ -62,7 +61,7 @@ export function echo(target: Target, options: EchoOptions): Promise<number> {
     if (failure !== undefined) reportFailure(failure.error, reporter, options.debug)
     reporter.line(summary(tally, associationMs))
     const ok = failure === undefined && tally.succeeded === tally.sent && tally.sent > 0
-    reporter.json(report(ok, peer, associationMs, tally, failure === undefined ? [] : problemsOf(failure.error)))
+    reporter.json(report(ok, peer, associationMs, tally, failure === undefined ? [] : explain(failure.error)))
     // Without a number of repetitions Ctrl-C is the end that was meant.
     return options.repeat === 0 || !interrupts.isInterrupted ? (ok ? EXIT.ok : EXIT.failed) : EXIT.interrupted
   })
@@ -98,7 +97,7 @@ function summary({ sent, succeeded, minimumMs, maximumMs, totalMs }: Tally, asso
   return `${sent} sent, ${succeeded} answered with success; association in ${formatDuration(associationMs)}${times}`
 }
 
-function report(ok: boolean, peer: string, associationMs: number, tally: Tally, problems: readonly Problem[]): EchoReport {
+function report(ok: boolean, peer: string, associationMs: number, tally: Tally, problems: readonly ScuProblem[]): EchoReport {
   const { sent, succeeded, minimumMs, maximumMs, totalMs, echoes: list } = tally
   return {
     ok,

@@ -7,7 +7,8 @@ import type { Target } from '../scu/options.ts'
 import type { StoreOptions } from '../scu/program.ts'
 import { formatBytes, formatDuration } from '../scu/progress.ts'
 import type { Reporter } from '../scu/reporter.ts'
-import { reportFailure, runScu } from '../scu/run.ts'
+import { explain, reportFailure, runScu } from '../scu/run.ts'
+import type { ScuProblem } from '../scu/run.ts'
 import { scanFiles } from '../scu/scan.ts'
 import type { InstanceFile, Scanned } from '../scu/scan.ts'
 import { conversionTargets, isConversionTarget, planContexts, splitKey } from '../scu/store-contexts.ts'
@@ -18,8 +19,6 @@ import { sendFromPool } from '../scu/store-worker.ts'
 import type { StoreRun } from '../scu/store-worker.ts'
 import { transferSyntaxUids } from '../scu/transfer-syntaxes.ts'
 import { walk } from '../scu/walk.ts'
-import { problemsOf } from '../output/report-error.ts'
-import type { Problem } from '../output/report-error.ts'
 import { table } from '../output/terminal.ts'
 
 /** What `dicomtap store --json` prints. */
@@ -42,7 +41,7 @@ export interface StoreReport {
   /** The first thousand; --report has all. */
   readonly failures: readonly FileOutcome[]
   /** Why it ended early. */
-  readonly problems?: readonly Problem[]
+  readonly problems?: readonly ScuProblem[]
 }
 
 const PRIORITIES = { medium: 0, high: 1, low: 2 } as const
@@ -127,6 +126,7 @@ async function send(
     onEstablished: () => {},
     associations: 0,
     established: 0,
+    answered: 0,
   }
   interrupts.cancel.addEventListener('abort', () => pool.stop(), { once: true })
   if (interrupts.isInterrupted) pool.stop()
@@ -221,7 +221,7 @@ function jsonReport(peer: string, tally: StoreTally, durationMs: number, associa
     durationMs: Math.round(durationMs),
     associations,
     failures: tally.failures,
-    ...(errors.length === 0 ? {} : { problems: errors.flatMap(problemsOf) }),
+    ...(errors.length === 0 ? {} : { problems: errors.flatMap(explain) }),
   }
 }
 

@@ -49,6 +49,12 @@ export async function createConnector(target: Target, options: ConnectionOptions
     ae.bind('outgoingConnection', (outgoing) => connectTls(outgoing))
   }
   if (options.identityResponse === true) ae.bind('associationAnswer', refuseWithoutIdentityResponse)
+  if (reporter.isVerbose) {
+    // Asked for when nothing was accepted, above all: then there is no association to look at afterwards.
+    ae.bind('associationAccepted', ({ association }) => {
+      if (association.role === 'requestor') reporter.note(reporter.paint.err('dim', describeNegotiation(association)))
+    })
+  }
   interrupts.abort.addEventListener('abort', () => ae.abort('Interrupted'), { once: true })
 
   return {
@@ -60,9 +66,7 @@ export async function createConnector(target: Target, options: ConnectionOptions
       if (interrupts.isInterrupted) giveUp()
       interrupts.cancel.addEventListener('abort', giveUp, { once: true })
       try {
-        const association = await ae.associate({ ...base, ...request, signal: attempt.signal })
-        if (reporter.isVerbose) reporter.note(reporter.paint.err('dim', describeNegotiation(association)))
-        return association
+        return await ae.associate({ ...base, ...request, signal: attempt.signal })
       } finally {
         interrupts.cancel.removeEventListener('abort', giveUp)
       }

@@ -14,11 +14,11 @@ export interface ConnectionOptions {
   readonly calling?: string
   readonly called?: string
   readonly config?: string
-  /** Milliseconds; null is none. */
-  readonly timeoutConnection?: number | null
-  readonly timeoutAcse?: number | null
-  readonly timeoutDimse?: number | null
-  readonly timeoutNetwork?: number | null
+  /** Milliseconds; Infinity is none. */
+  readonly timeoutConnection?: number
+  readonly timeoutAcse?: number
+  readonly timeoutDimse?: number
+  readonly timeoutNetwork?: number
   readonly maxPdu?: number
   /** As typed: keywords, short names or UIDs. See `transferSyntaxUids`. */
   readonly transferSyntax?: readonly string[]
@@ -142,10 +142,10 @@ function calledTitle({ calledAeTitle }: Target, { called }: ConnectionOptions): 
 }
 
 function timeoutsOf({ timeoutAcse, timeoutConnection, timeoutDimse, timeoutNetwork }: ConnectionOptions): Partial<Timeouts> {
-  return {
-    ...(timeoutAcse === undefined ? {} : { acseMs: timeoutAcse }),
-    ...(timeoutConnection === undefined ? {} : { connectionMs: timeoutConnection }),
-    ...(timeoutDimse === undefined ? {} : { dimseMs: timeoutDimse }),
-    ...(timeoutNetwork === undefined ? {} : { networkMs: timeoutNetwork }),
-  }
+  const given = { acseMs: timeoutAcse, connectionMs: timeoutConnection, dimseMs: timeoutDimse, networkMs: timeoutNetwork }
+  return Object.fromEntries(
+    Object.entries(given)
+      .filter(([, time]) => time !== undefined)
+      .map(([name, time]) => [name, time === Infinity ? null : time]),
+  )
 }

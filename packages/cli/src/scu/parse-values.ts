@@ -21,11 +21,11 @@ export function parseDuration(text: string): number {
   return duration
 }
 
-/** As {@link parseDuration}; 0 and `none` are no time-out: null. */
-export function parseTimeout(text: string): number | null {
-  if (text.trim() === 'none') return null
+/** As {@link parseDuration}; 0 and `none` are no time-out: Infinity, since commander takes null for nothing. */
+export function parseTimeout(text: string): number {
+  if (text.trim() === 'none') return Infinity
   const duration = parseDuration(text)
-  return duration === 0 ? null : duration
+  return duration === 0 ? Infinity : duration
 }
 
 /** A parser of whole numbers from `minimum` to `maximum`. */

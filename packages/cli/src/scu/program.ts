@@ -62,7 +62,7 @@ ${SCU_EXIT_CODES}`,
     .addOption(new Option('--associations <number>', 'associations to send on side by side').default(1).argParser(integer(1, 64)))
     .option('--convert', 'convert uncompressed files where the peer does not take the transfer syntax that they have')
     .addOption(new Option('--priority <priority>', 'what the peer is asked for').choices(['low', 'medium', 'high']).default('medium'))
-    .addOption(new Option('--retries <number>', 'associations in a row that may be lost without a file sent').default(3).argParser(integer(0, 1000)))
+    .addOption(new Option('--retries <number>', 'associations in a row that may be lost without a file answered').default(3).argParser(integer(0, 1000)))
     .option('--stop-on-error', 'end with the first file that fails')
     .option('--dry-run', 'look at the files and say what would be sent; connect nowhere')
     .option('--report <file>', 'write what became of each file, a line of JSON each')

@@ -1,5 +1,6 @@
 import { note } from '../output/terminal.ts'
 import { exitCodeOf, problemsOf, reportError } from '../output/report-error.ts'
+import type { Problem } from '../output/report-error.ts'
 import type { ScuContext } from './connect.ts'
 import { EXIT, UsageError } from './exit.ts'
 import { hintFor } from './hints.ts'
@@ -24,12 +25,24 @@ export async function runScu(options: ConnectionOptions, command: (context: ScuC
       return EXIT.usage
     }
     if (interrupts.isInterrupted) return EXIT.interrupted
-    reporter.json({ ok: false, problems: problemsOf(error).map((problem) => ({ ...problem, hint: hintFor(error) })) })
+    reporter.json({ ok: false, problems: explain(error) })
     reportFailure(error, reporter, options.debug === true)
     return exitCodeOf(error)
   } finally {
     interrupts.dispose()
   }
+}
+
+/** A problem, as --json shows it. */
+export interface ScuProblem extends Problem {
+  /** What can be done about it, where that is known. */
+  readonly hint?: string
+}
+
+/** For --json: what is wrong, and what to do about it. */
+export function explain(error: unknown): ScuProblem[] {
+  const hint = hintFor(error)
+  return problemsOf(error).map((problem) => ({ ...problem, ...(hint === undefined ? {} : { hint }) }))
 }
 
 /** An error line and, where there is one, what to do about it. */

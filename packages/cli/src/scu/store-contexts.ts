@@ -36,7 +36,7 @@ export function planContexts(keys: readonly string[], convertTo: readonly string
   const proposed = new Set<string>()
   const planned: string[] = []
   for (const key of keys) {
-    const wanted = [key, ...alternativesOf(key, convertTo)].filter((one) => !proposed.has(one))
+    const wanted = [...new Set([key, ...alternativesOf(key, convertTo)])].filter((one) => !proposed.has(one))
     if (proposed.size + wanted.length > MAXIMUM_CONTEXTS) break
     for (const one of wanted) proposed.add(one)
     planned.push(key)

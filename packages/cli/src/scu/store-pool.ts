@@ -2,7 +2,8 @@ import type { InstanceFile, Scanned } from './scan.ts'
 
 /** A file that waits to be sent. */
 export interface PooledFile extends InstanceFile {
-  readonly sequence: number
+  /** Its place among the files; the first one goes first. */
+  sequence: number
   /** SOP class and transfer syntax: the presentation context it needs. */
   readonly contextKey: string
   /** How often it was on its way when an association was lost. */
@@ -24,6 +25,7 @@ export class StorePool {
   readonly #wake = new Set<() => void>()
   #size = 0
   #found = 0
+  #sequence = 0
   #isEnded = false
   #isStopped = false
   #isSettled = false
@@ -50,10 +52,6 @@ export class StorePool {
   get contextKeys(): string[] {
     return [...this.#files].toSorted(([, one], [, other]) => one.oldest - other.oldest).map(([key]) => key)
   }
-  /** Files that wait for a context. */
-  count(contextKey: string): number {
-    return this.#files.get(contextKey)?.size ?? 0
-  }
 
   /** Takes from the scan until it ends; `isWanted` sees everything and says what is to be sent. */
   async fill(scan: AsyncIterable<Scanned>, isWanted: (scanned: Scanned) => scanned is InstanceFile): Promise<void> {
@@ -63,7 +61,8 @@ export class StorePool {
         if (this.#isStopped) break
         if (!isWanted(scanned)) continue
         this.#found += 1
-        this.#add({ ...scanned, sequence: this.#found, contextKey: contextKeyOf(scanned), attempts: 0 })
+        this.#sequence += 1
+        this.#add({ ...scanned, sequence: this.#sequence, contextKey: contextKeyOf(scanned), attempts: 0 })
         while (this.#size >= this.#lookAhead && !this.#isStopped) {
           this.#settle()
           await this.#change()
@@ -108,11 +107,11 @@ export class StorePool {
     return files
   }
 
-  /** A file whose association was lost goes first. */
+  /** A file whose association was lost goes last: should it be what ends them, the others are sent before. */
   giveBack(file: PooledFile): void {
-    this.#queueOf(file.contextKey).putBack(file)
-    this.#size += 1
-    this.#changed()
+    this.#sequence += 1
+    file.sequence = this.#sequence
+    this.#add(file)
   }
 
   /** From now on nothing is taken and nothing is looked for. */
@@ -187,10 +186,6 @@ class FileQueue {
       this.#taken = 0
     }
     return file
-  }
-  putBack(file: PooledFile): void {
-    if (this.#taken === 0) this.#files.unshift(file)
-    else this.#files[(this.#taken -= 1)] = file
   }
   rest(): PooledFile[] {
     return this.#files.slice(this.#taken)

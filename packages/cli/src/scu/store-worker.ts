@@ -21,7 +21,7 @@ export interface StoreRun {
   /** Requests under way at once on one association, where the peer allows it. */
   readonly outstanding: number
   readonly stopOnError: boolean
-  /** Associations in a row that may be lost, or not come about, without a file sent. */
+  /** Associations in a row that may be lost, or not come about, without an answer to a file. */
   readonly retries: number
   /** Aborted when no further association is to be requested. */
   readonly cancel: AbortSignal
@@ -31,8 +31,11 @@ export interface StoreRun {
   onBytes(count: number): void
   onOutcome(): void
   onEstablished: () => void
+  /** Associations so far, and those there are now. */
   associations: number
   established: number
+  /** Files that the peer answered for. */
+  answered: number
 }
 
 /** A file that was on its way this often when the association was lost may be what ends it. */
@@ -66,7 +69,7 @@ export async function sendFromPool(run: StoreRun): Promise<void> {
       if (pool.isStopped || pool.isEnded) return
       continue
     }
-    const doneBefore = run.tally.done
+    const answeredBefore = run.answered
     try {
       const association = await open(run, plan)
       if (association !== undefined) {
@@ -77,7 +80,7 @@ export async function sendFromPool(run: StoreRun): Promise<void> {
       failuresInRow = 0
     } catch (error) {
       if (pool.isStopped || run.cancel.aborted) return
-      failuresInRow = run.tally.done > doneBefore ? 1 : failuresInRow + 1
+      failuresInRow = run.answered > answeredBefore ? 1 : failuresInRow + 1
       const isSpare = error instanceof AssociationRejectedError && error.result === 2 && run.established > 0
       if (isSpare) {
         reporter.note(`${run.connector.peer} takes no further association: going on with ${run.established}`)
@@ -160,6 +163,7 @@ async function sendFile(run: StoreRun, association: Association, file: PooledFil
   file.attempts += 1
   try {
     const { status, category, label, errorComment } = await association.cStore(file.path, options)
+    run.answered += 1
     const message = errorComment === undefined || errorComment === '' ? label : `${label}: ${errorComment}`
     const durationMs = Math.round((performance.now() - startedAt) * 10) / 10
     const outcome = category === 'success' ? 'stored' : category === 'warning' ? 'warning' : 'failed'

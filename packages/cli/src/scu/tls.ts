@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { connect, createSecureContext } from 'node:tls'
 import type { ConnectionOptions as TlsOptions, SecureContext, TLSSocket } from 'node:tls'
@@ -7,6 +8,8 @@ import { UsageError } from './exit.ts'
 import { wantsTls } from './options.ts'
 import type { ConnectionOptions } from './options.ts'
 import { readOptionFile, readSecret } from './secret-files.ts'
+
+const CERTIFICATES = /-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gsu
 
 /** Opens secure connections as the options ask for. */
 export type TlsConnector = (target: Pick<OutgoingAssociationOptions, 'host' | 'port' | 'localAddress' | 'localPort'>) => TLSSocket
@@ -68,6 +71,15 @@ async function readPem(option: string, file: string, label: string): Promise<str
   const text = (await readOptionFile(option, file)).toString('latin1')
   if (!new RegExp(`-----BEGIN [A-Z ]*${label}-----`, 'u').test(text)) {
     throw new UsageError(`${option}: ${file} holds no ${label.toLowerCase()} in PEM (-----BEGIN ...)`)
+  }
+  // Node passes over certificates to trust that it cannot read.
+  const certificates = label === 'CERTIFICATE' ? (text.match(CERTIFICATES) ?? []) : []
+  for (const certificate of certificates) {
+    try {
+      new X509Certificate(certificate)
+    } catch (cause) {
+      throw new UsageError(`${option}: ${file} holds a certificate that cannot be read`, { cause })
+    }
   }
   return text
 }
