@@ -69,7 +69,8 @@ function elementsOf(dataset: DataSet, context: Context): Element[] {
     if (tag === undefined) throw unencodable(`"${name}" is no attribute keyword and no tag of eight hexadecimal digits`)
     if (tag >>> 16 < 0x0004 || tag >>> 16 === 0xfffe) throw unencodable(`${tagText(tag)} does not belong in a data set`)
     const given = Object.hasOwn(vrs, name) ? vrs[name] : undefined
-    elements.push({ tag, vr: vrFor(tag, given, value, dataset, context), value })
+    // Queries are written with '' for no value, whatever the VR.
+    elements.push({ tag, vr: vrFor(tag, given, value, dataset, context), value: value === '' ? null : value })
   }
   return elements.sort((a, b) => a.tag - b.tag)
 }

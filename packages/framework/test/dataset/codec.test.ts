@@ -219,6 +219,18 @@ test('simpler values are taken too', async (t) => {
   })
 })
 
+test('an empty string is no value, whatever the VR', async (t) => {
+  const encoded = await encodeDataSet({ ReferencedImageSequence: '', PatientName: '', Rows: '', FrameIncrementPointer: '', PixelAspectRatio: '' }, EXPLICIT)
+  const expected = bytes(
+    '0800 4011', "'SQ'", '0000 00000000', // (0008,1140) Referenced Image Sequence without items
+    '1000 1000', "'PN'", '0000', // (0010,0010)
+    '2800 0900', "'AT'", '0000', // (0028,0009)
+    '2800 1000', "'US'", '0000', // (0028,0010)
+    '2800 3400', "'IS'", '0000', // (0028,0034)
+  )
+  t.deepEqual(encoded, expected)
+})
+
 test('private elements, repeating groups and ambiguous VRs come back as they were', async (t) => {
   const dataset: DataSet = {
     _vrMap: { '00091002': 'FD', '60020010': 'US' },
