@@ -101,11 +101,13 @@ test('every kind can be stored, found by each of its keys, and fetched', async (
 })
 
 test('A700 and A900; a kind that is not served gets no context', async (t) => {
-  await using server = await createTestServer({ plugins: [nonPatientObjects({ kinds: ['hangingProtocol'], maximumBytes: 300 })] })
+  const encoded = await encodeDataSet(CHEST, TransferSyntax.ExplicitVRLittleEndian)
+  // Room for one, not for two.
+  const maximumBytes = encoded.length + 20
+  await using server = await createTestServer({ plugins: [nonPatientObjects({ kinds: ['hangingProtocol'], maximumBytes })] })
   const contexts = [...contextsOf(KINDS.hangingProtocol), ...contextsOf(KINDS.inventory)]
   const association = await associate(t, server, { contexts })
   t.true(association.rejectedContexts.some(({ abstractSyntax, result }) => abstractSyntax === SopClass.InventoryStorage && result === 3))
-  const encoded = await encodeDataSet(CHEST, TransferSyntax.ExplicitVRLittleEndian)
   const otherInstance = await association.cStore({
     sopClassUid: SopClass.HangingProtocolStorage,
     sopInstanceUid: '2.25.9',
