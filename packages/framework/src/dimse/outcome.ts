@@ -49,8 +49,9 @@ export function isFinalStatus(status: unknown): status is number {
 /** The outcome of a handler that threw; nothing of the error goes to the peer but what it meant to tell. */
 export function outcomeOfError(error: unknown, service: DimseService): Outcome {
   if (error instanceof StatusError) {
-    const { status, errorComment, offendingElements } = error
-    return isFinalStatus(status) ? { status, errorComment, offendingElements } : { status: Status.InvalidHandlerAnswer }
+    if (!isFinalStatus(error.status)) return { status: Status.InvalidHandlerAnswer }
+    const details = statusDetailsOf(error)
+    return service.startsWith('C-') ? details : { ...details, attributeIdentifierList: error.attributeIdentifierList }
   }
   if (service.startsWith('C-') && isUndecodable(error)) {
     return { status: Status.CannotUnderstand, errorComment: 'The data set cannot be decoded' }

@@ -6,6 +6,10 @@ export interface StatusErrorOptions {
   errorComment?: string
   /** (0000,0901) tags as numbers, e.g. `0x00100020`. */
   offendingElements?: readonly number[]
+  /** (0000,0903) */
+  errorId?: number
+  /** (0000,1005) tags as numbers; N services: which attributes are missing or wrong. */
+  attributeIdentifierList?: readonly number[]
   cause?: unknown
 }
 
@@ -20,6 +24,8 @@ export class StatusError extends DicomtapError {
   readonly status: number
   readonly errorComment: string | undefined
   readonly offendingElements: readonly number[] | undefined
+  readonly errorId: number | undefined
+  readonly attributeIdentifierList: readonly number[] | undefined
 
   constructor(status: number, options: StatusErrorOptions = {}) {
     super('DICOMTAP_ERR_DIMSE_STATUS', options.errorComment ?? `Status 0x${status.toString(16).padStart(4, '0')}`, {
@@ -28,5 +34,7 @@ export class StatusError extends DicomtapError {
     this.status = status
     this.errorComment = options.errorComment
     this.offendingElements = options.offendingElements
+    this.errorId = options.errorId
+    this.attributeIdentifierList = options.attributeIdentifierList
   }
 }

@@ -7,6 +7,7 @@ import {
   decodeDataSet,
   encodeDataSet,
   encodePart10Header,
+  selectAttributes,
 } from '../../dist/dataset/index.js'
 import type { DataSet } from '../../dist/dataset/index.js'
 import { encodeText } from '../../dist/dataset/character-encoder.js'
@@ -560,4 +561,15 @@ test('samples are made up, reproducible and different by seed', async (t) => {
   }
   const dataset = sampleDataset('multi-frame', { rows: 4, columns: 5, frames: 6 })
   t.is((dataset['PixelData'] as Uint8Array).length, 4 * 5 * 6)
+})
+
+test('attributes are selected by tag, private ones with the VR they need', async (t) => {
+  const { ExplicitVRLittleEndian } = TransferSyntax
+  const instance: DataSet = { PatientName: 'Doe^Jane', PatientID: null, Rows: 4, '00090010': 'ACME', '00091001': 7, _vrMap: { '00091001': 'US' } }
+  t.deepEqual(await selectAttributes(instance, []), { dataset: instance, missing: [] })
+  const { dataset, missing } = await selectAttributes(instance, [0x00280011, 0x00100020, 0x00091001, 0x00090010, 0x00280011, 0x00100040])
+  t.deepEqual(missing, [0x00280011, 0x00100040])
+  const decoded = await decodeDataSet(await encodeDataSet(dataset, ExplicitVRLittleEndian), ExplicitVRLittleEndian)
+  t.like(decoded, { PatientID: null, '00090010': 'ACME', '00091001': 7 })
+  t.false('PatientName' in decoded || 'Rows' in decoded)
 })

@@ -9,6 +9,7 @@ import {
   TRANSFER_SYNTAXES,
   TransferSyntax,
   WellKnownInstance,
+  createUid,
   isPrivateUid,
   isStorageSopClass,
   isValidUid,
@@ -123,4 +124,10 @@ test('UID rules, strict and lenient', (t) => {
   for (const uid of never) t.false(isValidUid(uid) || isValidUid(uid, 'lenient'), JSON.stringify(uid))
   t.true(isPrivateUid('1.2.826.0.1') && isPrivateUid('1.2.840.100080.1'))
   t.false(isPrivateUid('1.2.840.10008.1.1'))
+})
+
+test('new UIDs are valid, and each is another', (t) => {
+  const uids = Array.from({ length: 100 }, () => createUid())
+  for (const uid of uids) t.true(isValidUid(uid) && uid.startsWith('2.25.'), uid)
+  t.is(new Set(uids).size, 100)
 })

@@ -1,6 +1,7 @@
 import test from 'ava'
 import type { CommandSet } from '../../dist/dimse/command-set.js'
 import type { NCreateRequest } from '../../dist/dimse/types.js'
+import { StatusError } from '../../dist/errors/index.js'
 import { createTestServer } from '../../dist/testing/index.js'
 import type { ReceivedMessage, TestServerOptions } from '../../dist/testing/index.js'
 import { connected } from '../support/connections.ts'
@@ -129,6 +130,18 @@ test('an attribute list in the answer reaches the peer', async (t) => {
   const { contextId, command } = requestOf('N-GET')
   const response = await exchange({ handlers: { nGet: () => ({ status: 0x0107, attributeIdentifierList: [0x00100020] }) } }, contextId, command)
   t.like(response.command, { status: 0x0107, attributeIdentifierList: [0x00100020] })
+})
+
+test('a StatusError tells what it has: to N services the list of attributes too', async (t) => {
+  const { contextId, command } = requestOf('N-CREATE')
+  const details = { errorComment: 'Missing', errorId: 7, offendingElements: [0x00100020], attributeIdentifierList: [0x00100020] }
+  const fail = () => {
+    throw new StatusError(0x0120, details)
+  }
+  t.like((await exchange({ handlers: { nCreate: fail } }, contextId, command, requestOf('N-CREATE').dataSet)).command, { status: 0x0120, ...details })
+  const echo = requestOf('C-ECHO')
+  const response = await exchange({ handlers: { cEcho: fail } }, echo.contextId, echo.command)
+  t.like(response.command, { status: 0x0120, ...details, attributeIdentifierList: undefined })
 })
 
 // ── N-CREATE (PS3.7 10.1.5) ─────────────────────────────────────────────────────────────────────────────
