@@ -47,7 +47,8 @@ function problemsOf(results) {
   return [...new Set(problems)].map((problem) => [`^ ${problem}`])
 }
 
-function spread(values, digits) {
+/** `median (min-max)`; `-` where nothing is known. */
+export function spread(values, digits) {
   const known = values.filter((value) => Number.isFinite(value)).sort((a, b) => a - b)
   if (known.length === 0) return '-'
   const middle = known.length / 2
@@ -56,7 +57,8 @@ function spread(values, digits) {
   return least === most ? least : `${median.toFixed(digits)} (${least}-${most})`
 }
 
-function markdown(head, rows) {
+/** A table; rows of another length are remarks, which do not widen the columns. */
+export function markdown(head, rows) {
   const whole = rows.filter((row) => row.length === head.length)
   const widths = head.map((name, column) => Math.max(name.length, ...whole.map((row) => row[column].length)))
   const line = (cells) => `| ${widths.map((width, column) => (cells[column] ?? '').padEnd(width)).join(' | ')} |`

@@ -1,6 +1,7 @@
 import { evenText, uint16le } from './pdus.mjs'
 import { CT_IMAGE_STORAGE, SERIES_INSTANCE_UID, STUDY_INSTANCE_UID, TRANSFER_SYNTAXES } from './uids.mjs'
 
+/** VRs whose explicit length has four bytes. */
 const LONG_LENGTH_VRS = new Set(['OB', 'OW'])
 const UNDEFINED_LENGTH = 0xffffffff
 
@@ -35,7 +36,9 @@ export function dataSet({ transferSyntax, sizeBytes, sopInstanceUid }) {
   // Pixel Data: one even length, or an empty offset table and one fragment (PS3.5 A.4).
   const tail = isEncapsulated ? itemOf(0xe0dd, 0) : Buffer.alloc(0)
   const pixelHeaderBytes = isEncapsulated ? 28 : isExplicit ? 12 : 8
-  const pixelBytes = Math.max(2, sizeBytes - attributes.length - pixelHeaderBytes - tail.length) & ~1 >>> 0
+  const remaining = Math.max(2, sizeBytes - attributes.length - pixelHeaderBytes - tail.length)
+  // Not by bits, which end at 2 GiB.
+  const pixelBytes = remaining - (remaining % 2)
   const pixelHeader = isEncapsulated
     ? Buffer.concat([
         element(0x7fe0_0010, 'OB', Buffer.alloc(0), UNDEFINED_LENGTH),
@@ -46,7 +49,7 @@ export function dataSet({ transferSyntax, sizeBytes, sopInstanceUid }) {
   return { head: Buffer.concat([attributes, pixelHeader]), pixelBytes, tail }
 }
 
-function elementOf(tag, vr, value, length, isExplicit) {
+export function elementOf(tag, vr, value, length, isExplicit) {
   const isLong = isExplicit && LONG_LENGTH_VRS.has(vr)
   const header = Buffer.alloc(isLong ? 12 : 8)
   header.writeUInt16LE(tag >>> 16, 0)

@@ -1,10 +1,10 @@
-// The PDUs of a service class user, as bytes (PS3.8 9.3). Own code, on purpose: a generator built on the
-// framework would measure the framework against itself.
+// PDUs as bytes, of generator and sink (PS3.8 9.3). Own code, on purpose: a generator built on the framework
+// would measure the framework against itself.
 
 const IMPLEMENTATION_CLASS_UID = '2.25.220116742913742958203155612345678901234'
 const APPLICATION_CONTEXT = '1.2.840.10008.3.1.1.1'
 
-export const PduType = { AssociateAc: 2, AssociateRj: 3, PData: 4, ReleaseRp: 6, Abort: 7 }
+export const PduType = { AssociateRq: 1, AssociateAc: 2, AssociateRj: 3, PData: 4, ReleaseRq: 5, ReleaseRp: 6, Abort: 7 }
 
 /** A-ASSOCIATE-RQ (PS3.8 9.3.2) with one presentation context per entry, ids 1, 3, 5 ... */
 export function associateRequest({ calledAeTitle, callingAeTitle, contexts, maximumLength = 131_072 }) {
@@ -41,7 +41,26 @@ export function readAssociateAccept(body) {
   return { results, maximumLength }
 }
 
+/**
+ * A-ASSOCIATE-AC (PS3.8 9.3.3) that accepts every presentation context of the request, each with the
+ * transfer syntax wanted, or else with the first one proposed.
+ * @param request body of the A-ASSOCIATE-RQ
+ */
+export function associateAccept(request, { transferSyntax, maximumLength }) {
+  const contexts = itemsOf(request.subarray(68)).filter(({ type }) => type === 0x20)
+  const results = contexts.map(({ value }) => {
+    const proposed = itemsOf(value.subarray(4)).filter(({ type }) => type === 0x40).map((one) => nameOf(one.value))
+    const accepted = proposed.includes(transferSyntax) ? transferSyntax : proposed[0]
+    return item(0x21, Buffer.concat([Buffer.from([value[0], 0, 0, 0]), item(0x40, text(accepted))]))
+  })
+  const user = [item(0x51, uint32(maximumLength)), item(0x52, text(IMPLEMENTATION_CLASS_UID)), item(0x55, text('DICOMTAP_LOAD'))]
+  // Titles and reserved bytes are sent back as they came.
+  const fixed = Buffer.concat([Buffer.from([0, 1, 0, 0]), request.subarray(4, 68)])
+  return pdu(0x02, Buffer.concat([fixed, item(0x10, text(APPLICATION_CONTEXT)), ...results, item(0x50, Buffer.concat(user))]))
+}
+
 export const RELEASE_REQUEST = pdu(0x05, Buffer.alloc(4))
+export const RELEASE_RESPONSE = pdu(0x06, Buffer.alloc(4))
 
 /** P-DATA-TF with one PDV (PS3.8 9.3.5, annex E.2). */
 export function pData(presentationContextId, isCommand, isLast, data) {
@@ -54,13 +73,16 @@ export function pData(presentationContextId, isCommand, isLast, data) {
 
 /**
  * A command set (PS3.7 6.3.1): implicit VR little endian with its group length. Numbers become US, text a
- * UID. Elements must come in ascending order.
+ * UID. The order of properties is not that of elements: '1000' looks like an index, and indices come first.
  */
 export function commandSet(elements) {
-  const parts = Object.entries(elements).map(([key, value]) => {
+  const sorted = Object.entries(elements)
+    .map(([key, value]) => ({ element: Number.parseInt(key, 16), value }))
+    .sort((a, b) => a.element - b.element)
+  const parts = sorted.map(({ element, value }) => {
     const bytes = typeof value === 'number' ? uint16le(value) : evenText(value)
     const header = Buffer.alloc(8)
-    header.writeUInt16LE(Number.parseInt(key, 16), 2)
+    header.writeUInt16LE(element, 2)
     header.writeUInt32LE(bytes.length, 4)
     return Buffer.concat([header, bytes])
   })
@@ -73,10 +95,33 @@ export function commandSet(elements) {
 
 /** The Status (0000,0900) of a response's command set; undefined when it has none. */
 export function statusOf(command) {
-  for (let at = 0; at + 8 <= command.length; at += 8 + command.readUInt32LE(at + 4)) {
-    if (command.readUInt32LE(at) === 0x0900_0000) return command.readUInt16LE(at + 8)
+  return valueOf(command, 0x0900)?.readUInt16LE(0)
+}
+
+/** A C-ECHO or C-STORE request's command set. */
+export function readRequest(command) {
+  return {
+    sopClassUid: nameOf(valueOf(command, 0x0002)),
+    sopInstanceUid: nameOf(valueOf(command, 0x1000)),
+    commandField: valueOf(command, 0x0100).readUInt16LE(0),
+    messageId: valueOf(command, 0x0110).readUInt16LE(0),
+    hasDataSet: valueOf(command, 0x0800).readUInt16LE(0) !== 0x0101,
+  }
+}
+
+/** The value of an element of group 0000. */
+function valueOf(command, element) {
+  for (let at = 0; at + 8 <= command.length; ) {
+    const end = at + 8 + command.readUInt32LE(at + 4)
+    if (command.readUInt32LE(at) === element * 0x1_0000) return command.subarray(at + 8, end)
+    at = end
   }
   return undefined
+}
+
+/** A UID without its padding. */
+function nameOf(bytes) {
+  return bytes?.toString('latin1').replace(/[\0 ]+$/, '')
 }
 
 function pdu(type, body) {

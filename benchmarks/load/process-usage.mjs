@@ -26,6 +26,24 @@ export function processUsage(pid) {
   }
 }
 
+/** CPU seconds of the children of this process that have ended, theirs included; undefined without /proc. */
+export function endedChildrenCpuSeconds() {
+  const own = process.platform === 'linux' ? statOf(process.pid) : undefined
+  if (own === undefined) return undefined
+  ticksPerSecond ??= clockTicks()
+  return (Number(own.fields[FIELD_UTIME + 2]) + Number(own.fields[FIELD_UTIME + 3])) / ticksPerSecond
+}
+
+/** Peak RSS of a process itself; 0 when it is not there. */
+export function peakRssMib(pid) {
+  return statusKib(pid, 'VmHWM') / 1024
+}
+
+/** RSS of a process itself, now. */
+export function rssMib(pid) {
+  return statusKib(pid, 'VmRSS') / 1024
+}
+
 /** What was used between two calls of {@link processUsage}. */
 export function usageSince(before, after, bytes = 0) {
   if (before === undefined || after === undefined) return {}

@@ -2,8 +2,9 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { echoMessage, storeMessage } from './messages.mjs'
 import { connect } from './peer.mjs'
-import { PduType, associateRequest, commandSet, pData } from './pdus.mjs'
-import { TRANSFER_SYNTAXES, VERIFICATION } from './uids.mjs'
+import { PduType, RELEASE_RESPONSE, associateRequest, commandSet, pData } from './pdus.mjs'
+import { startSink } from './sink.mjs'
+import { CT_IMAGE_STORAGE, TRANSFER_SYNTAXES, VERIFICATION } from './uids.mjs'
 
 const CONTEXT_ID = 1
 const ASSOCIATIONS = 40
@@ -17,7 +18,6 @@ const ASSOCIATE_ACCEPT = Buffer.concat([
   Buffer.from([0x21, 0, 0, 4, CONTEXT_ID, 0, 0, 0]),
 ])
 const RESPONSE = pData(CONTEXT_ID, true, true, commandSet({ '0100': 0x8030, '0120': 1, '0800': 0x0101, '0900': 0 }))
-const RELEASE_RESPONSE = Buffer.from([PduType.ReleaseRp, 0, 0, 0, 0, 4, 0, 0, 0, 0])
 
 /**
  * Runs the generator against a stub in this process until its code is compiled: otherwise the first
@@ -49,6 +49,33 @@ export async function warmUp() {
     await peer.release()
   }
   server.close()
+}
+
+const SINK_ASSOCIATIONS = 10
+const SINK_STORES = 40
+const SINK_OBJECT_BYTES = 262_144
+
+/** Sends the sink of this process objects, until its code is compiled. */
+export async function warmUpSink(maximumLength) {
+  const sink = await startSink({ maximumLength })
+  const transferSyntax = TRANSFER_SYNTAXES.explicit
+  const contexts = [{ abstractSyntax: CT_IMAGE_STORAGE, transferSyntax }]
+  const request = associateRequest({ calledAeTitle: 'SINK', callingAeTitle: 'SINK', contexts })
+  for (let count = 0; count < SINK_ASSOCIATIONS; count++) {
+    const peer = await connect({ host: '127.0.0.1', port: sink.port })
+    const answer = await peer.associate(request)
+    const message = storeMessage({
+      presentationContextId: CONTEXT_ID,
+      transferSyntax,
+      sizeBytes: SINK_OBJECT_BYTES,
+      association: 0,
+      maximumLength: answer.maximumLength,
+      pduBytes: 0,
+    })
+    for (let stores = 0; stores < SINK_STORES; stores++) await peer.exchange(message)
+    await peer.release()
+  }
+  sink.close()
 }
 
 /** Small messages on the loopback arrive whole, or in a few pieces: PDU headers are enough to count them. */

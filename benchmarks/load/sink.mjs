@@ -1,0 +1,196 @@
+import { once } from 'node:events'
+import { Socket, createServer } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { PduType, RELEASE_RESPONSE, associateAccept, commandSet, pData, readRequest } from './pdus.mjs'
+import { round } from './process-usage.mjs'
+import { TRANSFER_SYNTAXES } from './uids.mjs'
+
+const READ_BUFFER_BYTES = 1_048_576
+const PDU_HEADER_BYTES = 6
+const PDV_HEADER_BYTES = 6
+const NO_DATA_SET = 0x0101
+const IS_RESPONSE = 0x8000
+
+/**
+ * Listens as an acceptor that answers every request with 0000 and drops every data set, without looking into it.
+ *
+ * @param maximumLength what it announces; 0 is any length
+ * @param pause `{ everyBytes, ms }`: reads nothing for so long after each so many bytes
+ * @param onAssociation called with the figures of an association when its connection has ended
+ * @returns `{ port, close }`
+ */
+export async function startSink({ port = 0, maximumLength, pause, onAssociation }) {
+  const server = createServer({ noDelay: true, pauseOnConnect: true }, (accepted) => {
+    const association = new SinkAssociation(maximumLength, pause)
+    const socket = takeOver(accepted, (chunk) => association.received(chunk))
+    association.socket = socket
+    socket.on('error', () => {})
+    socket.on('close', () => onAssociation?.(association.figures()))
+  })
+  server.listen(port, '127.0.0.1')
+  await once(server, 'listening')
+  return { port: server.address().port, close: () => server.close() }
+}
+
+/**
+ * A socket that reads into one buffer, where Node's internals permit it: otherwise each read costs memory of
+ * its own, and the sink is slower than what it is to measure.
+ */
+function takeOver(accepted, onChunk) {
+  const handle = accepted._handle
+  if (typeof handle?.useUserBuffer !== 'function') return accepted.on('data', onChunk).resume()
+  const buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES)
+  const callback = (length) => {
+    onChunk(buffer.subarray(0, length))
+    return true
+  }
+  const socket = new Socket({ handle, onread: { buffer, callback } })
+  accepted._handle = null
+  return socket.resume()
+}
+
+/** One association: cuts the stream into PDUs and PDVs, and keeps commands alone. */
+class SinkAssociation {
+  socket
+  #maximumLength
+  #pause
+  #unpaused = 0
+  #header = Buffer.alloc(PDU_HEADER_BYTES)
+  #headerBytes = 0
+  #read = this.#pduHeader
+  #pduType = 0
+  #pduBytes = 0
+  #left = 0
+  #contextId = 0
+  #control = 0
+  #kept = []
+  #request
+  #cpu = process.cpuUsage()
+  #acceptedAt = performance.now()
+  #answeredAt
+  #messages = 0
+  #dataSetBytes = 0
+  #longest = 0
+  #isReleased = false
+
+  constructor(maximumLength, pause) {
+    this.#maximumLength = maximumLength
+    this.#pause = pause
+  }
+
+  received(chunk) {
+    for (let at = 0; at < chunk.length; ) at = this.#read(chunk, at)
+    if (this.#pause === undefined) return
+    this.#unpaused += chunk.length
+    if (this.#unpaused < this.#pause.everyBytes) return
+    this.#unpaused = 0
+    this.socket.pause()
+    void delay(this.#pause.ms).then(() => this.socket.resume())
+  }
+
+  figures() {
+    const { user, system } = process.cpuUsage(this.#cpu)
+    return {
+      messages: this.#messages,
+      dataSetBytes: this.#dataSetBytes,
+      // From the connection to the last answer: without the start of the sender's process and its end.
+      seconds: this.#answeredAt === undefined ? undefined : round((this.#answeredAt - this.#acceptedAt) / 1000, 4),
+      longestPduBytes: this.#longest,
+      isReleased: this.#isReleased,
+      sinkCpuSeconds: round((user + system) / 1e6, 3),
+    }
+  }
+
+  #pduHeader(chunk, at) {
+    const end = this.#fillHeader(chunk, at)
+    if (this.#headerBytes < PDU_HEADER_BYTES) return end
+    this.#headerBytes = 0
+    this.#pduType = this.#header[0]
+    this.#pduBytes = this.#header.readUInt32BE(2)
+    if (this.#pduType === PduType.PData) {
+      this.#longest = Math.max(this.#longest, this.#pduBytes)
+      this.#read = this.#pdvHeader
+    } else {
+      this.#left = this.#pduBytes
+      this.#read = this.#body
+    }
+    return end
+  }
+
+  #pdvHeader(chunk, at) {
+    const end = this.#fillHeader(chunk, at)
+    if (this.#headerBytes < PDV_HEADER_BYTES) return end
+    this.#headerBytes = 0
+    const length = this.#header.readUInt32BE(0)
+    this.#contextId = this.#header[4]
+    this.#control = this.#header[5]
+    this.#left = length - 2
+    this.#pduBytes -= 4 + length
+    if (this.#left === 0) this.#pdvEnd()
+    else this.#read = this.#pdvData
+    return end
+  }
+
+  #fillHeader(chunk, at) {
+    const end = Math.min(chunk.length, at + PDU_HEADER_BYTES - this.#headerBytes)
+    this.#headerBytes += chunk.copy(this.#header, this.#headerBytes, at, end)
+    return end
+  }
+
+  #pdvData(chunk, at) {
+    const end = Math.min(chunk.length, at + this.#left)
+    // The chunk's memory is read into again.
+    if ((this.#control & 1) !== 0) this.#kept.push(Buffer.from(chunk.subarray(at, end)))
+    else this.#dataSetBytes += end - at
+    this.#left -= end - at
+    if (this.#left === 0) this.#pdvEnd()
+    return end
+  }
+
+  #pdvEnd() {
+    this.#read = this.#pduBytes > 0 ? this.#pdvHeader : this.#pduHeader
+    if ((this.#control & 2) === 0) return
+    if ((this.#control & 1) === 0) {
+      this.#answer()
+      return
+    }
+    this.#request = readRequest(Buffer.concat(this.#kept))
+    this.#kept = []
+    if (!this.#request.hasDataSet) this.#answer()
+  }
+
+  #answer() {
+    const { sopClassUid, sopInstanceUid, commandField, messageId } = this.#request
+    this.socket.write(pData(this.#contextId, true, true, commandSet({
+      '0002': sopClassUid,
+      '0100': commandField | IS_RESPONSE,
+      '0120': messageId,
+      '0800': NO_DATA_SET,
+      '0900': 0,
+      ...(sopInstanceUid === undefined ? {} : { '1000': sopInstanceUid }),
+    })))
+    this.#messages += 1
+    this.#answeredAt = performance.now()
+  }
+
+  #body(chunk, at) {
+    const end = Math.min(chunk.length, at + this.#left)
+    this.#kept.push(Buffer.from(chunk.subarray(at, end)))
+    this.#left -= end - at
+    if (this.#left === 0) this.#bodyEnd(Buffer.concat(this.#kept))
+    return end
+  }
+
+  #bodyEnd(body) {
+    this.#kept = []
+    this.#read = this.#pduHeader
+    if (this.#pduType === PduType.AssociateRq) {
+      this.socket.write(associateAccept(body, { transferSyntax: TRANSFER_SYNTAXES.explicit, maximumLength: this.#maximumLength }))
+    } else if (this.#pduType === PduType.ReleaseRq) {
+      this.#isReleased = true
+      this.socket.write(RELEASE_RESPONSE)
+    } else {
+      this.socket.destroy()
+    }
+  }
+}
