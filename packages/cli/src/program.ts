@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { addQueryCommands } from './query/register.ts'
 import type { QueryActions } from './query/register.ts'
+import { parseAeTitle } from './scu/parse-values.ts'
 import { addScuCommands } from './scu/program.ts'
 import type { ScuActions } from './scu/program.ts'
 import { VERSION } from './version.ts'
@@ -176,13 +177,4 @@ function parsePort(value: string): number {
   const port = Number(value)
   if (!/^\d{1,5}$/u.test(value) || port > 65535) throw new InvalidArgumentError('A port is a number from 0 to 65535; 0 picks a free one.')
   return port
-}
-
-/** PS3.5 6.2, AE: 1 to 16 characters of the default repertoire, no backslash, not only spaces. */
-function parseAeTitle(value: string): string {
-  const title = value.trim()
-  if (!/^[\x20-\x5b\x5d-\x7e]{1,16}$/u.test(title)) {
-    throw new InvalidArgumentError('An AE title has 1 to 16 characters: letters, digits, punctuation, no backslash.')
-  }
-  return title
 }

@@ -164,7 +164,7 @@ test('hints say what to do', (t) => {
   t.regex(hintFor(connect('DEPTH_ZERO_SELF_SIGNED_CERT')) ?? '', /--tls-ca/)
   t.regex(hintFor(connect('UNHEARD_OF')) ?? '', /firewall/)
   // Node gives all errors of a name with several addresses.
-  const several = new AggregateError([Object.assign(new Error('x'), { code: 'EHOSTUNREACH' })])
+  const several = new AggregateError([Object.assign(new Error('x'), { code: 'EHOSTUNREACH' })], 'x')
   t.regex(hintFor(new DicomtapError('DICOMTAP_ERR_NET_CONNECT', 'x', { cause: several })) ?? '', /VPN/)
   t.regex(hintFor(new AssociationRejectedError({ result: 1, source: 1, reason: 7 }, 'x')) ?? '', /--aec/)
   t.regex(hintFor(new AssociationRejectedError({ result: 1, source: 1, reason: 3 }, 'x')) ?? '', /--aet/)
