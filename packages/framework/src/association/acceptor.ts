@@ -65,14 +65,13 @@ export async function decide(info: AssociationRequestInfo, context: AcceptorCont
   if ('rejection' in identity) return identity
 
   const proposedRoles = rolesOf(request.userInformation)
-  const roleAnswers =
-    proposedRoles.length === 0 ? undefined : await optional(context, () => ask(hooks.roleSelection, proposedRoles, info), checkedRoles)
+  const roleAnswers = await inRounds(context, proposedRoles, (rest) => ask(hooks.roleSelection, rest, info), checkedRoles)
   const commonExtended = await acceptedCommonExtended(info, context)
   const negotiation = negotiateContexts(request.presentationContexts, proposedRoles, {
     supportedContexts: settings.supportedContexts,
     commonExtended: new Map(commonExtended.map((item) => [item.sopClassUid, item])),
     unrestrictedStorage: settings.unrestrictedStorage,
-    roleAnswers: new Map((roleAnswers ?? []).map((role) => [role.sopClassUid, { scu: role.scuRole, scp: role.scpRole }])),
+    roleAnswers: new Map(roleAnswers.map((role) => [role.sopClassUid, { scu: role.scuRole, scp: role.scpRole }])),
   })
   const accepted = await acceptedByHooks(negotiation.accepted, info, context)
   if (accepted === undefined) return { rejection: HANDLER_FAILED, why: 'a handler of acceptedContexts failed' }
@@ -189,21 +188,42 @@ async function negotiateExtended(
       })
     }
   }
-  const sopClassExtended = sopClassExtendedOf(userInformation)
-  if (sopClassExtended.length > 0) {
-    const check = (answer: readonly SopClassExtended[]): readonly SopClassExtended[] => checkedItems('sopClassExtended', 0x56, answer)
-    items.push(...((await optional(context, () => ask(hooks.sopClassExtended, sopClassExtended, info), check)) ?? []))
-  }
+  const check = (answer: readonly SopClassExtended[]): readonly SopClassExtended[] => checkedItems('sopClassExtended', 0x56, answer)
+  const extended = sopClassExtendedOf(userInformation)
+  items.push(...(await inRounds(context, extended, (rest) => ask(hooks.sopClassExtended, rest, info), check)))
   return { items, window }
 }
 
 /** Asked before the contexts are negotiated: a specialized SOP class may be served as a general one (PS3.7 D.3.3.6). */
 async function acceptedCommonExtended(info: AssociationRequestInfo, context: AcceptorContext): Promise<readonly SopClassCommonExtended[]> {
   const proposed = sopClassCommonExtendedOf(info.request.userInformation)
-  if (proposed.length === 0) return []
   const check = (answer: readonly SopClassCommonExtended[]): readonly SopClassCommonExtended[] =>
     checkedItems('sopClassCommonExtended', 0x57, answer)
-  return (await optional(context, () => ask(context.hooks.sopClassCommonExtended, proposed, info), check)) ?? []
+  return inRounds(context, proposed, (rest) => ask(context.hooks.sopClassCommonExtended, rest, info), check)
+}
+
+/**
+ * Asks about proposals per SOP class until nobody answers for those that are left: each plugin answers for the
+ * SOP classes that it serves.
+ */
+async function inRounds<T extends { readonly sopClassUid: string }>(
+  context: AcceptorContext,
+  proposals: readonly T[],
+  question: (rest: readonly T[]) => Promise<readonly T[] | undefined>,
+  check: (answer: readonly T[]) => readonly T[],
+): Promise<readonly T[]> {
+  const answers: T[] = []
+  let rest = proposals
+  while (rest.length > 0) {
+    const asked = rest
+    const answer = await optional(context, () => question(asked), check)
+    if (answer === undefined) break
+    answers.push(...answer)
+    const answered = new Set(answer.map(({ sopClassUid }) => sopClassUid))
+    rest = asked.filter(({ sopClassUid }) => !answered.has(sopClassUid))
+    if (rest.length === asked.length) break
+  }
+  return answers
 }
 
 /** An answer that is not needed to go on: a handler that fails is a handler that did not answer. */

@@ -51,7 +51,7 @@ function guardSync(hook: HookName, plugin: string, handler: GuardedHandler, cont
 function guardAsync(hook: HookName, plugin: string, handler: GuardedHandler, context: GuardContext): GuardedHandler {
   const isLifecycle = HOOK_CATALOG[hook].kind === 'lifecycle'
   const findOperation = operationFinder(hook)
-  const settle = isLifecycle ? () => undefined : (result: unknown) => withoutNull(hook, plugin, result, context)
+  const settle = isLifecycle ? () => undefined : (result: unknown) => answerOf(hook, plugin, result, context)
 
   const fail = (thrown: unknown, args: readonly unknown[]): undefined => {
     if (!isLifecycle && isStatusError(thrown)) throw thrown
@@ -76,6 +76,14 @@ function guardAsync(hook: HookName, plugin: string, handler: GuardedHandler, con
     }
     return isThenable(result) ? Promise.resolve(result).then(settle, (error: unknown) => fail(error, args)) : settle(result)
   }
+}
+
+/** Hooks whose handlers answer for the SOP classes that they serve: an empty list answers for none. */
+const LISTS_BY_SOP_CLASS: ReadonlySet<HookName> = new Set<HookName>(['roleSelection', 'sopClassExtended', 'sopClassCommonExtended'])
+
+function answerOf(hook: HookName, plugin: string, answer: unknown, context: GuardContext): unknown {
+  if (Array.isArray(answer) && answer.length === 0 && LISTS_BY_SOP_CLASS.has(hook)) return undefined
+  return withoutNull(hook, plugin, answer, context)
 }
 
 function withoutNull(hook: HookName, plugin: string, answer: unknown, context: GuardContext): unknown {

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { StatusError } from '../../dist/errors/index.js'
 import type { AAssociateAc } from '../../dist/pdu/types.js'
-import type { UserItem } from '../../dist/pdu/user-items/types.js'
+import type { SopClassExtended, UserItem } from '../../dist/pdu/user-items/types.js'
 import { associateRequest, createTestServer, hookRecorder } from '../../dist/testing/index.js'
 import type { AssociateRequestOptions, ScriptedPeer, TestServerOptions } from '../../dist/testing/index.js'
 import { connected, deferred, settle, turnsUntil } from '../support/connections.ts'
@@ -87,6 +87,53 @@ test('checks run in order and the first that fails ends them: no handler runs fo
   t.is(await answer(second, request), '2,3,2', 'the limit comes before the handlers')
   t.deepEqual(asked, [])
 })
+
+test('a protocol version that is not supported is told as every other rejection, and no handler is asked', async (t) => {
+  const asked: string[] = []
+  await using server = await createTestServer({ handlers: { associationRequest: () => void asked.push('associationRequest') } })
+  using recorder = hookRecorder(server.ae)
+  const told: string[][] = []
+  for (const wrong of [{ protocolVersion: 2 }, { applicationContextName: '1.2.3' }]) {
+    using peer = connected(server)
+    // PS3.8 9.3.4: rejected permanently (1), by the service provider, ACSE (2): protocol version not supported (2).
+    t.is(await answer(peer, wrong), 'protocolVersion' in wrong ? '1,2,2' : '1,1,2')
+    const { association } = await recorder.next('associationRejected')
+    t.is(association.state, 'rejected')
+    t.deepEqual(server.ae.activeAssociations, [])
+    t.is(association.callingAeTitle, 'TEST-SCU')
+    peer.destroy()
+    await recorder.next('connectionClosed')
+    t.true(association.isRejected)
+    const names = recorder.events.filter(({ associationId }) => associationId === association.id).map(({ hook }) => hook)
+    told.push(names.filter((name) => name !== 'stateChanged'))
+  }
+  const [first, second] = told
+  t.deepEqual(first, second)
+  t.deepEqual(first, [
+    'connectionOpened', 'pduReceived', 'acseReceived', 'associationRequested', 'pduSent', 'acseSent', 'associationRejected', 'connectionClosed',
+  ])
+  t.like(recorder.of('associationRejected')[0], { result: 1, source: 2, reason: 2, why: 'its protocol version is not supported: bit 0 is not set' })
+  t.like(recorder.of('acseReceived')[0]?.primitive, { type: 'A-ASSOCIATE-RQ', protocolVersion: 2 })
+  t.deepEqual(recorder.of('acseSent')[0]?.primitive, { type: 'A-ASSOCIATE-RJ', result: 1, source: 2, reason: 2 })
+  t.deepEqual(asked, [])
+})
+
+for (const act of ['abort', 'kill'] as const) {
+  test(`${act} while a wrong protocol version is told: one end, and nothing is left`, async (t) => {
+    await using server = await createTestServer({ handlers: { associationRequested: ({ association }) => void association[act]() } })
+    using recorder = hookRecorder(server.ae)
+    using peer = connected(server)
+    await peer.sendPdu(associateRequest({ protocolVersion: 2 }))
+    // The rejection is under way: an abort changes nothing of it, a kill cuts the connection.
+    if (act === 'abort') t.like(await peer.receivePdu(), { type: 'A-ASSOCIATE-RJ' })
+    await peer.close()
+    await recorder.next('connectionClosed')
+    t.is(recorder.of('associationAborted').length, 0)
+    t.is(recorder.of('associationRejected').length, act === 'abort' ? 1 : 0)
+    t.is(server.server.connections, 0)
+    t.deepEqual(server.logged('error'), [])
+  })
+}
 
 test('what associationRequest answers is what the peer gets, for every triple of table 9-21', async (t) => {
   const triples = [
@@ -556,8 +603,25 @@ test('extended items that fit one by one and not all together end the request: 2
   t.is(await answer(peer, { userInformation: [EXTENDED] }), '2,1,1')
 })
 
+test('several handlers answer for their own SOP classes, and one that has nothing to say holds up nobody', async (t) => {
+  const mine = (uid: string) => (proposed: readonly SopClassExtended[]) => proposed.filter(({ sopClassUid }) => sopClassUid === uid)
+  const asked: string[][] = []
+  await using server = await createTestServer()
+  server.ae.bind('sopClassExtended', () => [])
+  server.ae.bind('sopClassExtended', mine('1.2.3'))
+  server.ae.bind('sopClassExtended', (proposed) => {
+    asked.push(proposed.map(({ sopClassUid }) => sopClassUid))
+    return mine('1.2.4')(proposed)
+  })
+  using peer = connected(server)
+  const items = ['1.2.3', '1.2.4', '1.2.5'].map((sopClassUid) => ({ ...EXTENDED, sopClassUid }))
+  const accept = await answer(peer, { userInformation: items })
+  t.deepEqual(itemsOf(accept, 0x56).map((item) => (item as SopClassExtended).sopClassUid), ['1.2.3', '1.2.4'])
+  t.deepEqual(asked, [['1.2.4', '1.2.5'], ['1.2.5']])
+})
+
 test('common extended items that a handler accepts are kept with the association; there is no item for the reply', async (t) => {
-  await using server = await createTestServer({ handlers: { sopClassCommonExtended: (proposed) => proposed.slice(0, 1) } })
+  await using server = await createTestServer({ handlers: { sopClassCommonExtended: (proposed) => proposed.filter(({ sopClassUid }) => sopClassUid === COMMON.sopClassUid) } })
   using peer = connected(server)
   const accept = await answer(peer, { userInformation: [COMMON, { ...COMMON, sopClassUid: '1.2.3' }] })
   t.deepEqual(itemsOf(accept, 0x57), [])
