@@ -109,7 +109,7 @@ async function matches(association: Association, identifier: DataSet): Promise<D
   return responses.map((response) => response.identifier as DataSet)
 }
 
-const accessions = (found: readonly DataSet[]): unknown[] => found.map(({ AccessionNumber: accession }) => accession).sort()
+const accessions = (found: readonly DataSet[]): string[] => found.map(({ AccessionNumber: accession }) => String(accession)).sort()
 
 interop('worklist: a match is the item, with its nested sequences', async (t) => {
   const { connect } = await worklist(t)
@@ -118,7 +118,7 @@ interop('worklist: a match is the item, with its nested sequences', async (t) =>
   t.is(more.length, 0)
   t.is(String(match?.['PatientName']), 'M\u00fcller^\u00c4nne')
   t.like(match, { AccessionNumber: 'A3', PatientID: 'P3', StudyInstanceUID: '2.25.3', RequestedProcedureID: 'RA3' })
-  const [step, ...steps] = match?.['ScheduledProcedureStepSequence'] as DataSet[]
+  const [step, ...steps] = (match as DataSet)['ScheduledProcedureStepSequence'] as DataSet[]
   t.is(steps.length, 0)
   t.like(step, {
     Modality: 'CT',
@@ -127,7 +127,7 @@ interop('worklist: a match is the item, with its nested sequences', async (t) =>
     ScheduledProcedureStepStartTime: '101500',
     ScheduledProcedureStepID: 'SA3',
   })
-  const [code] = step?.['ScheduledProtocolCodeSequence'] as DataSet[]
+  const [code] = (step as DataSet)['ScheduledProtocolCodeSequence'] as DataSet[]
   t.like(code, { CodeValue: 'CODE-A3', CodingSchemeDesignator: '99TEST', CodeMeaning: 'Protocol' })
   await association.release()
 })
