@@ -162,11 +162,7 @@ export class AssociationControl implements DulUser, DimseHost {
   // DulUser
 
   associateIndication(request: AAssociateRq): void {
-    this.#state = 'negotiating'
-    this.#requestIs(request)
-    this.#observer.acseReceived(request)
-    if (this.#hasEnded()) return
-    this.#observer.happened('associationRequested')
+    this.#requested(request)
     if (this.#hasEnded()) return
     const context = { settings: this.#settings, hooks: this.hooks, log: this.log, registry: this.#registry }
     const refused = admit(request, context)
@@ -187,6 +183,19 @@ export class AssociationControl implements DulUser, DimseHost {
         this.abort('The negotiation failed')
       },
     )
+  }
+
+  refusalIndication(request: AAssociateRq): void {
+    this.#requested(request)
+    if (!this.dul.isKilled) this.#rejectedFor('its protocol version is not supported: bit 0 is not set')
+  }
+
+  refusedIndication(rejection: AAssociateRj): void {
+    if (this.#state !== 'rejected') return
+    const why = this.endReason ?? ''
+    this.#observer.acseSent(rejection)
+    this.log.debug('rejected', { why, rejection: describeRejection(rejection) })
+    this.#observer.rejected(rejection as Rejection, why)
   }
 
   associateConfirmation(accept: AAssociateAc): void {
@@ -212,9 +221,7 @@ export class AssociationControl implements DulUser, DimseHost {
   }
 
   associateRejection(rejection: AAssociateRj): void {
-    this.#state = 'rejected'
-    this.endReason = describeRejection(rejection)
-    this.#registry.remove(this.association)
+    this.#rejectedFor(describeRejection(rejection))
     this.#observer.acseReceived(rejection)
     this.#opening?.rejected(rejection)
     this.#observer.rejected(rejection as Rejection, 'the peer rejected it')
@@ -311,20 +318,29 @@ export class AssociationControl implements DulUser, DimseHost {
     this.local = { address: of.localAddress ?? '', port: of.localPort ?? 0 }
   }
 
+  #requested(request: AAssociateRq): void {
+    this.#state = 'negotiating'
+    this.#requestIs(request)
+    this.#observer.acseReceived(request)
+    if (!this.#hasEnded()) this.#observer.happened('associationRequested')
+  }
+
   #requestIs(request: AAssociateRq): void {
     this.request = request
     this.requestor = userOf(request.callingAeTitle, request.userInformation)
   }
 
   #reject(rejection: Rejection, why: string): void {
+    this.#rejectedFor(why)
+    const primitive = { type: 'A-ASSOCIATE-RJ', ...rejection } as const
+    this.dul.issue(primitive)
+    this.refusedIndication(primitive)
+  }
+
+  #rejectedFor(why: string): void {
     this.#state = 'rejected'
     this.endReason = why
     this.#registry.remove(this.association)
-    const primitive = { type: 'A-ASSOCIATE-RJ', ...rejection } as const
-    this.dul.issue(primitive)
-    this.#observer.acseSent(primitive)
-    this.log.debug('rejected', { why, rejection: describeRejection(rejection) })
-    this.#observer.rejected(rejection, why)
   }
 
   #establish(decision: Acceptance): void {

@@ -38,9 +38,9 @@ export class HookObserver implements DulObserver {
     if (this.#hooks[name].taps.length > 0) notify(this.#hooks[name], { association: this.#association })
   }
 
-  rejected(rejection: Rejection, why: string): void {
+  rejected({ result, source, reason }: Rejection, why: string): void {
     if (this.#hooks.associationRejected.taps.length === 0) return
-    notify(this.#hooks.associationRejected, { association: this.#association, ...rejection, why })
+    notify(this.#hooks.associationRejected, { association: this.#association, result, source, reason, why })
   }
 
   aborted(abort: AbortIndication): void {

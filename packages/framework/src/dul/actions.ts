@@ -66,8 +66,11 @@ export const ACTIONS: Readonly<Record<DulAction, (context: ActionContext, payloa
       context.user.associateIndication(received(payload) as AAssociateRq)
       return
     }
-    context.sendPdu(payload.rejection as AAssociateRj)
+    const rejection = payload.rejection as AAssociateRj
+    context.user.refusalIndication(received(payload) as AAssociateRq)
+    context.sendPdu(rejection)
     context.artim.start()
+    context.user.refusedIndication(rejection)
   },
   'AE-7': (context, payload) => {
     context.sendPdu(received(payload))

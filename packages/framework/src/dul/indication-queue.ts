@@ -74,6 +74,8 @@ export class IndicationQueue implements DulUser {
   associateIndication(request: AAssociateRq): void {
     this.#give(request)
   }
+  refusalIndication(): void {}
+  refusedIndication(): void {}
   associateConfirmation(accept: AAssociateAc): void {
     this.#give(accept)
   }

@@ -18,6 +18,12 @@ export interface AbortIndication {
 /** Service primitives the provider issues to its user (PS3.8 section 7), as calls in the order they happen. */
 export interface DulUser {
   associateIndication(request: AAssociateRq): void
+  /**
+   * Not in the standard, where nobody is told of a request that the provider itself rejects (AE-6): it is
+   * about to, and the user has no say in it. {@link refusedIndication} follows when the rejection was sent.
+   */
+  refusalIndication(request: AAssociateRq): void
+  refusedIndication(rejection: AAssociateRj): void
   associateConfirmation(accept: AAssociateAc): void
   associateRejection(reject: AAssociateRj): void
   /** A piece of a PDV as it arrived. The fragment's memory is lent for the call: keep it through `readBuffers`. */

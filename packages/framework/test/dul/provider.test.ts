@@ -737,6 +737,8 @@ function recordingUser(): RecordingUser {
     calls,
     aborts,
     associateIndication: record('associate'),
+    refusalIndication: record('refusal'),
+    refusedIndication: record('refused'),
     associateConfirmation: record('confirm'),
     associateRejection: record('reject'),
     pDataIndication: (_id, _isCommand, _isLast, fragment) => {
