@@ -31,6 +31,7 @@ export interface EchoReport {
 }
 
 const LISTED = 1000
+const LONG_INTERVAL_MS = 30_000
 
 interface Tally {
   sent: number
@@ -47,9 +48,7 @@ export function echo(target: Target, options: EchoOptions): Promise<number> {
     const { reporter, interrupts } = context
     const transferSyntaxes = transferSyntaxUids(options.transferSyntax)
     const contexts = [{ abstractSyntax: SopClass.Verification, ...(transferSyntaxes === undefined ? {} : { transferSyntaxes }) }]
-    const startedAt = performance.now()
-    const { association, peer, close } = await openAssociation(target, options, { contexts }, context)
-    const associationMs = performance.now() - startedAt
+    const { association, associationMs, peer, close } = await openAssociation(target, withoutIdleEnd(options), { contexts }, context)
     const tally: Tally = { sent: 0, succeeded: 0, minimumMs: Infinity, maximumMs: 0, totalMs: 0, echoes: [] }
     let failure: { readonly error: unknown } | undefined
     try {
@@ -65,6 +64,11 @@ export function echo(target: Target, options: EchoOptions): Promise<number> {
     // Without a number of repetitions Ctrl-C is the end that was meant.
     return options.repeat === 0 || !interrupts.isInterrupted ? (ok ? EXIT.ok : EXIT.failed) : EXIT.interrupted
   })
+}
+
+/** Long intervals are meant: this side must not end the association for their silence. */
+function withoutIdleEnd(options: EchoOptions): EchoOptions {
+  return options.timeoutNetwork === undefined && options.interval >= LONG_INTERVAL_MS ? { ...options, timeoutNetwork: Infinity } : options
 }
 
 async function echoes(association: Association, { repeat, interval }: EchoOptions, { reporter, interrupts }: ScuContext, tally: Tally): Promise<void> {

@@ -134,6 +134,8 @@ async function send(
   const startedAt = performance.now()
   const scan = scanFiles(walk(paths, { recurse: options.recurse }))
   const filling = pool.fill(scan, (scanned) => admit(scanned, run))
+  // It is looked at when everything is sent.
+  filling.catch(() => {})
   const errors = await sendOnAll(run, options.associations)
   // Nobody takes what is left.
   pool.stop()

@@ -1,9 +1,9 @@
-import { ApplicationEntity } from '@dicomtap/framework'
+import { ApplicationEntity, Stage } from '@dicomtap/framework'
 import type { AssociateOptions, Association, AssociationAnswerInfo, LogLevel, RequestedContext } from '@dicomtap/framework'
 import { createApplication } from '../application.ts'
 import type { Interrupts } from './interrupts.ts'
 import { describeNegotiation } from './negotiation.ts'
-import { associateOptionsOf, DEFAULT_CALLING_AE_TITLE } from './options.ts'
+import { associateOptionsOf, DEFAULT_CALLING_AE_TITLE, hasTlsDetails } from './options.ts'
 import type { ConnectionOptions, Target } from './options.ts'
 import type { Reporter } from './reporter.ts'
 import { tlsConnectorOf } from './tls.ts'
@@ -46,7 +46,9 @@ export async function createConnector(target: Target, options: ConnectionOptions
     if (options.tlsInsecure === true) {
       reporter.warn(`${reporter.paint.err('yellow', 'warning')}: --tls-insecure: the peer is not verified, anyone on the way can read and change what is sent`)
     }
-    ae.bind('outgoingConnection', (outgoing) => connectTls(outgoing))
+    // With --tls alone a TLS plugin of the configuration goes first; what the command line says in detail holds.
+    if (hasTlsDetails(options)) ae.hooks.outgoingConnection.tapPromise({ name: 'dicomtap', stage: Stage.Guard }, async (outgoing) => connectTls(outgoing))
+    else ae.bind('outgoingConnection', (outgoing) => connectTls(outgoing))
   }
   if (options.identityResponse === true) ae.bind('associationAnswer', refuseWithoutIdentityResponse)
   if (reporter.isVerbose) {
@@ -79,6 +81,8 @@ export async function createConnector(target: Target, options: ConnectionOptions
 export interface OpenAssociation {
   readonly ae: ApplicationEntity
   readonly association: Association
+  /** From the first packet to the established association. */
+  readonly associationMs: number
   /** The peer, for messages: `PACS at host:104`. */
   readonly peer: string
   /** Releases the association and stops the plugins. */
@@ -94,8 +98,10 @@ export async function openAssociation(
 ): Promise<OpenAssociation> {
   const { ae, peer, associate, close } = await createConnector(target, options, context)
   try {
+    const startedAt = performance.now()
     const association = await associate(request)
     return {
+      associationMs: performance.now() - startedAt,
       ae,
       peer,
       association,

@@ -109,8 +109,12 @@ export function addConnectionOptions(command: Command): Command {
 
 /** Is a secure connection asked for, by --tls or any option of its group? */
 export function wantsTls(options: ConnectionOptions): boolean {
-  const { tls, tlsCa, tlsCert, tlsKey, tlsPassphraseFile, tlsServerName, tlsInsecure } = options
-  return tls === true || tlsInsecure === true || [tlsCa, tlsCert, tlsKey, tlsPassphraseFile, tlsServerName].some((one) => one !== undefined)
+  return options.tls === true || hasTlsDetails(options)
+}
+
+/** Do the options say how the connection is to be secured, and not only that it is? */
+export function hasTlsDetails({ tlsCa, tlsCert, tlsKey, tlsPassphraseFile, tlsServerName, tlsInsecure }: ConnectionOptions): boolean {
+  return tlsInsecure === true || [tlsCa, tlsCert, tlsKey, tlsPassphraseFile, tlsServerName].some((one) => one !== undefined)
 }
 
 /** The options of `ApplicationEntity.associate`, without contexts, and without secrets unless they are given. */

@@ -45,6 +45,9 @@ export class StoreTally {
   constructor(reporter: Reporter, report: Writable | undefined) {
     this.#reporter = reporter
     this.#report = report
+    report?.on('error', (error: NodeJS.ErrnoException) => {
+      reporter.warn(`${reporter.paint.err('yellow', 'warning')}: the report cannot be written any further (${error.code ?? error.message})`)
+    })
   }
 
   /** Files that are done with, in one way or another. */
@@ -67,14 +70,16 @@ export class StoreTally {
     if (outcome === 'failed' && this.failures.length < LISTED_FAILURES) this.failures.push(one)
     if (outcome === 'failed' || outcome === 'warning') this.#print(one)
     if (outcome === 'skipped' && this.#reporter.isVerbose) this.#reporter.note(`skipped ${printable(one.path)}: ${message}`)
-    if (this.#report?.writable === true && !this.#report.write(`${JSON.stringify(one)}\n`)) await once(this.#report, 'drain')
+    if (this.#report?.writable === true && !this.#report.write(`${JSON.stringify(one)}\n`)) await once(this.#report, 'drain').catch(() => {})
   }
 
   /** The report is complete on the disk. */
   async close(): Promise<void> {
-    if (this.#report === undefined) return
-    this.#report.end()
-    await once(this.#report, 'close')
+    const report = this.#report
+    if (report === undefined || report.closed) return
+    const closed = once(report, 'close').catch(() => {})
+    report.end()
+    await closed
   }
 
   #print({ path, outcome, status, message = '' }: FileOutcome): void {
