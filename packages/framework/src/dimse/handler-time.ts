@@ -2,7 +2,7 @@ import { DicomtapError } from '../errors/index.ts'
 import type { Logger } from '../logger.ts'
 import type { RunningOperation } from './operation.ts'
 import type { Outcome } from './outcome.ts'
-import { Status } from './well-known-status.ts'
+import { Status } from './status-names.ts'
 
 /** What the peer is told when a handler took longer than `timeouts.handlerMs`. */
 export const HANDLER_TOOK_TOO_LONG: Outcome = { status: Status.ProcessingFailure, errorComment: 'The handler took too long' }

@@ -2,7 +2,7 @@ import { DicomtapError, StatusError } from '../errors/index.ts'
 import type { ErrorCode } from '../errors/index.ts'
 import { statusCategory } from './status.ts'
 import type { DimseService, OutgoingDataSet, StatusAnswer, StatusDetails } from './types.ts'
-import { Status } from './well-known-status.ts'
+import { Status, StorageStatus } from './status-names.ts'
 
 /** What the final response of an operation says. */
 export interface Outcome extends StatusDetails {
@@ -14,6 +14,9 @@ export interface Outcome extends StatusDetails {
   readonly numberOfFailedSuboperations?: number | undefined
   readonly numberOfWarningSuboperations?: number | undefined
 }
+
+/** A handler of a C service answered something that is no status: of the range C000 to CFFF, which is ours to fill. */
+export const INVALID_HANDLER_ANSWER = 0xc002
 
 /** Answered when a handler threw something that is not a StatusError. */
 const HANDLER_FAILED: Readonly<Partial<Record<DimseService, number>>> = {
@@ -28,7 +31,7 @@ export function outcomeOfStatus(answer: StatusAnswer | undefined, service: Dimse
   if (answer === undefined) return { status: noAnswer }
   const details = typeof answer === 'number' ? { status: answer } : answer
   if (isFinalStatus(details.status)) return service.startsWith('C-') ? statusDetailsOf(details) : details
-  return { status: service.startsWith('C-') ? Status.InvalidHandlerAnswer : Status.ProcessingFailure }
+  return { status: service.startsWith('C-') ? INVALID_HANDLER_ANSWER : Status.ProcessingFailure }
 }
 
 /** What a response of a C service takes of a handler's answer: its data set and counters are the core's. */
@@ -49,12 +52,12 @@ export function isFinalStatus(status: unknown): status is number {
 /** The outcome of a handler that threw; nothing of the error goes to the peer but what it meant to tell. */
 export function outcomeOfError(error: unknown, service: DimseService): Outcome {
   if (error instanceof StatusError) {
-    if (!isFinalStatus(error.status)) return { status: Status.InvalidHandlerAnswer }
+    if (!isFinalStatus(error.status)) return { status: INVALID_HANDLER_ANSWER }
     const details = statusDetailsOf(error)
     return service.startsWith('C-') ? details : { ...details, attributeIdentifierList: error.attributeIdentifierList }
   }
   if (service.startsWith('C-') && isUndecodable(error)) {
-    return { status: Status.CannotUnderstand, errorComment: 'The data set cannot be decoded' }
+    return { status: StorageStatus.CannotUnderstand, errorComment: 'The data set cannot be decoded' }
   }
   return { status: HANDLER_FAILED[service] ?? Status.ProcessingFailure, errorComment: 'Processing failure' }
 }

@@ -24,7 +24,7 @@ import { performCMove } from './services/c-move.ts'
 import { performCStore } from './services/c-store.ts'
 import { performNService } from './services/n-services.ts'
 import type { DimseService, InstanceToSend, OutgoingDataSet, Priority } from './types.ts'
-import { Status } from './well-known-status.ts'
+import { Status } from './status-names.ts'
 
 /** A requestor that waits as long as this side does by default must hear of a C-MOVE several times meanwhile. */
 const LARGEST_KEEP_ALIVE_MS = 10_000

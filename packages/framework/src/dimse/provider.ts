@@ -22,7 +22,7 @@ import { ReceiveFlow } from './receive-flow.ts'
 import { refusalOf, requestOf, sopClassOf } from './requests.ts'
 import { responseTo } from './responses.ts'
 import { OperationScheduler } from './scheduler.ts'
-import { Status } from './well-known-status.ts'
+import { Status } from './status-names.ts'
 
 /** Warnings about one peer: what it sends must not fill the log. */
 const MAXIMUM_WARNINGS = 20

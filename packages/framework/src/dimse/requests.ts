@@ -3,7 +3,7 @@ import type { AcceptedContext } from '../acse/types.ts'
 import { missingElements, requiresDataSet, serviceOf } from './command-set.ts'
 import type { CommandSet } from './command-set.ts'
 import type { DataSetStream } from './data-set-stream.ts'
-import { Status } from './well-known-status.ts'
+import { Status } from './status-names.ts'
 import type { DimseRequest, StatusDetails } from './types.ts'
 
 /** The SOP class a request is about: Affected or Requested SOP Class UID (PS3.7 9.3, 10.3). */

@@ -9,7 +9,7 @@ import type { InstanceSender, Unsendable } from './retrieve/instance-sender.ts'
 import { KeepAlive } from './retrieve/keep-alive.ts'
 import { LookAhead } from './retrieve/look-ahead.ts'
 import type { InstanceToSend, RetrieveAnswerInstances } from './types.ts'
-import { Status } from './well-known-status.ts'
+import { RetrieveStatus, Status } from './status-names.ts'
 
 /** How long the handler is waited for to learn what else a new association will be needed for. */
 const PATIENCE_MS = 100
@@ -58,7 +58,7 @@ class SubOperations {
       if (unsendable === undefined) return this.#counters.finished()
       for (const { sopInstanceUid } of this.#instances.waiting) this.#counters.fail(sopInstanceUid)
       const outcome = this.#counters.finished()
-      return outcome.status === Status.UnableToPerformSubOperations ? { ...outcome, ...unsendable } : outcome
+      return outcome.status === RetrieveStatus.CannotPerformSubOperations ? { ...outcome, ...unsendable } : outcome
     } catch (error) {
       this.#stopPulling()
       if (operation.endReason !== undefined && !operation.isCancelled && !isHandlerLate(operation)) throw error

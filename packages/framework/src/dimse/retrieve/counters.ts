@@ -1,6 +1,6 @@
 import type { Outcome } from '../outcome.ts'
 import { statusCategory } from '../status.ts'
-import { Status } from '../well-known-status.ts'
+import { RetrieveStatus, Status } from '../status-names.ts'
 
 /** Number of Remaining Sub-operations is US (PS3.7 annex E.1). */
 const LARGEST_COUNT = 0xffff
@@ -40,7 +40,7 @@ export class SubOperationCounters {
     this.#failed += this.#remaining ?? 0
     if (this.#failed === 0 && this.#warning === 0) return { status: Status.Success, ...this.#counts() }
     const isNothingDone = this.#completed === 0 && this.#warning === 0
-    const status = isNothingDone ? Status.UnableToPerformSubOperations : Status.SubOperationsCompleteWithFailures
+    const status = isNothingDone ? RetrieveStatus.CannotPerformSubOperations : RetrieveStatus.SubOperationsWithFailures
     return { status, ...this.#counts(), dataset: this.#failedList() }
   }
 

@@ -1,6 +1,6 @@
 import type { Exchange } from '../exchange.ts'
 import type { CGetRequest, InstanceToSend, Priority } from '../types.ts'
-import { Status } from '../well-known-status.ts'
+import { Status } from '../status-names.ts'
 import { subOperationPriority } from './instance-sender.ts'
 import type { InstanceSender } from './instance-sender.ts'
 

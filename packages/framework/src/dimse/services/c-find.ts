@@ -5,7 +5,7 @@ import type { RunningOperation } from '../operation.ts'
 import { isFinalStatus, outcomeOfStatus } from '../outcome.ts'
 import type { Outcome } from '../outcome.ts'
 import type { CFindAnswer, CFindRequest, FindMatch, OutgoingDataSet, StatusAnswer } from '../types.ts'
-import { Status } from '../well-known-status.ts'
+import { QueryStatus, Status } from '../status-names.ts'
 import { ItemPuller, isIterable } from './pull.ts'
 
 /**
@@ -29,7 +29,7 @@ export async function performCFind(operation: RunningOperation, exchange: Exchan
       const { done, value } = await matches.next()
       if (done === true) return finalOutcome(value)
       const match = await transform(hooks.findMatch, matchOf(value), operation)
-      const status = match.status === Status.PendingWarning ? Status.PendingWarning : Status.Pending
+      const status = match.status === QueryStatus.PendingOptionalKeysNotSupported ? match.status : Status.Pending
       await exchange.sendPending(operation, { status, dataset: match.identifier })
       if (sent % MATCHES_PER_TURN === 0) await turn()
     }

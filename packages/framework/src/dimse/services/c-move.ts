@@ -6,11 +6,11 @@ import type { Outcome } from '../outcome.ts'
 import { MoveSender } from '../retrieve/move-sender.ts'
 import { performSubOperations } from '../sub-operations.ts'
 import type { CMoveRequest } from '../types.ts'
-import { Status } from '../well-known-status.ts'
+import { RetrieveStatus } from '../status-names.ts'
 import { ItemPuller } from './pull.ts'
 import { isRetrieve, outcomeOfRetrieve } from './retrieve-answer.ts'
 
-const UNKNOWN_DESTINATION: Outcome = { status: Status.MoveDestinationUnknown, errorComment: 'Move destination unknown' }
+const UNKNOWN_DESTINATION: Outcome = { status: RetrieveStatus.MoveDestinationUnknown, errorComment: 'Move destination unknown' }
 
 /**
  * C-MOVE (PS3.7 9.1.4): the instances go out as C-STORE sub-operations on associations with the Move

@@ -3,7 +3,7 @@ import type { Exchange } from '../exchange.ts'
 import type { RunningOperation } from '../operation.ts'
 import type { Outcome } from '../outcome.ts'
 import type { DimseService, NCreateRequest } from '../types.ts'
-import { Status } from '../well-known-status.ts'
+import { Status } from '../status-names.ts'
 import { askForStatus } from './single-response.ts'
 
 const HOOKS = {

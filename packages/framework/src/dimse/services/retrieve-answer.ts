@@ -1,7 +1,7 @@
 import type { DimseService, RetrieveAnswer, RetrieveAnswerInstances } from '../types.ts'
-import { outcomeOfStatus } from '../outcome.ts'
+import { INVALID_HANDLER_ANSWER, outcomeOfStatus } from '../outcome.ts'
 import type { Outcome } from '../outcome.ts'
-import { Status } from '../well-known-status.ts'
+import { Status } from '../status-names.ts'
 
 /** Instances to send, with a number of them that can be one. */
 export function isRetrieve(answer: RetrieveAnswer | undefined): answer is RetrieveAnswerInstances {
@@ -12,6 +12,6 @@ export function isRetrieve(answer: RetrieveAnswer | undefined): answer is Retrie
 
 /** The outcome of a handler that gave no instances. */
 export function outcomeOfRetrieve(answer: RetrieveAnswer | undefined, service: DimseService): Outcome {
-  if (typeof answer === 'object' && 'instances' in answer) return { status: Status.InvalidHandlerAnswer }
+  if (typeof answer === 'object' && 'instances' in answer) return { status: INVALID_HANDLER_ANSWER }
   return outcomeOfStatus(answer, service, Status.SopClassNotSupported)
 }
