@@ -9,6 +9,9 @@ import type { ServiceClass, SopClass } from './sop-classes.ts'
  * few devices make.
  */
 const SELDOM_STORED: ReadonlySet<string> = new Set<keyof typeof SopClass>([
+  'CTImageStorageForProcessing',
+  'EnhancedCTImageStorageForProcessing',
+  'LegacyConvertedEnhancedCTImageStorageForProcessing',
   'PhotoacousticImageStorage',
   'General32bitECGWaveformStorage',
   'MultichannelRespiratoryWaveformStorage',
@@ -17,6 +20,8 @@ const SELDOM_STORED: ReadonlySet<string> = new Set<keyof typeof SopClass>([
   'ElectrooculogramWaveformStorage',
   'SleepElectroencephalogramWaveformStorage',
   'BodyPositionWaveformStorage',
+  'WaveformPresentationStateStorage',
+  'WaveformAcquisitionPresentationStateStorage',
   'GrayscalePlanarMPRVolumetricPresentationStateStorage',
   'CompositingPlanarMPRVolumetricPresentationStateStorage',
   'AdvancedBlendingPresentationStateStorage',
@@ -72,6 +77,7 @@ const SELDOM_STORED: ReadonlySet<string> = new Set<keyof typeof SopClass>([
   'EddyCurrentMultiFrameImageStorage',
   'ThermographyImageStorage',
   'ThermographyMultiFrameImageStorage',
+  'UltrasoundWaveformStorage',
 ])
 
 function frozen(contexts: readonly RequestedContext[]): readonly RequestedContext[] {
@@ -117,6 +123,8 @@ export interface PresentationContexts {
   readonly relevantPatientQuery: readonly RequestedContext[]
   /** PS3.4 R */
   readonly instanceAvailability: readonly RequestedContext[]
+  /** PS3.4 I: the DICOMDIR, a class of files; no service sends it over an association. */
+  readonly mediaStorage: readonly RequestedContext[]
   /** PS3.4 S */
   readonly mediaCreation: readonly RequestedContext[]
   /** PS3.4 U */
@@ -157,6 +165,7 @@ export const presentationContexts: PresentationContexts = Object.freeze({
   applicationEvent: ofService('application-event'),
   relevantPatientQuery: ofService('relevant-patient-query'),
   instanceAvailability: ofService('instance-availability'),
+  mediaStorage: ofService('media-storage'),
   mediaCreation: ofService('media-creation'),
   hangingProtocol: ofService('hanging-protocol'),
   substanceAdministration: ofService('substance-administration'),

@@ -42,8 +42,8 @@ const camelCase = (service: string): string => service.replaceAll(/-(\w)/g, (_, 
 
 // ── ready-made lists ─────────────────────────────────────────────────────────────────────────────────────
 
-test('there is a list for each service class that has messages, and it holds the current classes of it', (t) => {
-  const services = new Set(SOP_CLASSES.flatMap(({ service }) => (service === undefined || service === 'media-storage' ? [] : service)))
+test('there is a list for each service class, and it holds the current classes of it', (t) => {
+  const services = new Set(SOP_CLASSES.flatMap(({ service }) => (service ?? [])))
   t.deepEqual(Object.keys(presentationContexts).toSorted(), [...services].map(camelCase).concat('allStorage').toSorted())
   for (const service of services) {
     if (service === 'storage' || service === 'query-retrieve') continue
@@ -70,6 +70,7 @@ test('the classes of each service, by their UIDs of PS3.6', (t) => {
   t.deepEqual(short('inventory'), ['5.1.4.1.1.201.2', '5.1.4.1.1.201.3', '5.1.4.1.1.201.4'])
   t.deepEqual(short('storageManagement'), ['5.1.4.1.1.201.5'])
   t.deepEqual(short('mediaCreation'), ['5.1.1.33'])
+  t.deepEqual(short('mediaStorage'), ['1.3.10'])
   t.deepEqual(short('applicationEvent'), ['1.40', '1.42'])
   t.deepEqual(short('instanceAvailability'), ['5.1.4.33'])
   t.deepEqual(short('displaySystem'), ['5.1.1.40'])
