@@ -170,6 +170,8 @@ test('hints say what to do', (t) => {
   t.regex(hintFor(new AssociationRejectedError({ result: 1, source: 1, reason: 3 }, 'x')) ?? '', /--aet/)
   t.regex(hintFor(new AssociationRejectedError({ result: 2, source: 3, reason: 2 }, 'x')) ?? '', /later/)
   t.regex(hintFor(new AssociationAbortedError({ source: 2, reason: 0, by: 'peer' }, 'x')) ?? '', /log of the peer/)
+  t.regex(hintFor(new AssociationAbortedError({ source: undefined, reason: 0, by: 'network' }, 'x')) ?? '', /--tls/)
+  t.regex(hintFor(new AssociationAbortedError({ source: 2, reason: 1, by: 'local' }, 'x')) ?? '', /port right/)
   t.is(hintFor(new AssociationAbortedError({ source: 0, reason: 0, by: 'local' }, 'x')), undefined)
   t.is(hintFor(new Error('a bug')), undefined)
 })

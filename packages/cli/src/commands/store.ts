@@ -197,9 +197,11 @@ function summary(tally: StoreTally, durationMs: number, associations: number): s
     notSent === 0 ? undefined : `${notSent} not sent`,
     skippedWords(tally),
   ]
+  const words = counts.filter((one) => one !== undefined).join(', ')
+  if (associations === 0) return [words]
   const rate = bytes === 0 ? '' : `, ${formatBytes(bytes / (durationMs / 1000))}/s`
   return [
-    counts.filter((one) => one !== undefined).join(', '),
+    words,
     `${formatBytes(bytes)} in ${formatDuration(durationMs)}${rate}, ${associations} ${associations === 1 ? 'association' : 'associations'}`,
   ]
 }

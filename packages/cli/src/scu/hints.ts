@@ -39,7 +39,10 @@ export function hintFor(error: unknown): string | undefined {
   const system = systemCodes(error).map((code) => SYSTEM_HINTS[code]).find((hint) => hint !== undefined)
   if (system !== undefined) return system
   if (error instanceof AssociationAbortedError) {
-    return error.by === 'local' ? undefined : 'the log of the peer may say why; --debug shows what was sent and received'
+    if (error.by === 'network') return 'the peer closed the connection: is it a DICOM port? does it expect TLS (--tls), or know this host?'
+    if (error.by === 'peer') return 'the log of the peer may say why; --debug shows what was sent and received'
+    // This side as service provider: what came is no PDU, or not one that may come now (PS3.8 9.3.8).
+    return error.source === 2 ? 'does the peer speak DICOM there? is the port right?' : undefined
   }
   if (!(error instanceof DicomtapError)) return undefined
   if (error.code === 'DICOMTAP_ERR_NET_CONNECT') return 'check host, port and firewall; --timeout-connection waits longer'

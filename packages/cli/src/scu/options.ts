@@ -2,7 +2,7 @@ import { Option } from 'commander'
 import type { Command } from 'commander'
 import type { AssociateOptions, Timeouts, UserIdentityOptions } from '@dicomtap/framework'
 import { UsageError } from './exit.ts'
-import { collect, integer, parseAeTitle, parseMaximumPdu, parseTimeout } from './parse-values.ts'
+import { collect, integer, parseAddress, parseAeTitle, parseMaximumPdu, parseTimeout } from './parse-values.ts'
 import { DEFAULT_TARGET_PORT, DEFAULT_TLS_PORT } from './target.ts'
 import type { Target } from './target.ts'
 
@@ -70,7 +70,7 @@ export function addConnectionOptions(command: Command): Command {
     new Option('-x, --transfer-syntax <name>', 'propose these: keyword of the standard, UID, or a short name such as explicit, jpeg2000; repeatable').argParser(collect),
     new Option('--max-pdu <bytes>', 'largest PDU that this side accepts; 0 is unlimited (default: 256k)').argParser(parseMaximumPdu),
     new Option('--outstanding <number>', 'requests to have under way at once, if the peer agrees; 0 is unlimited').argParser(integer(0, 0xffff)),
-    new Option('--local-address <address>', 'address of this host to connect from'),
+    new Option('--local-address <address>', 'address of this host to connect from').argParser(parseAddress),
     new Option('--timeout-connection <time>', 'wait for the connection (default: 15)').argParser(parseTimeout),
     new Option('--timeout-acse <time>', 'wait for the answer to an association or release request (default: 30)').argParser(parseTimeout),
     new Option('--timeout-dimse <time>', 'wait for a response (default: 30)').argParser(parseTimeout),

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { InvalidArgumentError } from 'commander'
 
 /** PS3.5 6.2, AE: 1 to 16 characters of the default repertoire, no backslash, not only spaces. */
@@ -54,6 +55,12 @@ export function parseMaximumPdu(text: string): number {
     throw new InvalidArgumentError('It takes a number of bytes from 7 to 4294967295, or 0 for unlimited.')
   }
   return bytes
+}
+
+/** An IPv4 or IPv6 address, no name. */
+export function parseAddress(text: string): string {
+  if (isIP(text) === 0) throw new InvalidArgumentError('It takes an IPv4 or IPv6 address.')
+  return text
 }
 
 /** For options that may be repeated, or take several values with commas between them. */

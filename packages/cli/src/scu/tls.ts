@@ -21,7 +21,16 @@ export type TlsConnector = (target: Pick<OutgoingAssociationOptions, 'host' | 'p
 export async function tlsConnectorOf(options: ConnectionOptions): Promise<TlsConnector | undefined> {
   if (!wantsTls(options)) return undefined
   const secureContext = await secureContextOf(options)
-  return (target) => connect(tlsOptionsOf(options, secureContext, target))
+  return (target) => {
+    const socket = connect(tlsOptionsOf(options, secureContext, target))
+    socket.on('error', sayReason)
+    return socket
+  }
+}
+
+/** OpenSSL's own line has addresses and file names of its sources around the reason. */
+function sayReason(error: Error & { readonly reason?: unknown }): void {
+  if (typeof error.reason === 'string' && error.message.includes(':error:')) error.message = `TLS: ${error.reason}`
 }
 
 function tlsOptionsOf(
