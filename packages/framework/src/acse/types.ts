@@ -23,7 +23,10 @@ export interface SupportedContext {
 /** A presentation context that this AE proposes as requestor. */
 export interface RequestedContext {
   readonly abstractSyntax: string
-  /** In order of preference; the acceptor picks one. Default: the uncompressed ones of PS3.5 10. */
+  /**
+   * In order of preference; the acceptor picks one. Default: the uncompressed ones of PS3.5 10; of a video class
+   * its codecs.
+   */
   readonly transferSyntaxes?: readonly string[]
   /**
    * Roles this side wants to have (PS3.7 D.3.3.4): `{ scu: false, scp: true }` to be served as SCP, e.g. for

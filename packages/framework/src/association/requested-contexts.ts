@@ -1,5 +1,5 @@
 import type { RequestedContext } from '../acse/types.ts'
-import { DEFAULT_TRANSFER_SYNTAXES } from '../dataset/index.ts'
+import { defaultTransferSyntaxesOf } from '../dataset/index.ts'
 
 /** Takes transfer syntaxes away from every context of an abstract syntax, and the contexts that have none left. */
 export function withoutContext(
@@ -9,7 +9,7 @@ export function withoutContext(
 ): readonly RequestedContext[] {
   return contexts.flatMap((context) => {
     if (context.abstractSyntax !== abstractSyntax) return [context]
-    const proposed = context.transferSyntaxes ?? DEFAULT_TRANSFER_SYNTAXES
+    const proposed = context.transferSyntaxes ?? defaultTransferSyntaxesOf(abstractSyntax)
     const rest = transferSyntaxes === undefined ? [] : proposed.filter((uid) => !transferSyntaxes.includes(uid))
     return rest.length === 0 ? [] : [{ ...context, transferSyntaxes: rest }]
   })

@@ -3,7 +3,7 @@ import type { AcceptedContext, OperationsWindow, RejectedContext, RoleSelection 
 import { asynchronousOperationsOf, rolesOf } from '../acse/user-information.ts'
 import { requestorRoles } from '../acse/roles.ts'
 import { narrowerWindow, SYNCHRONOUS } from '../acse/window.ts'
-import { DEFAULT_TRANSFER_SYNTAXES } from '../dataset/index.ts'
+import { defaultTransferSyntaxesOf } from '../dataset/index.ts'
 import { AbortReason, DicomtapError, PduError } from '../errors/index.ts'
 import type { OutgoingAssociationOptions } from '../hooks/types.ts'
 import { encodePdu } from '../pdu/encode.ts'
@@ -71,7 +71,7 @@ export function associateRequest(options: OutgoingAssociationOptions, settings: 
     presentationContexts: options.contexts.map(({ abstractSyntax, transferSyntaxes }, index) => ({
       id: 2 * index + 1,
       abstractSyntax,
-      transferSyntaxes: transferSyntaxes ?? DEFAULT_TRANSFER_SYNTAXES,
+      transferSyntaxes: transferSyntaxes ?? defaultTransferSyntaxesOf(abstractSyntax),
     })),
     userInformation: [...ownItems(settings), ...proposedItems(options)],
   }

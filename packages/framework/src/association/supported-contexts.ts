@@ -1,5 +1,5 @@
 import type { SupportedContext } from '../acse/types.ts'
-import { DEFAULT_TRANSFER_SYNTAXES, isValidUid } from '../dataset/index.ts'
+import { defaultTransferSyntaxListsOf, isValidUid } from '../dataset/index.ts'
 import { DicomtapError } from '../errors/index.ts'
 
 function checkUid(uid: string, what: string): void {
@@ -36,10 +36,13 @@ export class SupportedContexts {
     }
   }
 
-  /** Appends transfer syntaxes to what is supported for the abstract syntax; roles, when given, replace its roles. */
+  /**
+   * Appends transfer syntaxes to what is supported for the abstract syntax; roles, when given, replace its roles.
+   * The default of a video class has its codecs first: what is offered both ways comes as it is.
+   */
   add(
     abstractSyntax: string,
-    transferSyntaxes: readonly string[] = DEFAULT_TRANSFER_SYNTAXES,
+    transferSyntaxes: readonly string[] = defaultTransferSyntaxListsOf(abstractSyntax).flat(),
     roles?: { readonly scu: boolean; readonly scp: boolean },
   ): void {
     checkUid(abstractSyntax, 'Abstract syntax')

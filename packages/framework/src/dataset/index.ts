@@ -22,7 +22,12 @@ export {
   TransferSyntax,
 } from './transfer-syntaxes.ts'
 export type { TransferSyntaxEncoding, TransferSyntaxEntry } from './transfer-syntaxes.ts'
-export { defaultTransferSyntaxListsOf, presentationContextsFor, VIDEO_TRANSFER_SYNTAXES } from './presentation-contexts.ts'
+export {
+  defaultTransferSyntaxesOf,
+  defaultTransferSyntaxListsOf,
+  presentationContextsFor,
+  VIDEO_TRANSFER_SYNTAXES,
+} from './presentation-contexts.ts'
 export type { PresentationContextsOptions, SopClassToPropose } from './presentation-contexts.ts'
 export { presentationContexts } from './presentation-context-lists.ts'
 export type { PresentationContexts } from './presentation-context-lists.ts'

@@ -42,6 +42,14 @@ export function defaultTransferSyntaxListsOf(sopClassUid: string): readonly (rea
 }
 
 /**
+ * The transfer syntaxes of a context to propose when none are given: of a video class its codecs, of others
+ * the uncompressed ones.
+ */
+export function defaultTransferSyntaxesOf(sopClassUid: string): readonly string[] {
+  return defaultTransferSyntaxListsOf(sopClassUid)[0] ?? DEFAULT_TRANSFER_SYNTAXES
+}
+
+/**
  * A SOP class to propose: its UID or its keyword of PS3.6 table A-1, the same with transfer syntaxes of its
  * own, an entry of the registry, or a context that is there already.
  */

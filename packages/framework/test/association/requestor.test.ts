@@ -4,7 +4,7 @@ import { connect as connectTls, createServer as createTlsServer } from 'node:tls
 import type { ConnectionOptions } from 'node:tls'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
-import { AssociationRejectedError, DicomtapError, SopClass, TransferSyntax } from '@dicomtap/framework'
+import { AssociationRejectedError, DEFAULT_TRANSFER_SYNTAXES, DicomtapError, SopClass, TransferSyntax, VIDEO_TRANSFER_SYNTAXES } from '@dicomtap/framework'
 import type { AssociateOptions, Association, AssociationAbortedError, RequestedContext } from '@dicomtap/framework'
 import { createTestServer } from '@dicomtap/framework/testing'
 import { CERTIFICATE, KEY } from '../fixtures/tls.ts'
@@ -336,6 +336,25 @@ test('options that no request can be made of are refused at once, with the optio
   }
 })
 
+test('handlers that are none are refused before a connection is there', async (t) => {
+  const side = requested({ handlers: { cEcko: () => 0, cStore: 'x' } as never })
+  const { code, message } = await failure(t, side.association)
+  t.is(code, 'DICOMTAP_ERR_ACSE_REQUEST')
+  t.deepEqual(message.split('\n'), ['handlers.cEcko: is not an option; did you mean cEcho?', 'handlers.cStore: must be a function, got "x"'])
+  t.deepEqual(side.happened, [])
+})
+
+test('an association says of itself what the AE does not: implementation class UID and version name', async (t) => {
+  const { association } = await established({ implementationClassUid: '2.25.7', implementationVersionName: 'OTHER' })
+  t.like(association.requestor, { implementationClassUid: '2.25.7', implementationVersionName: 'OTHER' })
+  t.like(association.settings, { implementationClassUid: '2.25.7', implementationVersionName: 'OTHER' })
+  const silent = await established({ implementationVersionName: null })
+  t.is(silent.association.requestor?.implementationVersionName, undefined)
+  t.is(silent.association.requestor?.implementationClassUid, silent.ae.implementationClassUid)
+  const wrong = requested({ implementationClassUid: '1.02', implementationVersionName: 'more than 16 characters' })
+  t.deepEqual((await failure(t, wrong.association)).message.split('\n').map((line) => line.split(':')[0]), ['implementationClassUid', 'implementationVersionName'])
+})
+
 test('a bad user identity is not shown', async (t) => {
   const side = requested({ userIdentity: { type: 2, primaryField: 'u', secondaryField: 'hunter2'.repeat(20_000) } })
   t.notRegex((await failure(t, side.association)).message, /hunter2/)
@@ -517,6 +536,31 @@ test('requested contexts are kept by the AE: added, listed, removed, replaced', 
   own.addRequestedContext(CT)
   await using association = await own.associate({ host: '127.0.0.1', port: server.port })
   t.deepEqual(association.proposedContexts.map(({ abstractSyntax }) => abstractSyntax), [CT])
+})
+
+test('a video class without transfer syntaxes is proposed with its codecs, and accepted with any', async (t) => {
+  const VIDEO = SopClass.VideoEndoscopicImageStorage
+  const side = requested({ contexts: [{ abstractSyntax: VIDEO }, { abstractSyntax: CT }] })
+  const { presentationContexts } = await side.peer.acceptAssociation()
+  t.deepEqual(presentationContexts.map(({ transferSyntaxes }) => transferSyntaxes), [VIDEO_TRANSFER_SYNTAXES, DEFAULT_TRANSFER_SYNTAXES])
+
+  await using server = await createTestServer()
+  server.ae.addSupportedContext(VIDEO)
+  server.ae.addRequestedContext(VIDEO)
+  server.ae.removeRequestedContext(VIDEO, [TransferSyntax.MPEG4HP41])
+  t.deepEqual(server.ae.requestedContexts[0]?.transferSyntaxes, VIDEO_TRANSFER_SYNTAXES.filter((uid) => uid !== TransferSyntax.MPEG4HP41))
+  // Whatever the order it is proposed in, a video is taken as it is.
+  const proposals = [[EXPLICIT], [EXPLICIT, TransferSyntax.HEVCMP51], [TransferSyntax.MPEG2MPML], [TransferSyntax.JPEGBaseline8Bit]]
+  await using association = await server.ae.associate({
+    host: '127.0.0.1',
+    port: server.port,
+    contexts: proposals.map((transferSyntaxes) => ({ abstractSyntax: VIDEO, transferSyntaxes })),
+  })
+  t.deepEqual(association.acceptedContexts.map(({ id, transferSyntax }) => [id, transferSyntax]), [
+    [1, EXPLICIT],
+    [3, TransferSyntax.HEVCMP51],
+    [5, TransferSyntax.MPEG2MPML],
+  ])
 })
 
 test('128 contexts get the odd IDs from 1 to 255', async (t) => {
