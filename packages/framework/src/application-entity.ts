@@ -128,7 +128,7 @@ export class ApplicationEntity extends Bindable {
 
   /**
    * Supports an abstract syntax, or adds transfer syntaxes to it (default: the uncompressed ones of
-   * PS3.5 10). Holds for associations requested from now on.
+   * PS3.5 10, of a video class its codecs before them). Holds for associations requested from now on.
    * @throws DICOMTAP_ERR_CFG_INVALID when a UID is none.
    */
   addSupportedContext(
@@ -351,8 +351,9 @@ export class ApplicationEntity extends Bindable {
     const config = this.#config
     return {
       aeTitle: options.aeTitle ?? this.aeTitle,
-      implementationClassUid: this.implementationClassUid,
-      implementationVersionName: this.implementationVersionName,
+      implementationClassUid: options.implementationClassUid ?? this.implementationClassUid,
+      implementationVersionName:
+        options.implementationVersionName === undefined ? this.implementationVersionName : options.implementationVersionName,
       supportedContexts: contexts.map,
       timeouts: timeouts ?? resolveTimeouts(this.timeouts, options.timeouts),
       limits: limits ?? resolveLimits(this.limits, options.limits),

@@ -61,6 +61,7 @@ export class AssociationServer extends Bindable {
     this.ae = environment.ae
     this.options = environment.options
     this.bindings = environment.bindings
+    this.bindAll(environment.options.handlers)
     this.#server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => {
       this.#connected(socket)
     })

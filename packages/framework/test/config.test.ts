@@ -206,6 +206,11 @@ test('the JSON Schema judges as the parser does', (t) => {
     { timeouts: { acseMs: 0 } }, { limits: { maximumPduBytes: 6 } }, { contexts: [{ abstractSyntax: CT }] }, { logLevel: 'loud' },
     { plugins: [5] }, { plugins: [{ options: {} }] }, { implementationClassUid: '1.02' },
   ]
+  // Functions are for code: editors of files are not told of them.
+  t.notThrows(() => parseConfig({ listen: [{ handlers: { cEcho: () => 0 } }] }))
+  bad.push({ listen: [{ handlers: { cEcho: 1 } }] })
+  t.false(JSON.stringify(configJsonSchema()).includes('handlers'))
+  t.deepEqual(problems({ listen: [{ handlers: { cEcho: 'x' } }] }, '/a.yaml'), ['a.yaml: listen[0].handlers.cEcho: must be a function, got "x"'])
   for (const config of good) t.true(schema.safeParse(config).success && problems(config).length === 0, JSON.stringify(config))
   for (const config of bad) t.true(!schema.safeParse(config).success && problems(config).length > 0, JSON.stringify(config))
   t.is(JSON.parse(JSON.stringify(configJsonSchema())).properties.listen.default[0].port, 11112)

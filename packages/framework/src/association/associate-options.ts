@@ -1,6 +1,6 @@
 import type { OperationsWindow, RequestedContext } from '../acse/types.ts'
 import type { Limits, NetworkTimeoutAction, Timeouts } from '../config/types.ts'
-import type { HookHandler, HookName } from '../hooks/types.ts'
+import type { HookHandlers } from '../hooks/types.ts'
 import type { SopClassCommonExtended, SopClassExtended } from '../pdu/user-items/types.ts'
 
 /** The user on whose behalf an association is requested (PS3.7 D.3.3.7). */
@@ -24,6 +24,10 @@ export interface AssociateOptions {
   readonly calledAeTitle?: string
   /** Default: the title of the ApplicationEntity. */
   readonly callingAeTitle?: string
+  /** Default: that of the ApplicationEntity. */
+  readonly implementationClassUid?: string
+  /** `null` leaves it out. Default: that of the ApplicationEntity. */
+  readonly implementationVersionName?: string | null
   /** 1 to 128 contexts to propose. Default: `requestedContexts` of the ApplicationEntity. */
   readonly contexts?: readonly RequestedContext[]
   /** Asynchronous operations window to propose; 0 is unlimited. Default: none, one operation at a time. */
@@ -45,7 +49,7 @@ export interface AssociateOptions {
   readonly limits?: Partial<Limits>
   readonly networkTimeoutAction?: NetworkTimeoutAction
   /** Handlers bound on the association before it connects. */
-  readonly handlers?: { readonly [Name in HookName]?: HookHandler<Name> }
+  readonly handlers?: HookHandlers
   /** Ends the attempt, or aborts the association once it is there. */
   readonly signal?: AbortSignal
 }

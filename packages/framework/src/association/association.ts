@@ -5,11 +5,10 @@ import type { AssociationServer } from '../association-server.ts'
 import type { DimseServiceProvider } from '../dimse/provider.ts'
 import type { Operation } from '../dimse/types.ts'
 import type { HandlerBindings } from '../hooks/bindings.ts'
-import type { HookHandler, HookName, HookTable } from '../hooks/types.ts'
+import type { HookHandlers, HookTable } from '../hooks/types.ts'
 import type { Logger } from '../logger.ts'
 import type { AAssociateAc, AAssociateRq } from '../pdu/types.ts'
 import type { SopClassCommonExtended } from '../pdu/user-items/types.ts'
-import type { AssociateOptions } from './associate-options.ts'
 import type { AssociationUser } from './association-user.ts'
 import { AssociationControl } from './control.ts'
 import type { AssociationOrigin } from './control.ts'
@@ -60,7 +59,7 @@ export class Association extends DimseServiceUser {
   readonly #control: AssociationControl
 
   /** @internal Made by AssociationServer and ApplicationEntity. */
-  constructor(environment: AssociationEnvironment, origin: AssociationOrigin, handlers: AssociateOptions['handlers'] = {}) {
+  constructor(environment: AssociationEnvironment, origin: AssociationOrigin, handlers?: HookHandlers) {
     super()
     const { id, settings, log, hooks, registry } = environment
     this.id = id
@@ -68,7 +67,7 @@ export class Association extends DimseServiceUser {
     this.server = environment.server
     this.settings = settings
     this.bindings = environment.bindings
-    for (const [name, handler] of Object.entries(handlers)) this.bind(name as HookName, handler as HookHandler<HookName>)
+    this.bindAll(handlers)
     this.#control = new AssociationControl(this, registry, hooks, log.child({ association: id }), origin)
     this.#control.start(origin)
   }

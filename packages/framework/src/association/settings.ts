@@ -2,7 +2,7 @@ import type { SupportedContext } from '../acse/types.ts'
 import type { Limits, ListenerOptions, NetworkTimeoutAction, Timeouts } from '../config/types.ts'
 
 /** Where a listener, or `associate`, may differ from its ApplicationEntity. */
-export type AssociationSettingsOptions = Omit<ListenerOptions, 'port' | 'host' | 'backlog' | 'contexts'>
+export type AssociationSettingsOptions = Omit<ListenerOptions, 'port' | 'host' | 'backlog' | 'contexts' | 'handlers'>
 
 /** What an association goes by: a snapshot of listener and AE taken when the connection arrives or is requested. */
 export interface AssociationSettings {

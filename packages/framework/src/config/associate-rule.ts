@@ -2,7 +2,7 @@ import type { RequestedContext } from '../acse/types.ts'
 import type { AssociateOptions, UserIdentityOptions } from '../association/associate-options.ts'
 import { DicomtapError } from '../errors/index.ts'
 import { aeTitle, requestedContext, uid } from './dicom-rules.ts'
-import { LIMITS, TIMEOUTS } from './option-rules.ts'
+import { HANDLERS, IMPLEMENTATION_VERSION_NAME, LIMITS, TIMEOUTS } from './option-rules.ts'
 import type { FieldsOf } from './option-rules.ts'
 import type { Problems, Rule } from './rules.ts'
 import { boolean, integer, listOf, objectOf, oneOf, text, value } from './rules.ts'
@@ -42,6 +42,8 @@ const ASSOCIATE: FieldsOf<AssociateOptions> = {
   port: integer(1, 65_535),
   calledAeTitle: aeTitle(),
   callingAeTitle: aeTitle(),
+  implementationClassUid: uid(),
+  implementationVersionName: IMPLEMENTATION_VERSION_NAME,
   contexts: listOf<RequestedContext>(requestedContext()),
   asynchronousOperations: objectOf({ invoked: integer(0, UNSIGNED_16), performed: integer(0, UNSIGNED_16) }, ['invoked', 'performed']),
   userIdentity: objectOf<UserIdentityOptions>(USER_IDENTITY, ['type', 'primaryField']),
@@ -69,7 +71,7 @@ const ASSOCIATE: FieldsOf<AssociateOptions> = {
   timeouts: objectOf(TIMEOUTS),
   limits: objectOf(LIMITS),
   networkTimeoutAction: oneOf('abort', 'release'),
-  handlers: anything(),
+  handlers: HANDLERS,
   signal: value('an AbortSignal', {}, (candidate) => (candidate instanceof AbortSignal ? candidate : undefined)),
 }
 

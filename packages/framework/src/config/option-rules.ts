@@ -1,9 +1,11 @@
+import { HOOK_NAMES } from '../hooks/catalog.ts'
+import type { HookHandler, HookHandlers, HookName } from '../hooks/types.ts'
 import type { PluginInput } from '../plugin/types.ts'
 import { isPlugin, isPluginFactory } from '../define.ts'
 import { DEFAULT_AE_TITLE, DEFAULT_LIMITS, DEFAULT_PORT, DEFAULT_TIMEOUTS } from './defaults.ts'
 import { aeTitle, implementationVersionName, supportedContext, uid } from './dicom-rules.ts'
-import type { Rule } from './rules.ts'
-import { boolean, described, integer, listOf, objectOf, oneOf, orElse, orNothing, show, text } from './rules.ts'
+import type { Rule, ValueRule } from './rules.ts'
+import { boolean, codeOnly, described, integer, listOf, objectOf, oneOf, orElse, orNothing, show, text, value } from './rules.ts'
 import type { ApplicationEntityOptions, Config, Limits, ListenerOptions, Timeouts } from './types.ts'
 
 export type FieldsOf<T> = { readonly [Key in keyof Required<T>]: Rule<Required<T>[Key]> }
@@ -58,22 +60,29 @@ const SHARED = {
   networkTimeoutAction: described(oneOf('abort', 'release'), 'What happens to an association that was idle for timeouts.networkMs', 'abort'),
 }
 
+export const IMPLEMENTATION_VERSION_NAME: ValueRule<string | null> = orElse(implementationVersionName(), null, 'leaving it out')
+
+const HANDLER = value('a function', {}, (candidate) => (typeof candidate === 'function' ? (candidate as HookHandler<HookName>) : undefined))
+
+/** Functions by the names of their hooks. */
+export const HANDLERS: Rule<HookHandlers> = codeOnly(objectOf(Object.fromEntries(HOOK_NAMES.map((name) => [name, HANDLER]))))
+
 const LISTENER: FieldsOf<ListenerOptions> = {
   ...SHARED,
   port: described(integer(0, 65_535), 'TCP port; 0 picks a free one', DEFAULT_PORT),
   host: described(text('an address or host name', /^[^\s/]+$/), 'Address to bind; without it every address'),
   backlog: described(integer(1, 65_535), 'Connections that wait to be accepted', 511),
   aeTitle: described(aeTitle(), 'The AE title of this listener; without it that of the AE'),
+  implementationClassUid: described(uid(), 'Implementation Class UID of this listener; without it that of the AE'),
+  implementationVersionName: described(IMPLEMENTATION_VERSION_NAME, 'Implementation Version Name of this listener; without it that of the AE'),
+  handlers: HANDLERS,
 }
 
 const APPLICATION_ENTITY: FieldsOf<ApplicationEntityOptions> = {
   ...SHARED,
   aeTitle: described(aeTitle(), 'The AE title', DEFAULT_AE_TITLE),
   implementationClassUid: described(uid(), 'Implementation Class UID; without it that of dicomtap'),
-  implementationVersionName: described(
-    orElse(implementationVersionName(), null, 'leaving it out'),
-    'Implementation Version Name; without it that of dicomtap',
-  ),
+  implementationVersionName: described(IMPLEMENTATION_VERSION_NAME, 'Implementation Version Name; without it that of dicomtap'),
   logLevel: described(oneOf('error', 'warn', 'info', 'debug', 'trace', 'silent'), 'Level of the built-in log', 'info'),
 }
 

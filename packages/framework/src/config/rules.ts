@@ -14,6 +14,8 @@ export interface Rule<T = unknown> {
   /** The value as it is used; undefined when it is not allowed, with a line added to `problems`. */
   parse(value: unknown, path: string, problems: Problems): T | undefined
   readonly schema: JsonSchema
+  /** Not for files, so editors are not told of it. */
+  readonly isCodeOnly?: true
 }
 
 /** A value as it may be shown in a message: short, on one line. */
@@ -94,7 +96,8 @@ type Fields = Readonly<Record<string, Rule>>
 
 /** An object whose keys are all known. Absent keys stay absent; undefined counts as absent. */
 export function objectOf<T>(fields: Fields, required: readonly string[] = [], hints: Readonly<Record<string, string>> = {}): Rule<T> {
-  const properties = Object.fromEntries(Object.entries(fields).map(([key, rule]) => [key, rule.schema]))
+  const inFiles = Object.entries(fields).filter(([, rule]) => rule.isCodeOnly !== true)
+  const properties = Object.fromEntries(inFiles.map(([key, rule]) => [key, rule.schema]))
   return {
     schema: { type: 'object', properties, additionalProperties: false, ...(required.length > 0 ? { required } : {}) },
     parse(candidate, path, problems) {
@@ -128,6 +131,11 @@ export function orNothing<T>(rule: Rule<T>): Rule<T> {
     schema: { anyOf: [rule.schema, { type: 'null' }] },
     parse: (candidate, path, problems) => (candidate === null ? undefined : rule.parse(candidate, path, problems)),
   }
+}
+
+/** As `rule`, for what only code can give. */
+export function codeOnly<T>(rule: Rule<T>): Rule<T> {
+  return { ...rule, isCodeOnly: true }
 }
 
 /** As `rule`, with a text for the editors. */

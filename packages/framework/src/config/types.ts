@@ -1,4 +1,5 @@
 import type { SupportedContext } from '../acse/types.ts'
+import type { HookHandlers } from '../hooks/types.ts'
 import type { LogLevel } from '../logger.ts'
 import type { PluginInput } from '../plugin/types.ts'
 
@@ -54,6 +55,10 @@ export interface ListenerOptions {
   readonly backlog?: number
   /** The title of this listener. Default: the AE's. */
   readonly aeTitle?: string
+  /** Default: that of the AE. */
+  readonly implementationClassUid?: string
+  /** `null` leaves it out. Default: that of the AE. */
+  readonly implementationVersionName?: string | null
   readonly contexts?: readonly SupportedContext[]
   readonly timeouts?: Partial<Timeouts>
   readonly limits?: Partial<Limits>
@@ -63,6 +68,11 @@ export interface ListenerOptions {
   readonly unrestrictedStorage?: boolean
   readonly rejectWhenNoContext?: boolean
   readonly networkTimeoutAction?: NetworkTimeoutAction
+  /**
+   * Handlers bound on the listener before it opens, so that `listening` and the first connection reach them.
+   * In code only: a YAML or JSON file has no functions.
+   */
+  readonly handlers?: HookHandlers
 }
 
 /** Options of an ApplicationEntity. */

@@ -1,5 +1,5 @@
 import type { HandlerBindings } from './bindings.ts'
-import type { HookHandler, HookName } from './types.ts'
+import type { HookHandler, HookHandlers, HookName } from './types.ts'
 
 /** What handlers can be bound to at run time: an ApplicationEntity, a listener, an association. */
 export abstract class Bindable {
@@ -13,6 +13,13 @@ export abstract class Bindable {
    */
   bind<Name extends HookName>(name: Name, handler: HookHandler<Name>): void {
     this.bindings.bind(name, handler)
+  }
+
+  /** @internal Binds what options brought. */
+  protected bindAll(handlers: HookHandlers = {}): void {
+    for (const [name, handler] of Object.entries(handlers)) {
+      if (handler !== undefined) this.bind(name as HookName, handler as HookHandler<HookName>)
+    }
   }
 
   /** Takes a bound handler back; one that is not bound is ignored. @throws DICOMTAP_ERR_HOOK_UNKNOWN */

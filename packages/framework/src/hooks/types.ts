@@ -313,6 +313,9 @@ export type HookHandler<Name extends HookName> = HookTable[Name] extends { call(
     ? (...args: A) => Awaitable<R>
     : never
 
+/** Handlers by the name of their hook, as options take them. */
+export type HookHandlers = { readonly [Name in HookName]?: HookHandler<Name> }
+
 /** What a tap may say about its place. */
 export interface TapOptions extends TapExtras {
   /** Default `Stage.Default`. */

@@ -416,6 +416,51 @@ test('settings of a listener go before those of the AE, one by one', async (t) =
   t.true(Object.isFrozen(settings.limits) && Object.isFrozen(settings.timeouts))
 })
 
+test('a listener says of itself what the AE does not: implementation class UID and version name', async (t) => {
+  await using server = await createTestServer({ listener: { implementationClassUid: '2.25.7', implementationVersionName: null } })
+  using peer = connected(server)
+  const { userInformation } = await peer.associate()
+  t.like(userInformation.find(({ type }) => type === 0x52), { implementationClassUid: '2.25.7' })
+  t.false(userInformation.some(({ type }) => type === 0x55))
+  t.like(server.ae.activeAssociations[0]?.settings, { implementationClassUid: '2.25.7', implementationVersionName: null })
+  const other = await server.ae.listen({ port: 0, host: '127.0.0.1', implementationVersionName: 'OTHER' })
+  using second = await scriptedPeer(other.port)
+  const told = (await second.associate()).userInformation
+  t.like(told.find(({ type }) => type === 0x52), { implementationClassUid: server.ae.implementationClassUid })
+  t.like(told.find(({ type }) => type === 0x55), { implementationVersionName: 'OTHER' })
+})
+
+test('handlers of a listener are bound on it before it opens: it and its associations alone ask them', async (t) => {
+  const order: string[] = []
+  await using server = await createTestServer({
+    contexts: SUPPORTED,
+    handlers: { cEcho: () => void order.push('cEcho of the AE') },
+    listener: {
+      handlers: {
+        listening: ({ server: { port } }) => void order.push(`listening on ${port > 0}`),
+        connectionOpened: () => void order.push('connectionOpened'),
+        cEcho: () => void order.push('cEcho of the listener'),
+        associationRejected: undefined as never,
+      },
+    },
+  })
+  t.deepEqual(server.server.boundEvents(), ['cEcho', 'connectionOpened', 'listening'])
+  t.deepEqual(server.ae.boundEvents(), ['cEcho'])
+  const other = await server.ae.listen({ port: 0, host: '127.0.0.1' })
+  for (const { port } of [server, other]) t.is(await echoOverTcp(port, '127.0.0.1'), 0)
+  t.deepEqual(order, ['listening on true', 'connectionOpened', 'cEcho of the listener', 'cEcho of the AE', 'cEcho of the AE'])
+})
+
+test('handlers of a listener that are none are told with their names', async (t) => {
+  await using ae = silentAe()
+  const error = await t.throwsAsync(ae.listen({ handlers: { cEcko: () => 0, cStore: 5 } as never }), { code: 'DICOMTAP_ERR_CFG_INVALID' })
+  t.deepEqual(error?.message.split('\n'), [
+    'handlers.cEcko: is not an option; did you mean cEcho?',
+    'handlers.cStore: must be a function, got 5',
+  ])
+  t.deepEqual(ae.servers, [])
+})
+
 // ── close ───────────────────────────────────────────────────────────────────────────────────────────────
 
 test('close, step by step', async (t) => {
