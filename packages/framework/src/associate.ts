@@ -47,7 +47,8 @@ export async function requestAssociation(
     throw error
   }
   const { host, port } = outgoing
-  const origin = { request, connect: () => socket ?? connectSocket(outgoing), host, port }
+  const connection = socket ?? opened(outgoing)
+  const origin = { request, connect: () => connection, host, port }
   const association = new Association(environment.environmentFor(settings), origin, handlers)
   const giveUp = (): void => {
     association.abort('The signal of associate() was aborted')
@@ -73,6 +74,16 @@ function givenUp(signal: AbortSignal): AssociationAbortedError {
   return new AssociationAbortedError({ source: 0, reason: 0, by: 'local' }, 'The association was given up: its signal was aborted', {
     cause: signal.reason,
   })
+}
+
+/** Node throws at once when a local address is none. */
+function opened(outgoing: OutgoingAssociationOptions): TransportSocket {
+  try {
+    return connectSocket(outgoing)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new DicomtapError('DICOMTAP_ERR_NET_CONNECT', `Cannot connect to ${outgoing.host}:${outgoing.port}: ${why}`, { cause: error })
+  }
 }
 
 function checkedSocket(answer: TransportSocket | undefined, { tls }: OutgoingAssociationOptions): TransportSocket | undefined {

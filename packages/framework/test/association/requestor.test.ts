@@ -283,7 +283,9 @@ test('nobody listens, the name is unknown: one error, with the reason as its cau
   t.is(refused.code, 'DICOMTAP_ERR_NET_CONNECT')
   t.is(refused.message, `Cannot connect to 127.0.0.1:${port}: connect ECONNREFUSED 127.0.0.1:${port}`)
   t.is((refused.cause as NodeJS.ErrnoException).code, 'ECONNREFUSED')
-  t.deepEqual(ae.activeAssociations.filter(({ state }) => state === 'aborted'), [])
+  const misbound = await failure(t, ae.associate({ ...target, host: '127.0.0.1', port, localAddress: 'nowhere' }))
+  t.is(misbound.code, 'DICOMTAP_ERR_NET_CONNECT')
+  t.deepEqual(ae.activeAssociations.filter(({ remoteAddress }) => remoteAddress === '127.0.0.1'), [])
 })
 
 test('a signal gives the attempt up, and aborts the association later', async (t) => {
