@@ -2,16 +2,22 @@
 // The dicomtap server that the benchmarks measure: verification and storage, nothing logged.
 //   node server.mjs --port 11112 --directory ./data --durability close
 //   node server.mjs --port 11112 --discard            takes objects and drops their bytes
+// --window <n> negotiates asynchronous operations; --pause-ms <n> has the sink of --discard take its time after
+// each --pause-every bytes.
+import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { ApplicationEntity, definePlugin, storageSopClasses } from '@dicomtap/framework'
 import { verification } from '@dicomtap/plugin-verification'
 
 const { values } = parseArgs({
   options: {
-    port: { type: 'string' },
-    directory: { type: 'string' },
-    durability: { type: 'string', default: 'fsync' },
-    discard: { type: 'boolean', default: false },
+    'port': { type: 'string' },
+    'directory': { type: 'string' },
+    'durability': { type: 'string', default: 'fsync' },
+    'discard': { type: 'boolean', default: false },
+    'window': { type: 'string' },
+    'pause-ms': { type: 'string', default: '0' },
+    'pause-every': { type: 'string', default: '1048576' },
   },
 })
 
@@ -24,11 +30,25 @@ const discard = definePlugin({
     const transferSyntaxes = ['1.2.840.10008.1.2.1', '1.2.840.10008.1.2', '1.2.840.10008.1.2.4.50']
     for (const { uid } of storageSopClasses()) api.supportSopClass({ uid, transferSyntaxes })
     api.hooks.cStore.tapPromise(async ({ dataSet }) => {
-      await dataSet.pipeTo({ write: () => undefined })
+      await dataSet.pipeTo(droppingSink())
       return 0x0000
     })
   },
 })
+
+function droppingSink() {
+  const [ms, everyBytes] = [Number(values['pause-ms']), Number(values['pause-every'])]
+  if (ms === 0) return { write: () => undefined }
+  let taken = 0
+  return {
+    write(fragments) {
+      for (const { length } of fragments) taken += length
+      if (taken < everyBytes) return undefined
+      taken = 0
+      return delay(ms)
+    },
+  }
+}
 
 const ae = new ApplicationEntity({
   aeTitle: 'BENCHMARK',
@@ -36,6 +56,10 @@ const ae = new ApplicationEntity({
   limits: { maximumAssociations: MAXIMUM_ASSOCIATIONS, maximumPendingAssociations: MAXIMUM_ASSOCIATIONS },
 })
 await ae.use(verification(), values.discard ? discard() : await storagePlugin())
+if (values.window !== undefined) {
+  const { asyncOperations } = await import('@dicomtap/plugin-async-operations')
+  await ae.use(asyncOperations({ acceptor: { performed: Number(values.window) } }))
+}
 await ae.listen({ port: Number(values.port ?? 11_112), host: '127.0.0.1' })
 process.once('SIGTERM', () => void ae.close({ deadlineMs: 1000 }).then(() => process.exit(0)))
 
