@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { RequestedContext } from '../acse/types.ts'
 import { isPerhapsFull } from '../dimse/retrieve/sub-association.ts'
 import type { InstanceContext, ResolvedDestination, SubAssociation, SubAssociations } from '../dimse/retrieve/sub-association.ts'
 import type { Operation } from '../dimse/types.ts'
@@ -115,11 +116,12 @@ export class AssociationPool implements SubAssociations {
 
   /** One that accepts the first context, and of these the one that accepts most of the others. */
   #take(destination: ResolvedDestination, contexts: readonly InstanceContext[], originator: Originator): Association | undefined {
+    const target = targetOf(destination)
     let best: { readonly idle: Idle; readonly accepted: number } | undefined
     const [first, ...others] = contexts.map(keyOf)
     for (const idle of this.#idle) {
       const { association } = idle
-      if (!association.isEstablished || !isSameDestination(idle.destination, destination)) continue
+      if (!association.isEstablished || !isDeepStrictEqual(targetOf(idle.destination), target)) continue
       if (!isDeepStrictEqual(idle.originator, originator)) continue
       const has = contextsOf(association)
       if (first === undefined || !has.has(first)) continue
@@ -150,7 +152,7 @@ export class AssociationPool implements SubAssociations {
     if (operation.signal.aborted) giveUp()
     else operation.signal.addEventListener('abort', giveUp, { once: true })
     try {
-      const association = await this.#associate({ ...optionsFor(destination, contexts), signal: attempt.signal }, operation)
+      const association = await this.#associate({ ...targetOf(destination), contexts: contextsFor(contexts), signal: attempt.signal }, operation)
       this.#all.add(association)
       void association.closed.then(() => this.#all.delete(association))
       return association
@@ -160,22 +162,28 @@ export class AssociationPool implements SubAssociations {
   }
 }
 
-/** One context for each pair, so that the destination can accept each transfer syntax. */
-function optionsFor(destination: ResolvedDestination, contexts: readonly InstanceContext[]): AssociateOptions {
-  const { host, port, calledAeTitle, callingAeTitle, tls } = destination
+/** Which associations are the same: a handler may have put more than this into the destination. */
+function targetOf(destination: ResolvedDestination): Omit<AssociateOptions, 'contexts'> {
+  const { host, port, calledAeTitle, callingAeTitle, tls, timeouts, limits } = destination
+  const { localAddress, localPort, asynchronousOperations, userIdentity } = destination
   return {
     host,
     port,
     calledAeTitle,
     callingAeTitle,
-    contexts: contexts.map(({ sopClassUid, transferSyntaxUid }) => ({ abstractSyntax: sopClassUid, transferSyntaxes: [transferSyntaxUid] })),
     ...(tls === undefined ? {} : { tls }),
+    ...(timeouts === undefined ? {} : { timeouts }),
+    ...(limits === undefined ? {} : { limits }),
+    ...(localAddress === undefined ? {} : { localAddress }),
+    ...(localPort === undefined ? {} : { localPort }),
+    ...(asynchronousOperations === undefined ? {} : { asynchronousOperations }),
+    ...(userIdentity === undefined ? {} : { userIdentity }),
   }
 }
 
-function isSameDestination(a: ResolvedDestination, b: ResolvedDestination): boolean {
-  const isSameAddress = a.host === b.host && a.port === b.port
-  return isSameAddress && a.calledAeTitle === b.calledAeTitle && a.callingAeTitle === b.callingAeTitle && isDeepStrictEqual(a.tls, b.tls)
+/** One context for each pair, so that the destination can accept each transfer syntax. */
+function contextsFor(contexts: readonly InstanceContext[]): RequestedContext[] {
+  return contexts.map(({ sopClassUid, transferSyntaxUid }) => ({ abstractSyntax: sopClassUid, transferSyntaxes: [transferSyntaxUid] }))
 }
 
 function originatorOf({ association }: Operation): Originator {

@@ -1,4 +1,5 @@
-import type { AcceptedContext } from '../acse/types.ts'
+import type { AcceptedContext, OperationsWindow } from '../acse/types.ts'
+import type { AssociateOptions } from '../association/associate-options.ts'
 import type { Association } from '../association/association.ts'
 import type { DataSet } from '../dataset/types.ts'
 import type { CommandSet } from './command-set.ts'
@@ -223,14 +224,19 @@ export type NServiceAnswer =
       readonly affectedSopInstanceUid?: string | undefined
     })
 
-/** Where a C-MOVE sends to. */
-export interface MoveDestination {
-  readonly host: string
-  readonly port: number
+/**
+ * Where a C-MOVE sends to, and how: what it shares with `AssociateOptions` means the same. An association is kept
+ * for a short while, and lent again only when all of this is the same.
+ */
+export interface MoveDestination extends Pick<AssociateOptions, 'host' | 'port' | 'timeouts' | 'limits' | 'localAddress' | 'userIdentity'> {
   /** Default: the title that the C-MOVE named. */
   readonly calledAeTitle?: string
   /** Default: the title that the peer addressed the C-MOVE to. */
   readonly callingAeTitle?: string
   /** As in `AssociateOptions`: asks for a secure connection. */
   readonly tls?: unknown
+  /** With one of its own there is one association with the destination at most, and none for some time after it. */
+  readonly localPort?: number
+  /** What the destination agrees to of it is how many instances are outstanding at once. */
+  readonly asynchronousOperations?: OperationsWindow
 }

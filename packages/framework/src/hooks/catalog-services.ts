@@ -71,7 +71,7 @@ export const SERVICE_INTERVENTIONS: Readonly<Record<ServiceHookName | 'moveDesti
   moveDestination: {
     ...service('CMoveRequest', 'A801 (move destination unknown)', {
       fires: 'When a handler of cMove gave instances, to learn the address of the Move Destination. Associations with it go through outgoingAssociation and outgoingConnection, with the C-MOVE as their operation.',
-      returns: '{ host, port, calledAeTitle?, callingAeTitle?, tls? }; the titles default to the Move Destination and to the title that the C-MOVE was addressed to',
+      returns: '{ host, port, calledAeTitle?, callingAeTitle?, tls?, timeouts?, limits?, localAddress?, localPort?, asynchronousOperations?, userIdentity? }; the titles default to the Move Destination and to the title that the C-MOVE was addressed to, the rest is as in AssociateOptions',
       clause: 'PS3.7 9.1.4, PS3.4 C.4.2',
       pynetdicom: 'EVT_C_MOVE',
     }),

@@ -78,14 +78,23 @@ function operation(from: { aeTitle?: string; address?: string; userInformation?:
 
 test('one context for each pair of class and transfer syntax', async (t) => {
   await using side = fixture({ isAccepted: (uid) => uid === CT_IMAGE })
-  const lent = await side.pool.open({ ...DESTINATION, tls: { ca: 'x' } }, [CT, MR, CT_EXPLICIT], operation())
+  const how = {
+    tls: { ca: 'x' },
+    timeouts: { dimseMs: 1_000 },
+    limits: { maximumPduBytes: 20_000 },
+    localAddress: '10.0.0.9',
+    localPort: 1_104,
+    asynchronousOperations: { invoked: 4, performed: 1 },
+    userIdentity: { type: 2, primaryField: 'archive', secondaryField: 'secret' },
+  } as const
+  const lent = await side.pool.open({ ...DESTINATION, ...how, remark: 'of the handler' } as ResolvedDestination, [CT, MR, CT_EXPLICIT], operation())
   const { signal, ...options } = side.made[0]!.options
   t.deepEqual(options, {
     host: 'ws',
     port: 104,
     calledAeTitle: 'WS',
     callingAeTitle: 'ARCHIVE',
-    tls: { ca: 'x' },
+    ...how,
     contexts: [
       { abstractSyntax: CT_IMAGE, transferSyntaxes: [IMPLICIT_LE] },
       { abstractSyntax: MR_IMAGE, transferSyntaxes: [IMPLICIT_LE] },
@@ -119,7 +128,7 @@ test('what is given back is lent again, to one at a time', async (t) => {
   first.giveBack()
   t.is(side.pool.idleCount, 1)
   t.false(first.isUsable, 'it is nobody’s now')
-  const third = await side.pool.open({ ...DESTINATION }, [CT], operation())
+  const third = await side.pool.open({ ...DESTINATION, remark: 'of the handler' } as ResolvedDestination, [CT], operation())
   t.is(side.made.length, 2)
   t.is(side.pool.idleCount, 0)
   t.true(third.isUsable)
@@ -137,6 +146,12 @@ test('only for the same destination, originator and first context', async (t) =>
     ['called title', { ...DESTINATION, calledAeTitle: 'X' }, CT, operation()],
     ['calling title', { ...DESTINATION, callingAeTitle: 'X' }, CT, operation()],
     ['tls', { ...DESTINATION, tls: true }, CT, operation()],
+    ['time-outs', { ...DESTINATION, timeouts: { dimseMs: 1_000 } }, CT, operation()],
+    ['limits', { ...DESTINATION, limits: { maximumPduBytes: 20_000 } }, CT, operation()],
+    ['local address', { ...DESTINATION, localAddress: '10.0.0.9' }, CT, operation()],
+    ['local port', { ...DESTINATION, localPort: 1_104 }, CT, operation()],
+    ['window', { ...DESTINATION, asynchronousOperations: { invoked: 2, performed: 1 } }, CT, operation()],
+    ['user of this side', { ...DESTINATION, userIdentity: { type: 1, primaryField: 'archive' } }, CT, operation()],
     ['originator', DESTINATION, CT, operation({ aeTitle: 'OTHER' })],
     ['address', DESTINATION, CT, operation({ address: '10.0.0.2' })],
     ['user', DESTINATION, CT, operation({ userInformation: [identity] })],

@@ -676,6 +676,64 @@ test('with a window as many are outstanding as it allows, and counters stay righ
   t.is(await failedUids(responses.at(-1)!), '1.2.3')
 })
 
+test('the destination is asked for a window and told a user, with limits and from an address of its own', async (t) => {
+  const gates = Array.from({ length: 4 }, () => deferred<number>())
+  const identities: unknown[] = []
+  // macOS has no other loopback address.
+  const localAddress = process.platform === 'darwin' ? '127.0.0.1' : '127.0.0.2'
+  let port = 0
+  await using side = await sides({
+    answer: () => ({ total: 4, instances: instances(4) }),
+    store: (_, index) => gates[index]!.promise,
+    archive: {
+      handlers: {
+        moveDestination: () => ({
+          host: '127.0.0.1',
+          port,
+          localAddress,
+          timeouts: { dimseMs: 12_000 },
+          limits: { maximumPduBytes: 20_480 },
+          asynchronousOperations: { invoked: 3, performed: 1 },
+          userIdentity: { type: 1, primaryField: 'archive', positiveResponseRequested: true },
+        }),
+      },
+    },
+    destination: {
+      handlers: {
+        asyncOperations: () => ({ invoked: 3, performed: 1 }),
+        userIdentity: ({ primaryField }) => {
+          identities.push(Buffer.from(primaryField).toString())
+          return { verified: true }
+        },
+      },
+    },
+  })
+  port = side.destination.port
+  const request = await side.move()
+  await turnsUntil(() => side.received.length === 3)
+  const { association } = side.received[0]!.operation
+  t.like(association.asynchronousOperations, { invoked: 3 })
+  t.is(association.remoteAddress, localAddress)
+  t.is(association.requestor?.maximumLength, 20_480)
+  t.deepEqual(identities, ['archive'])
+  const [own] = side.archive.ae.activeAssociations.filter(({ role }) => role === 'requestor')
+  t.is(own?.settings.timeouts.dimseMs, 12_000)
+  for (const gate of gates) gate.resolve(0)
+  t.is((await request.final()).status, 0)
+})
+
+test('a destination that no association can be requested of: A702, and the log says which option', async (t) => {
+  await using side = await sides({
+    answer: () => ({ total: 1, instances: instances(1) }),
+    archive: { handlers: { moveDestination: () => ({ host: '127.0.0.1', port: 104, userIdentity: { type: 2, primaryField: 'archive' } }) } },
+  })
+  const final = await (await side.move()).final()
+  t.is(final.status, 0xa702)
+  t.is(final.command.errorComment, 'Cannot associate with the move destination')
+  const [warning] = side.archive.log.filter(({ message }) => message === 'cannot associate with the move destination')
+  t.regex(String((warning?.fields as { error?: unknown } | undefined)?.error), /userIdentity.secondaryField: is missing/)
+})
+
 test('without a window one is outstanding', async (t) => {
   let running = 0
   let most = 0
