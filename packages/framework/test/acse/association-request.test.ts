@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import test from 'ava'
 import { StatusError } from '../../dist/errors/index.js'
 import type { AAssociateAc } from '../../dist/pdu/types.js'
@@ -387,6 +388,59 @@ test('both sides are described to plugins', async (t) => {
   })
   t.is(association?.callingAeTitle, 'CT')
   t.is(association?.remoteAddress, '127.0.0.1')
+})
+
+test('what a side proposed or answered is read without a search, and a passcode is not printed', async (t) => {
+  const roles = [{ sopClassUid: CT_IMAGE, scuRole: true, scpRole: true }]
+  const extended = { type: 0x56, sopClassUid: CT_IMAGE, serviceClassApplicationInformation: Uint8Array.of(2) } as const
+  const common = { type: 0x57, subItemVersion: 0, sopClassUid: '1.2.3', serviceClassUid: '1.2.840.10008.4.2', relatedGeneralSopClassUids: [CT_IMAGE] } as const
+  const identity = {
+    type: 0x58,
+    userIdentityType: 2,
+    positiveResponseRequested: true,
+    primaryField: new TextEncoder().encode('alice'),
+    secondaryField: new TextEncoder().encode('hunter2'),
+  } as const
+  // As text, as the hexadecimal of a Buffer, as the numbers of an array.
+  const passcode = /hunter2|68 ?75 ?6e ?74|104,\s*117/i
+  await using server = await createTestServer({
+    contexts: [{ abstractSyntax: CT_IMAGE, transferSyntaxes: [IMPLICIT_LE], roles: { scu: true, scp: false } }],
+    handlers: {
+      asyncOperations: () => ({ invoked: 2, performed: 1 }),
+      sopClassExtended: (proposed) => proposed,
+      userIdentity: () => ({ verified: true }),
+    },
+  })
+  using peer = connected(server)
+  const window = { type: 0x53, maximumNumberOperationsInvoked: 8, maximumNumberOperationsPerformed: 1 } as const
+  await peer.associate({ contexts: [[CT_IMAGE]], roles, userInformation: [window, extended, common, identity] })
+  const { requestor, acceptor } = server.ae.activeAssociations[0]!
+  t.deepEqual(requestor?.asynchronousOperations, { invoked: 8, performed: 1 })
+  t.deepEqual(requestor?.roleSelection, roles)
+  t.deepEqual(requestor?.sopClassExtended, [extended])
+  t.deepEqual(requestor?.sopClassCommonExtended, [common])
+  t.deepEqual(requestor?.userIdentity, identity)
+  t.deepEqual(acceptor?.asynchronousOperations, { invoked: 2, performed: 1 })
+  t.deepEqual(acceptor?.roleSelection, [{ sopClassUid: CT_IMAGE, scuRole: true, scpRole: false }])
+  t.deepEqual(acceptor?.sopClassExtended, [extended])
+  t.deepEqual(acceptor?.sopClassCommonExtended, [])
+  t.is(acceptor?.userIdentity, undefined)
+  t.is(requestor?.userInformation.length, 7)
+  for (const printed of [inspect(requestor, { depth: null }), JSON.stringify(requestor)]) {
+    t.true(printed.includes('TEST-SCU'), printed)
+    t.notRegex(printed, passcode)
+  }
+  t.regex(inspect(requestor?.userIdentity), passcode, 'whoever asks for it sees it')
+})
+
+test('a side that proposed nothing has nothing', async (t) => {
+  await using server = await createTestServer()
+  using peer = connected(server)
+  await peer.associate()
+  const { requestor } = server.ae.activeAssociations[0]!
+  t.is(requestor?.asynchronousOperations, undefined)
+  t.is(requestor?.userIdentity, undefined)
+  t.deepEqual([requestor?.roleSelection, requestor?.sopClassExtended, requestor?.sopClassCommonExtended], [[], [], []])
 })
 
 // ── user identity (PS3.7 D.3.3.7) ───────────────────────────────────────────────────────────────────────

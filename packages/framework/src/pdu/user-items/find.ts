@@ -9,7 +9,7 @@ export function isKnownUserItem(item: UserItem): item is KnownUserItem {
  * The items of one type, in the order they came.
  *
  * @example
- * const roles = filterUserItems(pdu.userInformation, UserItemType.ScpScuRoleSelection)
+ * const roles = filterUserItems(association.request.userInformation, UserItemType.ScpScuRoleSelection)
  */
 export function filterUserItems<T extends KnownUserItem['type']>(
   items: readonly UserItem[],
@@ -22,7 +22,7 @@ export function filterUserItems<T extends KnownUserItem['type']>(
  * The first item of a type that should occur once.
  *
  * @example
- * const maximum = findUserItem(pdu.userInformation, UserItemType.MaximumLength)?.maximumLengthReceived
+ * const maximum = findUserItem(association.accept.userInformation, UserItemType.MaximumLength)?.maximumLengthReceived
  */
 export function findUserItem<T extends KnownUserItem['type']>(
   items: readonly UserItem[],
