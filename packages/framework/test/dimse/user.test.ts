@@ -21,8 +21,10 @@ import {
   STUDY_ROOT_FIND,
   STUDY_ROOT_GET,
   STUDY_ROOT_MOVE,
+  UPS_EVENT,
   UPS_PULL,
   UPS_PUSH,
+  UPS_WATCH,
   VERIFICATION,
 } from '../support/uids.ts'
 import { collect, NONE, scripted, SOME } from '../support/user.ts'
@@ -257,6 +259,27 @@ test('a Meta SOP class gives its context to the classes it is made of; UPS Push 
     code: 'DICOMTAP_ERR_ACSE_CONTEXT',
     message: /BasicFilmSession/,
   })
+})
+
+test('of several UPS contexts, that of the class that has the service (PS3.4 CC.2)', async (t) => {
+  const event = { abstractSyntax: UPS_EVENT, roles: { scu: true, scp: true } }
+  const side = await scripted([{ abstractSyntax: UPS_PUSH }, { abstractSyntax: UPS_WATCH }, { abstractSyntax: UPS_PULL }, event])
+  const { association } = side
+  const step = { requestedSopClassUid: UPS_PUSH, requestedSopInstanceUid: INSTANCE }
+  const affected = { affectedSopClassUid: UPS_PUSH, affectedSopInstanceUid: INSTANCE }
+  const calls: [expected: number, call: () => Promise<unknown>][] = [
+    [1, () => association.nCreate(affected)],
+    [5, () => association.nSet({ ...step, modificationList: PATIENT_42 })],
+    [5, () => association.nGet(step)],
+    [5, () => association.nAction({ ...step, actionTypeId: 1 })],
+    [1, () => association.nAction({ ...step, actionTypeId: 2 })],
+    [3, () => association.nAction({ ...step, actionTypeId: 3 })],
+    [3, () => association.nAction({ ...step, actionTypeId: 4 })],
+    [3, () => association.nAction({ ...step, actionTypeId: 5 })],
+    [1, () => association.nAction({ ...step, actionTypeId: 6 })],
+    [7, () => association.nEventReport({ ...affected, eventTypeId: 1 })],
+  ]
+  for (const [expected, call] of calls) t.is((await contextOf(side, call)).presentationContextId, expected, call.toString())
 })
 
 test('C-STORE: the transfer syntax that the object has, whatever the order of the contexts', async (t) => {

@@ -16,13 +16,23 @@ function hasRole(context: AcceptedContext, role: Role): boolean {
  * The accepted context for requests on a SOP class. Those on UPS Push go over the context of any UPS
  * class, since all of them name UPS Push (PS3.4 CC.3.1).
  * @param id the context that was asked for
+ * @param upsClasses for UPS Push, the classes that have the service (PS3.4 CC.2): theirs are taken before others
  * @throws DICOMTAP_ERR_ACSE_CONTEXT
  */
-export function contextFor(contexts: Contexts, sopClassUid: string, role: Role, id?: number): AcceptedContext {
+export function contextFor(
+  contexts: Contexts,
+  sopClassUid: string,
+  role: Role,
+  id?: number,
+  upsClasses: readonly string[] = [],
+): AcceptedContext {
   if (id !== undefined) return contextById(contexts, sopClassUid, role, id)
   const all = [...contexts.values()]
-  const ofClass = all.filter(({ abstractSyntax }) => abstractSyntax === sopClassUid)
-  const candidates = ofClass.length === 0 && sopClassUid === SopClass.UnifiedProcedureStepPush ? all.filter(isUps) : ofClass
+  const ofClass = (uid: string): AcceptedContext[] => all.filter(({ abstractSyntax }) => abstractSyntax === uid)
+  const candidates =
+    sopClassUid === SopClass.UnifiedProcedureStepPush
+      ? [...upsClasses.flatMap(ofClass), ...ofClass(sopClassUid), ...all.filter(isUps)]
+      : ofClass(sopClassUid)
   const context = candidates.find((candidate) => hasRole(candidate, role))
   if (context === undefined) throw missing(sopClassUid, candidates.length > 0 ? role : undefined)
   return context

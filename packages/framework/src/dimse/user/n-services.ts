@@ -1,4 +1,4 @@
-import { loadDictionary } from '../../dataset/index.ts'
+import { SopClass, loadDictionary } from '../../dataset/index.ts'
 import { CommandField, DATA_SET_PRESENT, NO_DATA_SET } from '../command-set.ts'
 import type { CommandSet } from '../command-set.ts'
 import type { DimseServiceProvider } from '../provider.ts'
@@ -21,12 +21,19 @@ import { encoded } from './encoded.ts'
 import type { Invocation, OutgoingRequest } from './invocation.ts'
 import { dimseResponse, nResponse } from './responses.ts'
 
+const { UnifiedProcedureStepPush: PUSH, UnifiedProcedureStepWatch: WATCH, UnifiedProcedureStepPull: PULL } = SopClass
+
+/** Which UPS class an N-ACTION belongs to, by its type: change of state, cancel request, subscriptions (PS3.4 CC.2). */
+const UPS_CLASSES_OF_ACTIONS: readonly (readonly string[])[] = [[], [PULL], [PUSH, WATCH], [WATCH], [WATCH], [WATCH]]
+
 interface NRequest {
   readonly service: DimseService
   /** Affected or Requested SOP Class UID. */
   readonly sopClassUid: string
   readonly role: Role
   readonly options: RequestOptions & { readonly metaSopClassUid?: string }
+  /** Of the UPS classes, those that have the service (PS3.4 CC.2). */
+  readonly upsClasses?: readonly string[]
   /** But for Command Data Set Type. */
   readonly command: CommandSet | (() => Promise<CommandSet>)
   readonly dataset?: OutgoingDataSet | undefined
@@ -46,6 +53,7 @@ export async function nEventReport(dimse: DimseServiceProvider, options: NEventR
     sopClassUid: affectedSopClassUid,
     role: 'scp',
     options,
+    upsClasses: [SopClass.UnifiedProcedureStepEvent],
     command: { commandField: CommandField.N_EVENT_REPORT_RQ, affectedSopClassUid, affectedSopInstanceUid, eventTypeId },
     dataset: options.eventInformation,
     datasetName: 'eventInformation',
@@ -60,7 +68,7 @@ export async function nGet(dimse: DimseServiceProvider, options: NGetOptions): P
   const command = attributes.every((attribute) => typeof attribute === 'number')
     ? { ...target, attributeIdentifierList: attributes }
     : async () => ({ ...target, attributeIdentifierList: await tagsOf(attributes) })
-  return respond(dimse, { service: 'N-GET', sopClassUid: options.requestedSopClassUid, role: 'scu', options, command })
+  return respond(dimse, { service: 'N-GET', sopClassUid: options.requestedSopClassUid, role: 'scu', options, upsClasses: [PULL, WATCH], command })
 }
 
 /** PS3.7 10.1.3. */
@@ -71,6 +79,7 @@ export async function nSet(dimse: DimseServiceProvider, options: NSetOptions): P
     sopClassUid: options.requestedSopClassUid,
     role: 'scu',
     options,
+    upsClasses: [PULL],
     command,
     dataset: options.modificationList,
     datasetName: 'modificationList',
@@ -87,6 +96,7 @@ export async function nAction(dimse: DimseServiceProvider, options: NActionOptio
     sopClassUid: options.requestedSopClassUid,
     role: 'scu',
     options,
+    upsClasses: UPS_CLASSES_OF_ACTIONS[options.actionTypeId] ?? [],
     command: { ...target, actionTypeId: options.actionTypeId },
     dataset: options.actionInformation,
     datasetName: 'actionInformation',
@@ -142,7 +152,7 @@ function invoke(dimse: DimseServiceProvider, request: NRequest): Invocation {
   if (dataset !== undefined || request.isDataSetRequired === true) checkDataSet(dataset, request.datasetName ?? 'data set')
   if (metaSopClassUid !== undefined) checkUid(metaSopClassUid, 'metaSopClassUid')
   // PS3.4 H.3.2: the classes of a Meta SOP Class go over its context.
-  const context = contextFor(dimse.contexts, metaSopClassUid ?? sopClassUid, role, presentationContextId)
+  const context = contextFor(dimse.contexts, metaSopClassUid ?? sopClassUid, role, presentationContextId, request.upsClasses)
   const outgoing = (command: CommandSet): OutgoingRequest => {
     if (dataset === undefined) return { context, command: { ...command, commandDataSetType: NO_DATA_SET } }
     return { context, command: { ...command, commandDataSetType: DATA_SET_PRESENT }, dataSet: () => encoded(dataset, context) }
