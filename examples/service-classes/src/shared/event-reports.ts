@@ -4,6 +4,7 @@ import type { Association, NEventReportOptions, Operation, PluginApi } from '@di
 import { z } from 'zod'
 
 export const address = z.strictObject({ host: z.string(), port: z.int().min(1).max(65_535) })
+export type Address = z.infer<typeof address>
 
 export interface Recipient {
   /** The SCU's title. */
@@ -17,14 +18,14 @@ export interface Recipient {
 export class EventReporter {
   readonly #api: PluginApi
   readonly #contextUid: string
-  readonly #addresses: Readonly<Record<string, z.infer<typeof address>>>
+  readonly #addresses: Readonly<Record<string, Address>>
   readonly #queues = new Map<string, Promise<void>>()
 
   /**
    * @param contextUid the SOP class that is negotiated for the events
    * @param addresses where SCUs listen, by AE title
    */
-  constructor(api: PluginApi, contextUid: string, addresses: Readonly<Record<string, z.infer<typeof address>>> = {}) {
+  constructor(api: PluginApi, contextUid: string, addresses: Readonly<Record<string, Address>> = {}) {
     this.#api = api
     this.#contextUid = contextUid
     this.#addresses = addresses
