@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import type { DulServiceProvider } from '../dul/provider.ts'
 import { P_DATA_TF_HEADER_BYTES, writePDataTfHeader } from '../pdu/p-data-tf.ts'
 import { encodeCommandSet } from './command-set.ts'
@@ -15,6 +16,10 @@ const LARGEST_PDU_BYTES = 262_144
 const COPY_BELOW_BYTES = 4_096
 /** So much goes to the socket at once, in one system call however many PDUs it is. */
 const BATCH_BYTES = 1_114_112
+/** What a fragment costs besides its bytes: a peer that takes a few at a time must not cost a hundred times their memory. */
+const FRAGMENT_OVERHEAD_BYTES = 256
+/** With so many in one write others have their turn after it. */
+const MANY_FRAGMENTS = 1_024
 const NOTHING = Buffer.alloc(0)
 
 interface Fragment {
@@ -49,9 +54,9 @@ export class MessageFragmenter {
    */
   send(presentationContextId: number, command: CommandSet, dataSet?: DataSetBytes): Promise<void> | undefined {
     const commandBytes = encodeCommandSet(command)
-    if (this.#tail === undefined && this.#dul.isWritable && isSmall(commandBytes, dataSet)) {
-      const fragments = this.#cut(true, commandBytes)
-      if (dataSet !== undefined) fragments.push(...this.#cut(false, dataSet))
+    if (this.#tail === undefined && this.#dul.isWritable && this.#isSmall(commandBytes, dataSet)) {
+      const fragments = [...this.#cut(true, commandBytes)]
+      if (dataSet !== undefined) for (const fragment of this.#cut(false, dataSet)) fragments.push(fragment)
       this.#write(presentationContextId, fragments)
       return undefined
     }
@@ -97,16 +102,22 @@ export class MessageFragmenter {
   }
 
   /** The pieces of at most a PDU that bytes go out in; empty bytes are one empty piece when they are all there is. */
-  #cut(isCommand: boolean, bytes: Uint8Array, isComplete = true): Fragment[] {
-    const fragments: Fragment[] = []
+  *#cut(isCommand: boolean, bytes: Uint8Array, isComplete = true): Generator<Fragment, void, undefined> {
     const size = this.#maximumFragmentBytes
     for (let offset = 0; offset < bytes.length; offset += size) {
       const isEnd = offset + size >= bytes.length
       const piece = bytes.length <= size ? bytes : bytes.subarray(offset, offset + size)
-      fragments.push({ isCommand, isLast: isComplete && isEnd, bytes: piece, returned: isEnd ? loanOf(bytes) : undefined })
+      yield { isCommand, isLast: isComplete && isEnd, bytes: piece, returned: isEnd ? loanOf(bytes) : undefined }
     }
-    if (fragments.length === 0 && isComplete) fragments.push({ isCommand, isLast: true, bytes: NOTHING })
-    return fragments
+    if (bytes.length === 0 && isComplete) yield { isCommand, isLast: true, bytes: NOTHING }
+  }
+
+  /** Does it fit into one write? */
+  #isSmall(command: Uint8Array, dataSet: DataSetBytes | undefined): dataSet is Uint8Array | undefined {
+    if (dataSet === undefined) return true
+    if (!(dataSet instanceof Uint8Array)) return false
+    const bytes = command.length + dataSet.length
+    return bytes + (bytes / this.#maximumFragmentBytes) * FRAGMENT_OVERHEAD_BYTES <= BATCH_BYTES
   }
 
   async #writeDrained(id: number, fragments: readonly Fragment[]): Promise<void> {
@@ -134,10 +145,6 @@ export class MessageFragmenter {
   }
 }
 
-function isSmall(command: Uint8Array, dataSet: DataSetBytes | undefined): dataSet is Uint8Array | undefined {
-  return dataSet === undefined || (dataSet instanceof Uint8Array && command.length + dataSet.length <= BATCH_BYTES)
-}
-
 /** Fragments on their way to the socket. */
 class Batch {
   readonly #write: (fragments: readonly Fragment[]) => Promise<void>
@@ -151,7 +158,7 @@ class Batch {
   /** True when there are enough for one write. */
   add(fragment: Fragment): boolean {
     this.#fragments.push(fragment)
-    this.#bytes += fragment.bytes.length
+    this.#bytes += fragment.bytes.length + FRAGMENT_OVERHEAD_BYTES
     return this.#bytes >= BATCH_BYTES
   }
 
@@ -161,5 +168,6 @@ class Batch {
     this.#fragments = []
     this.#bytes = 0
     await this.#write(fragments)
+    if (fragments.length >= MANY_FRAGMENTS) await turn()
   }
 }

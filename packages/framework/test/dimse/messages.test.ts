@@ -294,6 +294,32 @@ test('memory that was lent comes back when its bytes have left, and not over a s
   side.peer.destroy()
 })
 
+test('a peer that takes a few bytes at a time is sent to in writes of a bounded number of PDUs', async (t) => {
+  const data = Buffer.alloc(300_000, 7)
+  const sizes: number[] = []
+  let bytes = 0
+  const dul = {
+    isWritable: true,
+    drained: async () => {},
+    sendPData: (header: Uint8Array, body?: Uint8Array) => {
+      sizes[sizes.length - 1]! += 1
+      bytes += header.length - 12 + (body?.length ?? 0)
+      return true
+    },
+    together: (write: () => void) => {
+      sizes.push(0)
+      write()
+    },
+  }
+  for (const source of [data, [data]]) {
+    sizes.length = 0
+    bytes = -encodeCommandSet(STORE).length
+    await new MessageFragmenter(dul as never, 8).send(3, STORE, source)
+    t.is(bytes, data.length)
+    t.true(Math.max(...sizes) < 5_000, `${Math.max(...sizes)} PDUs in one write`)
+  }
+})
+
 test('a maximum length that says "any" does not make a PDU of any length', async (t) => {
   const [store] = await sent(0, [[3, STORE, Buffer.alloc(3_000_000)]])
   t.is(Math.max(...store!.pduLengths), 262_144)
