@@ -32,12 +32,13 @@ export async function requestAssociation(
   environment.refuseWhenClosed()
   const checked = parseAssociateOptions(options)
   const { handlers, signal } = checked
-  await environment.ready()
-  const outgoing = await transform(hooks.outgoingAssociation, outgoingOptions(checked, environment.defaults), operation)
+  await unlessGivenUp(signal, () => environment.ready())
+  const proposal = outgoingOptions(checked, environment.defaults)
+  const outgoing = await unlessGivenUp(signal, () => transform(hooks.outgoingAssociation, proposal, operation))
   const settings = environment.settingsFor(checked)
   const request = associateRequest(outgoing, settings)
-  refuseWhenGivenUp(signal)
-  const socket = checkedSocket(await ask(hooks.outgoingConnection, outgoing, operation), outgoing)
+  const answer = await unlessGivenUp(signal, () => ask(hooks.outgoingConnection, outgoing, operation), letGo)
+  const socket = checkedSocket(answer, outgoing)
   try {
     // Handlers take their time: it may have become void.
     refuseWhenGivenUp(signal)
@@ -47,9 +48,14 @@ export async function requestAssociation(
     throw error
   }
   const { host, port } = outgoing
-  const connection = socket ?? opened(outgoing)
-  const origin = { request, connect: () => connection, host, port }
-  const association = new Association(environment.environmentFor(settings), origin, handlers)
+  let isConnecting = false
+  const connect = (): TransportSocket => {
+    isConnecting = true
+    return socket ?? connectSocket(outgoing)
+  }
+  const association = new Association(environment.environmentFor(settings), { request, connect, host, port }, handlers)
+  // A handler ended it before it had a connection.
+  if (!isConnecting) socket?.destroy()
   const giveUp = (): void => {
     association.abort('The signal of associate() was aborted')
   }
@@ -70,20 +76,39 @@ function refuseWhenGivenUp(signal: AbortSignal | undefined): void {
   if (signal?.aborted === true) throw givenUp(signal)
 }
 
+/** Waits no longer than the caller does. @param late what to do with a result that nobody waits for any more */
+async function unlessGivenUp<T>(signal: AbortSignal | undefined, work: () => Promise<T>, late?: (result: T) => void): Promise<T> {
+  if (signal === undefined) return work()
+  refuseWhenGivenUp(signal)
+  let isOver = false
+  let stop = (): void => {}
+  const end = new Promise<never>((_, reject) => {
+    stop = () => {
+      isOver = true
+      reject(givenUp(signal))
+    }
+  })
+  signal.addEventListener('abort', stop, { once: true })
+  const done = work().then((result) => {
+    if (isOver) late?.(result)
+    return result
+  })
+  try {
+    return await Promise.race([done, end])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+/** A connection that came too late. */
+function letGo(socket: TransportSocket | undefined): void {
+  if (typeof (socket as Partial<TransportSocket> | undefined)?.destroy === 'function') socket?.on('error', () => {}).destroy()
+}
+
 function givenUp(signal: AbortSignal): AssociationAbortedError {
   return new AssociationAbortedError({ source: 0, reason: 0, by: 'local' }, 'The association was given up: its signal was aborted', {
     cause: signal.reason,
   })
-}
-
-/** Node throws at once when a local address is none. */
-function opened(outgoing: OutgoingAssociationOptions): TransportSocket {
-  try {
-    return connectSocket(outgoing)
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
-    throw new DicomtapError('DICOMTAP_ERR_NET_CONNECT', `Cannot connect to ${outgoing.host}:${outgoing.port}: ${why}`, { cause: error })
-  }
 }
 
 function checkedSocket(answer: TransportSocket | undefined, { tls }: OutgoingAssociationOptions): TransportSocket | undefined {

@@ -14,7 +14,7 @@ export interface AdmissionPolicy {
 }
 
 /** The smallest P-DATA-TF that can carry a PDV with a byte in it: 4 length, 1 context, 1 header, 1 data. */
-const SMALLEST_PDU_BYTES = 7
+export const SMALLEST_PDU_BYTES = 7
 
 /**
  * The checks an A-ASSOCIATE-RQ must pass before anybody is asked (PS3.8 9.3.4). The first one that fails

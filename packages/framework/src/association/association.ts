@@ -175,16 +175,16 @@ export class Association extends DimseServiceUser {
 
   /**
    * Releases the association (PS3.8 7.2) when operations of the peer and requests of this side are done;
-   * resolves when it is over. Responses that nobody reads are not waited for.
-   * Nothing happens unless it is established.
+   * resolves when it is over, also when the release was under way. Responses that nobody reads are not waited
+   * for. Nothing happens when it is not established. Never rejects.
    */
   release(): Promise<void> {
-    return this.#control.release()
+    return this.state === 'releasing' ? this.closed : this.#control.release()
   }
 
   /** Releases the association, so that `await using` does; one that is not established is aborted. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.isEstablished) await this.release()
+    if (this.isEstablished || this.state === 'releasing') await this.release()
     else this.abort('It went out of use')
     await this.closed
   }

@@ -1,6 +1,7 @@
+import { SMALLEST_PDU_BYTES } from '../acse/admission.ts'
 import { ContextResult } from '../acse/types.ts'
 import type { AcceptedContext, OperationsWindow, RejectedContext, RoleSelection } from '../acse/types.ts'
-import { asynchronousOperationsOf, rolesOf } from '../acse/user-information.ts'
+import { asynchronousOperationsOf, maximumLengthOf, rolesOf } from '../acse/user-information.ts'
 import { requestorRoles } from '../acse/roles.ts'
 import { narrowerWindow, SYNCHRONOUS } from '../acse/window.ts'
 import { defaultTransferSyntaxesOf } from '../dataset/index.ts'
@@ -89,6 +90,10 @@ export function associateRequest(options: OutgoingAssociationOptions, settings: 
  * @throws PduError when the answer is none to this request.
  */
 export function confirmation(request: AAssociateRq, accept: AAssociateAc): Confirmation {
+  const maximumLength = maximumLengthOf(accept.userInformation)
+  if (maximumLength !== 0 && maximumLength < SMALLEST_PDU_BYTES) {
+    throw invalidAnswer(`it takes PDUs of at most ${maximumLength} bytes: none fits`)
+  }
   const proposals = new Map(request.presentationContexts.map((context) => [context.id, context]))
   const proposedRoles = rolesByClass(rolesOf(request.userInformation))
   const repliedRoles = rolesByClass(rolesOf(accept.userInformation))

@@ -1,13 +1,13 @@
 import type { RequestedContext } from '../acse/types.ts'
 import type { AssociateOptions, UserIdentityOptions } from '../association/associate-options.ts'
 import { DicomtapError } from '../errors/index.ts'
+import { HOOK_CATALOG, HOOK_NAMES } from '../hooks/catalog.ts'
+import type { HookHandlers } from '../hooks/types.ts'
 import { aeTitle, requestedContext, uid } from './dicom-rules.ts'
 import { HANDLERS, IMPLEMENTATION_VERSION_NAME, LIMITS, TIMEOUTS } from './option-rules.ts'
 import type { FieldsOf } from './option-rules.ts'
 import type { Problems, Rule } from './rules.ts'
 import { boolean, integer, listOf, objectOf, oneOf, text, value } from './rules.ts'
-
-
 
 /** PS3.8 9.3.2: presentation context IDs are odd and 1 to 255. */
 const MAXIMUM_CONTEXTS = 128
@@ -27,6 +27,26 @@ const field = (): Rule<string | Uint8Array> => ({
     if (length >= 1 && length <= UNSIGNED_16) return candidate as string | Uint8Array
     problems.push(`${path}: must be text or bytes, 1 to ${UNSIGNED_16} of them`)
     return undefined
+  },
+})
+
+/** Hooks that are not about one association, or are asked before there is one. */
+const NOT_OF_AN_ASSOCIATION: ReadonlySet<string> = new Set([
+  ...HOOK_NAMES.filter((name) => HOOK_CATALOG[name].kind === 'lifecycle'),
+  'hookFailed',
+  'listenerOptions',
+  'outgoingAssociation',
+  'outgoingConnection',
+])
+
+const handlers = (): Rule<HookHandlers> => ({
+  ...HANDLERS,
+  parse(candidate, path, problems) {
+    const parsed = HANDLERS.parse(candidate, path, problems)
+    for (const name of Object.keys(parsed ?? {})) {
+      if (NOT_OF_AN_ASSOCIATION.has(name)) problems.push(`${path}.${name}: is not asked for one association; bind it on the ApplicationEntity`)
+    }
+    return parsed
   },
 })
 
@@ -71,7 +91,7 @@ const ASSOCIATE: FieldsOf<AssociateOptions> = {
   timeouts: objectOf(TIMEOUTS),
   limits: objectOf(LIMITS),
   networkTimeoutAction: oneOf('abort', 'release'),
-  handlers: HANDLERS,
+  handlers: handlers(),
   signal: value('an AbortSignal', {}, (candidate) => (candidate instanceof AbortSignal ? candidate : undefined)),
 }
 
@@ -83,6 +103,7 @@ const rule = objectOf<AssociateOptions>(ASSOCIATE, ['host', 'port'])
  */
 export function parseAssociateOptions(input: unknown): AssociateOptions {
   const problems: Problems = []
+  if (typeof input !== 'object' || input === null) throw new DicomtapError('DICOMTAP_ERR_ACSE_REQUEST', 'associate() takes an object of options')
   const parsed = rule.parse(input, '', problems)
   if (parsed !== undefined) {
     checkContexts(parsed.contexts ?? [], problems)

@@ -13,6 +13,7 @@ export class DrawnBytes implements AsyncIterable<Uint8Array> {
 
   /** @throws what the source throws at its first piece, TypeError when that is no bytes. */
   static async of(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<DrawnBytes> {
+    if (!isIterable(source)) throw new TypeError('bytes() of an instance to send must give bytes or an iterable of them')
     const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
     const first = await iterator.next()
     if (first.done !== true && !(first.value instanceof Uint8Array)) {
@@ -40,4 +41,8 @@ export class DrawnBytes implements AsyncIterable<Uint8Array> {
       },
     }
   }
+}
+
+function isIterable(source: unknown): boolean {
+  return typeof source === 'object' && source !== null && (Symbol.asyncIterator in source || Symbol.iterator in source)
 }

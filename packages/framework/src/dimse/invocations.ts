@@ -7,6 +7,7 @@ import type { DataSetBytes } from './fragmenter.ts'
 import { sopClassOf } from './requests.ts'
 import { statusCategory } from './status.ts'
 import type { DimseService } from './types.ts'
+import { checkSignal } from './user/checks.ts'
 import { Invocation } from './user/invocation.ts'
 import type { OutgoingRequest, Response } from './user/invocation.ts'
 import { cancelled, nameOf, notAnswered, notPrepared, reasonOf } from './user/invocation-errors.ts'
@@ -86,7 +87,7 @@ export class Invocations {
   /**
    * Takes a request up; it is sent when the window has room, at once when it has.
    * @param signal takes it back while nothing was sent; then sends C-CANCEL where the service has it
-   * @throws DICOMTAP_ERR_DIMSE_CANCELLED when the signal is aborted already
+   * @throws DICOMTAP_ERR_DIMSE_CANCELLED when the signal is aborted already, DICOMTAP_ERR_DIMSE_REQUEST when it is none
    */
   open(
     service: DimseService,
@@ -97,6 +98,13 @@ export class Invocations {
     const invocation = new Invocation(service, sopClassUid, request, () => {
       this.#unreadLimit.update(this.#open, this.size)
     })
+    if (request instanceof Promise) {
+      // It need not wait for its turn to fail, and may have nobody who waits.
+      request.catch((error: unknown) => {
+        this.#end(invocation, notPrepared(invocation, error))
+      })
+    }
+    checkSignal(signal)
     if (signal?.aborted === true) throw cancelled(invocation, signal.reason)
     if (this.#ended !== undefined) {
       this.#end(invocation, this.#ended)
@@ -108,12 +116,6 @@ export class Invocations {
       invocation.unlisten = () => {
         signal.removeEventListener('abort', listener)
       }
-    }
-    if (request instanceof Promise) {
-      // It need not wait for its turn to fail.
-      request.catch((error: unknown) => {
-        this.#end(invocation, notPrepared(invocation, error))
-      })
     }
     this.#window.add(invocation)
     this.#unreadLimit.update(this.#open, this.size)

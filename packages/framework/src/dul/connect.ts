@@ -1,4 +1,4 @@
-import { connect } from 'node:net'
+import { connect, Socket } from 'node:net'
 import type { OnReadOpts } from 'node:net'
 import { ReadBuffers } from './read-buffers.ts'
 import type { BufferedSocket } from './take-over.ts'
@@ -22,7 +22,7 @@ export function connectSocket({ host, port, localAddress, localPort }: Connectio
     },
   }
   const local = { ...(localAddress === undefined ? {} : { localAddress }), ...(localPort === undefined ? {} : { localPort }) }
-  const socket = connect({ host, port, ...local, noDelay: true, onread }) as ReturnType<typeof connect> & {
+  const socket = opened(() => connect({ host, port, ...local, noDelay: true, onread })) as Socket & {
     -readonly [K in keyof BufferedSocket]: BufferedSocket[K]
   }
   socket.readBuffers = readBuffers
@@ -30,4 +30,13 @@ export function connectSocket({ host, port, localAddress, localPort }: Connectio
     readBuffers.close()
   })
   return socket
+}
+
+/** What Node does not even try, e.g. from a local address that is none, is a connection that failed like others. */
+function opened(connecting: () => Socket): Socket {
+  try {
+    return connecting()
+  } catch (error) {
+    return new Socket().destroy(error as Error)
+  }
 }

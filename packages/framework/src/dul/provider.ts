@@ -260,7 +260,9 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   closeTransport(): void {
     this.#isClosing = true
     this.#framer.stop()
-    this.#transport?.close()
+    if (this.#transport !== undefined) this.#transport.close()
+    // By an observer of what comes before AE-1: there will be none that could close.
+    else process.nextTick(() => this.#transport ?? this.transportClosed(undefined))
   }
 
   // TransportHandler
@@ -375,6 +377,7 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
       transport.destroy()
       return
     }
+    if (this.#state === 'Sta4' || this.#state === 'Sta5') return this.#deadlineExpired('The peer was silent for too long')
     // Sta2 and Sta13 are ARTIM's; while we do not read, the silence is ours.
     const isCovered = this.#state === 'Sta2' || this.#state === 'Sta13' || transport.isPaused
     if (!isCovered && this.user.silenceIndication(this.#framer.isMidPdu)) {

@@ -10,6 +10,8 @@ export interface TransportSocket extends Duplex {
   readonly localPort?: number | undefined
   /** Of `tls.TLSSocket`. */
   readonly encrypted?: boolean
+  /** Of `tls.TLSSocket`: until the handshake is over. */
+  readonly secureConnecting?: boolean
   setNoDelay?(noDelay?: boolean): unknown
   destroySoon?(): void
   /** Set when the socket reads into buffers that are used again; then `onChunk` gets the chunks, not `data`. */
@@ -67,11 +69,20 @@ export class Transport {
       clearTimeout(this.#flushTimer)
       this.#closed()
     })
-    if (!isConnected) {
-      // A TLS connection is one when its handshake is over.
-      socket.once(socket.encrypted === true ? 'secureConnect' : 'connect', () => {
-        this.#isConnected = true
-        handler.transportConnected()
+    if (isConnected) return
+    const connected = (): void => {
+      if (this.#isConnected || this.#isClosed || socket.destroyed) return
+      this.#isConnected = true
+      handler.transportConnected()
+    }
+    // A TLS connection is one when its handshake is over.
+    socket.once(socket.encrypted === true ? 'secureConnect' : 'connect', connected)
+    // Who gave the socket may have waited for it: its events are over then.
+    if (isOpen(socket)) process.nextTick(connected)
+    else if (socket.closed) {
+      this.#error = socket.errored ?? undefined
+      process.nextTick(() => {
+        this.#closed()
       })
     }
   }
@@ -175,4 +186,10 @@ function whenFlushed(left: () => void): (error?: Error | null) => void {
   return (error) => {
     if (error == null) left()
   }
+}
+
+/** Of streams of other kinds it cannot be told: they emit `connect`. */
+function isOpen(socket: TransportSocket): boolean {
+  if (socket.destroyed) return false
+  return socket.encrypted === true ? socket.secureConnecting === false : socket instanceof Socket && socket.readyState === 'open'
 }

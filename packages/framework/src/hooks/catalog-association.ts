@@ -99,7 +99,7 @@ export const ASSOCIATION_INTERVENTIONS: Readonly<Record<AssociationHookName, Hoo
       { name: 'options', type: 'OutgoingAssociationOptions', description: 'the association that is about to be requested' },
       { name: 'operation', type: 'Operation | undefined', description: 'the C-MOVE it is for; undefined when the application asked' },
     ],
-    returns: 'a socket that is connecting: net.Socket, tls.TLSSocket, or a Duplex that emits connect',
+    returns: 'a socket that is connecting or connected: net.Socket, tls.TLSSocket; or a Duplex that will emit connect',
     noAnswer: 'a plain TCP connection; with `tls` asked for, associate() rejects with DICOMTAP_ERR_TLS_UNAVAILABLE',
     onError: 'no connection is made; associate() rejects with the error',
     clause: 'PS3.8 9.1.1',

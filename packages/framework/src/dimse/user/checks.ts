@@ -15,6 +15,13 @@ export function checkOptions(options: unknown, service: string): void {
   if (typeof options !== 'object' || options === null) throw badRequest(`${service}: options are missing`)
 }
 
+/** An AbortSignal, of this realm or another; undefined is none. */
+export function checkSignal(signal: unknown): void {
+  if (signal === undefined) return
+  const { aborted, addEventListener } = Object(signal) as Partial<AbortSignal>
+  if (typeof aborted !== 'boolean' || typeof addEventListener !== 'function') throw badRequest(`signal must be an AbortSignal, not ${shown(signal)}`)
+}
+
 /** Leading zeros come from equipment in the field, and must be asked for as they are. */
 export function checkUid(uid: unknown, name: string): void {
   if (typeof uid !== 'string' || !isValidUid(uid, 'lenient')) throw badRequest(`${name} must be a UID, not ${shown(uid)}`)
