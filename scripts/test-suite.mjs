@@ -1,11 +1,14 @@
 // Runs one of the suites that `npm test` does not run in full:
-//   interop  the tests against DCMTK; a missing DCMTK or a skipped test is a failure here
+//   interop  the tests against DCMTK and dcmjs-dimse; a missing DCMTK or a skipped test is a failure here
 //   fuzz     the fuzz and property tests with many runs (DICOMTAP_FUZZ_RUNS, default 100 000)
 import { spawn, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { ROOT } from './workspaces.mjs'
 
-const DCMTK = ['echoscu', 'storescu', 'findscu', 'movescu', 'getscu', 'storescp', 'dcmqrscp', 'dcmdump', 'dcmconv', 'dump2dcm']
+const DCMTK = [
+  ...['echoscu', 'storescu', 'findscu', 'movescu', 'getscu', 'storescp', 'dcmqrscp', 'dcmqridx', 'wlmscpfs'],
+  ...['dcmdump', 'dcmftest', 'dcmconv', 'dcmcjpeg', 'dcmcjpls', 'dcmcrle', 'dump2dcm'],
+]
 
 const suites = {
   interop: {
