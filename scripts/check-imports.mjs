@@ -18,7 +18,7 @@ const LAYERS = [
   ['association/'],
   ['dimse/'],
   ['hooks/'],
-  ['acse/'],
+  ['acse/', 'describe.ts'],
   ['dul/'],
   ['dataset/', 'pdu/', 'identity.ts', 'console-log.ts'],
   ['logger.ts', 'near-names.ts', 'stall-watch.ts', 'errors/'],

@@ -16,6 +16,7 @@ import type { ApplicationEntityOptions, Limits, ListenerOptions, ResolvedConfig,
 import { parseConfig, parseListenerOptions } from './config/schema.ts'
 import { createLogger } from './console-log.ts'
 import type { ReplaceableLogger } from './console-log.ts'
+import { describeApplicationEntity, printsAs } from './describe.ts'
 import type { Operation } from './dimse/types.ts'
 import { DicomtapError } from './errors/index.ts'
 import type { ErrorCode } from './errors/index.ts'
@@ -49,6 +50,10 @@ export interface CloseOptions {
  * await ae.close()
  */
 export class ApplicationEntity extends Bindable {
+  static {
+    printsAs(ApplicationEntity.prototype, describeApplicationEntity)
+  }
+
   readonly aeTitle: string
   readonly implementationClassUid: string
   readonly implementationVersionName: string | null
@@ -320,6 +325,11 @@ export class ApplicationEntity extends Bindable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  /** What it is and has, on several lines, for people: titles, listeners, contexts, limits, associations. */
+  override toString(): string {
+    return describeApplicationEntity(this)
   }
 
   #refuseWhenClosed(code: ErrorCode = 'DICOMTAP_ERR_NET_LISTEN'): void {

@@ -8,6 +8,7 @@ import type { AssociationRegistry } from './association/registry.ts'
 import type { AssociationSettings } from './association/settings.ts'
 import { DEFAULT_PORT } from './config/defaults.ts'
 import type { ListenerOptions } from './config/types.ts'
+import { describeServer, printsAs } from './describe.ts'
 import { takeOver } from './dul/take-over.ts'
 import type { TransportSocket } from './dul/transport.ts'
 import { DicomtapError } from './errors/index.ts'
@@ -45,6 +46,10 @@ const LISTEN_ADVICE: Readonly<Record<string, string>> = {
  * console.log(server.port)
  */
 export class AssociationServer extends Bindable {
+  static {
+    printsAs(AssociationServer.prototype, describeServer)
+  }
+
   readonly ae: ApplicationEntity
   readonly options: ListenerOptions
   /** @internal */
@@ -153,6 +158,11 @@ export class AssociationServer extends Bindable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  /** Title, address and what it has, on one line. */
+  override toString(): string {
+    return describeServer(this)
   }
 
   #connected(accepted: Socket): void {

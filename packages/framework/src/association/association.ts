@@ -2,6 +2,7 @@ import type { AcceptedContext, OperationsWindow, ProposedContext, RejectedContex
 import { userIdentityResponseOf } from '../acse/user-information.ts'
 import type { ApplicationEntity } from '../application-entity.ts'
 import type { AssociationServer } from '../association-server.ts'
+import { describeAssociation, describeNegotiation, printsAs } from '../describe.ts'
 import type { DimseServiceProvider } from '../dimse/provider.ts'
 import type { Operation } from '../dimse/types.ts'
 import type { HandlerBindings } from '../hooks/bindings.ts'
@@ -45,6 +46,10 @@ export interface AssociationEnvironment {
  * every hook. Who has one reads what was negotiated, sends requests and may end it.
  */
 export class Association extends DimseServiceUser {
+  static {
+    printsAs(Association.prototype, describeNegotiation)
+  }
+
   /** Short and unique within the process, e.g. `a17`: what log lines carry. */
   readonly id: string
   readonly ae: ApplicationEntity
@@ -187,6 +192,11 @@ export class Association extends DimseServiceUser {
     if (this.isEstablished || this.state === 'releasing') await this.release()
     else this.abort('It went out of use')
     await this.closed
+  }
+
+  /** Titles, role, state and peer, on one line. */
+  override toString(): string {
+    return describeAssociation(this)
   }
 
   /** Resolves when no operation of the peer is running or waiting. */

@@ -3,13 +3,15 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { networkInterfaces } from 'node:os'
+import { inspect } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import test from 'ava'
 import { ApplicationEntity } from '../../dist/application-entity.js'
 import { definePlugin } from '../../dist/define.js'
 import type { DicomtapError } from '../../dist/errors/index.js'
-import { createTestServer, hookRecorder, ScriptedPeer, scriptedPeer, testScu } from '../../dist/testing/index.js'
+import { encodePdu } from '../../dist/pdu/encode.js'
+import { associateRequest, createTestServer, hookRecorder, ScriptedPeer, scriptedPeer, testScu } from '../../dist/testing/index.js'
 import { connected, deferred, settle, turnsUntil } from '../support/connections.ts'
 import { PROPOSED, requestOf, SUPPORTED } from '../support/requests.ts'
 import { CT_IMAGE, EXPLICIT_LE, IMPLICIT_LE, JPEG_LOSSLESS, MR_IMAGE, VERIFICATION } from '../support/uids.ts'
@@ -459,6 +461,107 @@ test('handlers of a listener that are none are told with their names', async (t)
     'handlers.cStore: must be a function, got 5',
   ])
   t.deepEqual(ae.servers, [])
+})
+
+// ── printed ─────────────────────────────────────────────────────────────────────────────────────────────
+
+test('an application entity printed: titles, listeners, contexts by name, time-outs, limits, rules, associations', async (t) => {
+  await using server = await createTestServer({
+    aeTitle: 'ARCHIVE',
+    implementationClassUid: '2.25.7',
+    implementationVersionName: 'TEST',
+    requireCallingAeTitles: ['CT01', 'CT02'],
+    requireUserIdentity: true,
+    timeouts: { networkMs: null },
+    limits: { maximumAssociations: 7 },
+    contexts: [
+      VERIFICATION_CONTEXT,
+      { abstractSyntax: CT_IMAGE, transferSyntaxes: [EXPLICIT_LE, '1.2.3'], roles: { scu: true, scp: true } },
+      { abstractSyntax: '1.2.4', transferSyntaxes: [IMPLICIT_LE] },
+    ],
+    handlers: { userIdentity: () => ({ verified: true }) },
+  })
+  server.ae.addRequestedContext(CT_IMAGE, [EXPLICIT_LE], { scu: false, scp: true })
+  using peer = connected(server)
+  const item = { type: 0x58, userIdentityType: 2, positiveResponseRequested: false } as const
+  await peer.associate({
+    callingAeTitle: 'CT01',
+    userInformation: [{ ...item, primaryField: Buffer.from('alice'), secondaryField: Buffer.from('hunter2') }],
+  })
+  const printed = String(server.ae)
+  t.is(inspect(server.ae), printed)
+  const lines = printed.split('\n')
+  t.is(lines[0], 'Application entity ARCHIVE')
+  t.deepEqual(lines.slice(1, 12), [
+    '  implementation: 2.25.7 TEST',
+    `  listeners: Listener ARCHIVE at 127.0.0.1:${server.port}: open, 3 contexts, 1 association`,
+    '  supported contexts: 3',
+    '    1.2.4, Verification SOP Class',
+    '      ImplicitVRLittleEndian',
+    '    CT Image Storage',
+    '      ExplicitVRLittleEndian, 1.2.3; the peer may be SCU and SCP',
+    '  requested contexts: 1',
+    '    CT Image Storage',
+    '      ExplicitVRLittleEndian; as SCP',
+    '  time-outs: acseMs 30000, dimseMs 30000, networkMs none, connectionMs 15000, handlerMs none',
+  ])
+  t.true(printed.includes('maximumAssociations 7, '))
+  t.true(printed.includes('closeDeadlineMs 10000\n'))
+  const [association] = server.ae.activeAssociations
+  t.deepEqual(lines.slice(-6), [
+    '  called AE title: any',
+    '  calling AE titles: CT01, CT02',
+    '  user identity: required',
+    '  associations:',
+    '    1 of 7 by peers, 0 by this side',
+    `    ${String(association)}`,
+  ])
+  t.true(lines.every((line) => line.length < 130), printed)
+  for (const text of [inspect(server.ae), inspect(association), inspect(server.server), inspect({ association })]) t.notRegex(text, /alice|hunter2/)
+})
+
+test('a listener and an association printed, at each stage of its life', async (t) => {
+  await using server = await createTestServer({ aeTitle: 'ARCHIVE', contexts: [VERIFICATION_CONTEXT] })
+  const { server: listener } = server
+  t.is(String(listener), `Listener ARCHIVE at 127.0.0.1:${server.port}: open, 1 context, 0 associations`)
+  t.is(inspect(listener), String(listener))
+  const seen: string[] = []
+  for (const name of ['connectionOpened', 'associationRequested', 'associationEstablished', 'associationReleased'] as const) {
+    server.ae.bind(name, ({ association }) => void seen.push(String(association)))
+  }
+  using peer = connected(server)
+  await peer.associate({ calledAeTitle: 'ARCHIVE', callingAeTitle: 'CT01', contexts: [[VERIFICATION], [CT_IMAGE]] })
+  const [association] = server.ae.activeAssociations
+  const where = `peer ${association!.remoteAddress}:${association!.remotePort}`
+  t.is(inspect(association), [
+    `Association a1 CT01 -> ARCHIVE, acceptor, established, ${where}, 1 of 2 contexts`,
+    '  1 Verification SOP Class: ImplicitVRLittleEndian, as SCP',
+    '  3 CT Image Storage: rejected, abstract syntax not supported',
+  ].join('\n'))
+  t.false(inspect({ association }, { depth: 0 }).includes('Verification'), 'deep inside something else it is one line')
+  await peer.release()
+  await association!.closed
+  t.deepEqual(seen, [
+    `Association a1, acceptor, connected, ${where}`,
+    `Association a1 CT01 -> ARCHIVE, acceptor, negotiating, ${where}`,
+    `Association a1 CT01 -> ARCHIVE, acceptor, established, ${where}, 1 of 2 contexts`,
+    `Association a1 CT01 -> ARCHIVE, acceptor, released, ${where}, 1 of 2 contexts`,
+  ])
+  await listener.close()
+  t.regex(String(listener), /: not open, /)
+  void server.ae.close()
+  t.is(String(server.ae).split('\n')[0], 'Application entity ARCHIVE, closing')
+})
+
+test('what a peer calls itself does not steer the terminal', async (t) => {
+  await using server = await createTestServer({ contexts: [VERIFICATION_CONTEXT] })
+  using peer = connected(server)
+  const request = encodePdu(associateRequest({ callingAeTitle: 'A---B' }))
+  // ESC [ and a line break in the place of the calling AE title (PS3.8 9.3.2: bytes 27 to 42, counted from 1).
+  request.set([0x1b, 0x5b, 0x0a], 26)
+  await peer.send(request)
+  await peer.receivePdu()
+  t.regex(String(server.ae.activeAssociations[0]), /^Association a1 \?\[\?-B -> ANY-SCP, /)
 })
 
 // ── close ───────────────────────────────────────────────────────────────────────────────────────────────
