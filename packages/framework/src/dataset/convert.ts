@@ -1,17 +1,12 @@
-import { Readable, pipeline } from 'node:stream'
-import { createDeflateRaw, createInflateRaw } from 'node:zlib'
-import type { DeflateRaw, InflateRaw } from 'node:zlib'
 import { DicomtapError } from '../errors/index.ts'
 import { ElementConverter } from './convert-elements.ts'
-import { ChunkedOutput } from './convert-output.ts'
+import { deflate, inflate } from './deflate-stream.ts'
+import type { Pieces } from './deflate-stream.ts'
 import { loadDictionary } from './dictionary.ts'
 import { transferSyntaxByUid } from './registry.ts'
 import { TransferSyntax } from './transfer-syntaxes.ts'
 import type { TransferSyntaxEncoding } from './transfer-syntaxes.ts'
 
-type Pieces = Iterable<Uint8Array> | AsyncIterable<Uint8Array>
-
-const ZLIB_CHUNK_BYTES = 65_536
 /** Larger pieces are converted part by part, so that the output of one does not pile up. */
 const PART_BYTES = 262_144
 
@@ -76,40 +71,4 @@ async function* convertElements(pieces: Pieces, fromExplicit: boolean): AsyncGen
     for (let at = 0; at < piece.length; at += PART_BYTES) yield* converter.push(piece.subarray(at, at + PART_BYTES))
   }
   yield* converter.end()
-}
-
-async function* inflate(pieces: Pieces): AsyncGenerator<Uint8Array, void, undefined> {
-  const inflater = createInflateRaw({ chunkSize: ZLIB_CHUNK_BYTES })
-  const out = new ChunkedOutput()
-  try {
-    for await (const piece of through(pieces, inflater)) {
-      out.bytes(piece)
-      yield* out.take()
-    }
-  } catch (cause) {
-    if (!isOfZlib(cause)) throw cause
-    throw new DicomtapError('DICOMTAP_ERR_DS_MALFORMED', 'The data set cannot be inflated', { cause })
-  }
-  yield* out.finish()
-}
-
-/** A deflated data set of odd length is padded with one zero (PS3.5 A.5). */
-async function* deflate(pieces: Pieces): AsyncGenerator<Uint8Array, void, undefined> {
-  const out = new ChunkedOutput()
-  for await (const piece of through(pieces, createDeflateRaw({ chunkSize: ZLIB_CHUNK_BYTES }))) {
-    out.bytes(piece)
-    yield* out.take()
-  }
-  if ((out.totalBytes & 1) === 1) out.bytes(Buffer.alloc(1))
-  yield* out.finish()
-}
-
-/** Ends the source when the reader ends early; what the source throws reaches the reader as it is. */
-function through(pieces: Pieces, transform: InflateRaw | DeflateRaw): AsyncIterable<Buffer> {
-  pipeline(Readable.from(pieces, { objectMode: true }), transform, () => {})
-  return transform
-}
-
-function isOfZlib(error: unknown): boolean {
-  return String((error as NodeJS.ErrnoException | null)?.code).startsWith('Z_')
 }
