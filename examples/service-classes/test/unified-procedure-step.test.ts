@@ -134,7 +134,7 @@ test('a step is completed when it says what was done (C304), and canceled with a
   t.is(await change(association, '2.25.1', 'COMPLETED', '2.25.9'), 'C304')
   t.is(await change(association, '2.25.1', 'CANCELED', '2.25.9'), '0000')
   const { dataset } = await get(association, '2.25.1', ['ProcedureStepProgressInformationSequence'])
-  const [progress] = dataset?.['ProcedureStepProgressInformationSequence'] as DataSet[]
+  const [progress] = (dataset?.['ProcedureStepProgressInformationSequence'] ?? []) as DataSet[]
   t.regex(String(progress?.['ProcedureStepCancellationDateTime']), /^20\d{12}\+0000$/)
   t.like(progress?.['ProcedureStepDiscontinuationReasonCodeSequence'], [{ CodeValue: '110513', CodingSchemeDesignator: 'DCM' }])
 })
@@ -185,7 +185,7 @@ test('C-FIND: by time and by what is in a sequence, on UPS Query; FF01 for keys 
   await create(association, '2.25.2', { ScheduledProcedureStepStartDateTime: '20260706090000' })
   const find = async (query: DataSet) => {
     const answers = await all(association.cFind({ SOPInstanceUID: '', ...query }, { model: SopClass.UnifiedProcedureStepQuery }))
-    return answers.map(({ status, identifier }) => `${hex(status)} ${String(identifier?.['SOPInstanceUID'] ?? '')}`)
+    return answers.map(({ status, identifier }) => `${hex(status)} ${(identifier?.['SOPInstanceUID'] as string | undefined) ?? ''}`)
   }
   t.deepEqual(await find({ ScheduledStationNameCodeSequence: [{ CodeValue: 'WS1' }] }), ['FF00 2.25.1', '0000 '])
   t.deepEqual(await find({ ScheduledProcedureStepStartDateTime: '20260706-' }), ['FF00 2.25.2', '0000 '])
