@@ -1,5 +1,6 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { hearLastWords } from './last-words.ts'
 import type { ReadBuffers } from './read-buffers.ts'
 
 /** What the DUL needs of a socket: `net.Socket`, `tls.TLSSocket` and the in-memory socket of the tests have it. */
@@ -48,6 +49,7 @@ export class Transport {
     this.#handler = handler
     this.#isConnected = isConnected
     socket.setNoDelay?.(true)
+    if (socket instanceof Socket) hearLastWords(socket)
     const receive = (chunk: Buffer): void => {
       handler.transportData(chunk)
     }

@@ -1,12 +1,13 @@
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import type { ConnectionOptions } from 'node:tls'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
-import { AssociationRejectedError, DEFAULT_TRANSFER_SYNTAXES, DicomtapError, SopClass, TransferSyntax, VIDEO_TRANSFER_SYNTAXES } from '@dicomtap/framework'
+import { ApplicationEntity, AssociationRejectedError, DEFAULT_TRANSFER_SYNTAXES, DicomtapError, SopClass, TransferSyntax, VIDEO_TRANSFER_SYNTAXES } from '@dicomtap/framework'
 import type { AssociateOptions, Association, AssociationAbortedError, RequestedContext } from '@dicomtap/framework'
-import { createTestServer } from '@dicomtap/framework/testing'
+import { createTestServer, ScriptedPeer } from '@dicomtap/framework/testing'
 import { CERTIFICATE, KEY } from '../fixtures/tls.ts'
 import { closeRequestors, established, requested } from '../support/requested.ts'
 import type { Requested } from '../support/requested.ts'
@@ -601,4 +602,41 @@ test('a secure connection by a handler: the association begins when the handshak
   t.is(distrusted.code, 'DICOMTAP_ERR_NET_CONNECT')
   t.regex(distrusted.message, /self-signed certificate/)
   secure.close()
+})
+
+test('an A-ABORT with a reset right behind it is heard, also when a write fails of the reset first', async (t) => {
+  // As DCMTK aborts inside a data set: it closes with bytes of ours unread.
+  const server = createServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const ae = new ApplicationEntity({ aeTitle: 'SCU', logLevel: 'silent' })
+  t.teardown(() => ae.close({ deadlineMs: 0 }))
+  const connected = once(server, 'connection') as Promise<[Socket]>
+  const associated = ae.associate({
+    host: '127.0.0.1',
+    port: (server.address() as AddressInfo).port,
+    contexts: [{ abstractSyntax: SopClass.Verification, transferSyntaxes: [IMPLICIT] }],
+  })
+  const [socket] = await connected
+  const peer = new ScriptedPeer(socket)
+  await peer.acceptAssociation()
+  const association = await associated
+  const ended: unknown[] = []
+  association.bind('associationAborted', ({ by, source, reason }) => ended.push({ by, source, reason }))
+
+  let echo: Promise<unknown> | undefined
+  socket.once('close', () => {
+    // Both are there, and neither was looked at: the event loop has not come round.
+    echo = association.cEcho()
+    echo.catch(() => {})
+  })
+  socket.pause()
+  socket.write(Buffer.from('07000000000400000206', 'hex'))
+  socket.resetAndDestroy()
+  await association.closed
+  // Service-provider, invalid PDU parameter value (PS3.8 table 9-26).
+  t.deepEqual(ended, [{ by: 'peer', source: 2, reason: 6 }])
+  const error = await t.throwsAsync(echo ?? Promise.resolve(), { code: 'DICOMTAP_ERR_ACSE_ABORTED' })
+  t.like(error?.cause, { by: 'peer', source: 2, reason: 6 })
 })
