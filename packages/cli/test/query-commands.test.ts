@@ -431,6 +431,46 @@ test('get: a folder that cannot be made is an error before anybody is asked', as
   t.regex(stderr, /^error: --output file\/in: /)
 })
 
+test('get --ignore takes the objects and writes nothing', async (t) => {
+  const instances = await samples(3)
+  const pacs = await server(t, sending(instances))
+  const { code, stdout, stderr, cwd } = await command(t, pacs, 'get', 'StudyInstanceUID=1.2', '--ignore')
+  const before = await readdir(await makeSite(t))
+  t.is(stderr, '3 completed. Success (0000)\n')
+  t.regex(stdout, /^3 objects received \([\d.]+ kB\), none written\n$/)
+  t.is(code, 0)
+  t.deepEqual(await readdir(cwd), before)
+  const bytes = instances.reduce((sum, { content }) => sum + content.length, 0)
+  const json = await command(t, pacs, 'get', 'StudyInstanceUID=1.2', '--ignore', '--json')
+  t.like(JSON.parse(json.stdout) as object, { ok: true, completed: 3, received: 3, kept: 0, bytes, files: [] })
+  const verbose = await command(t, pacs, 'get', 'StudyInstanceUID=1.2', '--ignore', '--verbose')
+  t.regex(verbose.stdout, /^not written: 2\.25\.1\nnot written: 2\.25\.2\nnot written: 2\.25\.3\n3 objects received/)
+  for (const [args, says] of [
+    [['get', '127.0.0.1:1', '--ignore', '-o', 'in', 'StudyInstanceUID=1.2'], /^error: --output, --name and --overwrite are for what is written: --ignore writes nothing\n$/],
+    [['move', '127.0.0.1:1', '--ignore', '--move', 'X', 'StudyInstanceUID=1.2'], /^error: --output, --name, --overwrite and --ignore are for what arrives here/],
+  ] as const) {
+    const wrong = await run(args, { cwd })
+    t.is(wrong.code, 2)
+    t.regex(wrong.stderr, says)
+  }
+  t.deepEqual(await readdir(cwd), before)
+})
+
+test('get --ignore: an object that ends too early is a failure', async (t) => {
+  const [whole, cut] = await samples(2)
+  const broken: InstanceToSend = {
+    ...cut!,
+    async *bytes() {
+      yield cut!.content.subarray(0, 100)
+      throw new Error('the disk is gone')
+    },
+  }
+  const pacs = await server(t, sending([whole!, broken]))
+  const { code, stdout } = await command(t, pacs, 'get', 'StudyInstanceUID=1.2', '--ignore')
+  t.is(code, 3)
+  t.regex(stdout, /^1 object received /)
+})
+
 test('move to an AE that the server does not know', async (t) => {
   const pacs = await server(t, { handlers: { cMove: () => ({ instances: [], total: 0 }) } })
   const { code, stderr } = await command(t, pacs, 'move', 'StudyInstanceUID=1.2', '--move', 'NOBODY')

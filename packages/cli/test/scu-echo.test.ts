@@ -52,6 +52,22 @@ test('echo --json, --quiet and --verbose', async (t) => {
   t.regex(stderr, /^ {2}1 {2}Verification SOP Class {2}accepted, ImplicitVRLittleEndian$/mu)
 })
 
+test('echo --abort ends with an A-ABORT of the service user, and is no failure', async (t) => {
+  const ends: string[] = []
+  const server = await peer(t, {
+    contexts,
+    handlers: {
+      associationReleased: () => void ends.push('released'),
+      associationAborted: ({ by, source }) => void ends.push(`aborted by ${by}, source ${String(source)}`),
+    },
+  })
+  const { code, stdout, stderr } = await echo(t, server.port, '--abort')
+  t.is(code, 0)
+  t.regex(stdout, /^1 sent, 1 answered with success/mu)
+  t.is(stderr, '')
+  t.deepEqual(ends, ['aborted by peer, source 0'])
+})
+
 test('why there is no association, in the words of the standard, and what to do', async (t) => {
   const server = await peer(t, { contexts, requireCalledAeTitle: true, requireCallingAeTitles: ['DICOMTAP'] })
   const cwd = await makeSite(t)

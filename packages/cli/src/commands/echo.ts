@@ -56,6 +56,7 @@ export function echo(target: Target, options: EchoOptions): Promise<number> {
     } catch (error) {
       if (!interrupts.isInterrupted) failure = { error }
     }
+    if (options.abort === true) association.abort('--abort')
     await close()
     if (failure !== undefined) reportFailure(failure.error, reporter, options.debug)
     reporter.line(summary(tally, associationMs))

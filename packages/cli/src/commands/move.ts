@@ -90,9 +90,9 @@ function adviseOnDestination(destination: string, { reporter }: ScuContext): voi
   reporter.warn(`${reporter.paint.err('cyan', 'hint')}: ${hint}`)
 }
 
-function destinationOf({ destination, receive, calling, output, name, overwrite }: MoveOptions): string {
-  if (receive === undefined && (output !== undefined || name !== undefined || overwrite === true)) {
-    throw new UsageError('--output, --name and --overwrite are for what arrives here: they need --receive <port>')
+function destinationOf({ destination, receive, calling, output, name, overwrite, ignore }: MoveOptions): string {
+  if (receive === undefined && (output !== undefined || name !== undefined || overwrite === true || ignore === true)) {
+    throw new UsageError('--output, --name, --overwrite and --ignore are for what arrives here: they need --receive <port>')
   }
   const title = destination ?? (receive === undefined ? undefined : (calling ?? DEFAULT_CALLING_AE_TITLE))
   if (title !== undefined) return title

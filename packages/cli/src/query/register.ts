@@ -40,6 +40,7 @@ export interface ReceiveOptions extends QueryOptions {
   readonly output?: string
   readonly name?: string
   readonly overwrite?: boolean
+  readonly ignore?: boolean
 }
 export interface GetOptions extends ReceiveOptions {
   readonly storageClasses?: readonly string[]
@@ -203,6 +204,7 @@ function addReceiveOptions(command: Command, where: string): void {
     new Option('-o, --output <folder>', where),
     new Option('--name <template>', 'name of each file below the folder (default: {SOPInstanceUID}.dcm)'),
     new Option('--overwrite', 'write objects again that are there already'),
+    new Option('--ignore', 'take the objects and throw them away: nothing is written'),
   ])
 }
 

@@ -9,7 +9,8 @@ import { printable } from './text-width.ts'
 /** What was received here, for the summary. */
 export interface Received {
   readonly receiver: Receiver
-  readonly folder: string
+  /** Undefined when nothing is written. */
+  readonly folder: string | undefined
   readonly files: readonly ReceivedFile[]
 }
 
@@ -70,10 +71,11 @@ function printOutcome(
   if (received !== undefined && (received.receiver.received > 0 || received.receiver.kept > 0)) reporter.line(receivedWords(received))
 }
 
-/** `12 objects written to study (6.3 MB), 3 were there already`. */
+/** `12 objects written to study (6.3 MB), 3 were there already`; `12 objects received (6.3 MB), none written`. */
 export function receivedWords({ receiver: { received, kept, bytes }, folder }: Received): string {
   const objects = (count: number): string => (count === 1 ? '1 object' : `${count} objects`)
   const there = kept === 1 ? 'was there already (--overwrite writes it again)' : 'were there already (--overwrite writes them again)'
+  if (folder === undefined) return `${objects(received)} received (${formatBytes(bytes)}), none written`
   if (received === 0) return `nothing new in ${folder}: ${objects(kept)} ${there}`
   return `${objects(received)} written to ${folder} (${formatBytes(bytes)})${kept === 0 ? '' : `; ${objects(kept)} ${there}`}`
 }

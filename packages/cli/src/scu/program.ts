@@ -10,6 +10,7 @@ export interface EchoOptions extends ConnectionOptions {
   readonly repeat: number
   /** Milliseconds. */
   readonly interval: number
+  readonly abort?: boolean
 }
 export interface StoreOptions extends ConnectionOptions {
   readonly recurse: boolean
@@ -42,6 +43,7 @@ export function addScuCommands(program: Command, actions: ScuActions, exit: (cod
     .description('Verify that a peer can be reached and answers (C-ECHO).')
     .addOption(new Option('-n, --repeat <number>', 'how often; 0 goes on until Ctrl-C').default(1).argParser(integer(0)))
     .addOption(new Option('-i, --interval <time>', 'time between two').default(1000, '1').argParser(parseDuration))
+    .option('--abort', 'end with an A-ABORT instead of a release, to see what the peer makes of it')
   addConnectionOptions(echo)
     .addHelpText(
       'after',
