@@ -24,7 +24,7 @@ export async function runSender({ program, args }, environment) {
     const [output, complaint, ended] = await Promise.all([textOf(child.stdout), textOf(child.stderr), endOf(child)])
     if (ended !== 0) throw new Error(`${program} ended with ${ended}: ${complaint.trim()}`)
     const cpuSeconds = cpuBefore === undefined ? undefined : round(endedChildrenCpuSeconds() - cpuBefore, 3)
-    return { output, processSeconds: round(processSeconds, 4), cpuSeconds, peakRssMib: round(peak, 1) }
+    return { output, processSeconds: round(processSeconds, 4), cpuSeconds, peakRssMib: peak === 0 ? undefined : round(peak, 1) }
   } finally {
     clearInterval(sampling)
     clearTimeout(timer)

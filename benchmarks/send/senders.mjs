@@ -2,7 +2,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const SCRIPT = fileURLToPath(new URL('./script.mjs', import.meta.url))
-const WARM_ROUNDS = 6
+const WARM_ROUNDS = 20
 
 /** Who the others are compared with. */
 export const REFERENCE = 'storescu'
