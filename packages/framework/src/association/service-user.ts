@@ -79,7 +79,7 @@ export abstract class DimseServiceUser extends Bindable {
    * C-STORE: sends a composite instance (PS3.7 9.1.1, PS3.4 annex B), by the path of its file, from memory or
    * from a stream. What is sent is what the source has, byte by byte, on the presentation context of its
    * transfer syntax; with `convert` also on one of another uncompressed little endian transfer syntax. A
-   * DataSet is encoded.
+   * DataSet is encoded. A deflated data set of odd length is sent with the NUL that it lacks (PS3.5 A.5).
    *
    * Data sets are read when their turn comes, so that thousands of calls at once hold a few files open. A
    * source that fails before its first bytes were sent fails its call alone.
