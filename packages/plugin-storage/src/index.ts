@@ -1,5 +1,6 @@
 import { definePlugin, type PluginFactory, Stage } from '@dicomtap/framework'
 import { allStorageSopClassUids, allTransferSyntaxUids } from './contexts.ts'
+import { ObjectDiscarder } from './discard.ts'
 import { storageHooks } from './hooks.ts'
 import { storageOptions } from './options.ts'
 import { ObjectStore } from './store.ts'
@@ -16,8 +17,9 @@ export const storage: PluginFactory<typeof storageOptions> = definePlugin({
   framework: '>=0.1.0 <1',
   options: storageOptions,
   apply(api, options) {
-    const directory = api.resolvePath(options.directory)
-    const store = new ObjectStore({ directory, options, hooks: storageHooks(api.applicationEntity), log: api.log })
+    const directory = options.directory === undefined || options.discard ? undefined : api.resolvePath(options.directory)
+    const hooks = storageHooks(api.applicationEntity)
+    const store = directory === undefined ? new ObjectDiscarder(api.log) : new ObjectStore({ directory, options, hooks, log: api.log })
 
     const transferSyntaxes = options.transferSyntaxes ?? allTransferSyntaxUids()
     for (const uid of options.sopClasses ?? allStorageSopClassUids()) api.supportSopClass({ uid, transferSyntaxes })

@@ -47,10 +47,26 @@ const pathTemplate = z.string().superRefine((source, context) => {
 /** A size in bytes: a number, or text such as `500 MB` (powers of 1000) and `1.5 GiB` (of 1024). */
 export type ByteSize = number | string
 
-/** What is written in a config. */
-export interface StorageOptions {
-  /** Folder to store into. Relative to the config file, or to the working folder without one. */
-  readonly directory: string
+/** What is written in a config: a folder to store into, or that nothing is to be stored. */
+export type StorageOptions = StorageSettings &
+  (
+    | {
+        /** Folder to store into. Relative to the config file, or to the working folder without one. */
+        readonly directory: string
+        readonly discard?: false | undefined
+      }
+    | {
+        /**
+         * Take every object, answer 0000 and throw it away. Not for servers that anybody relies on: a sender that
+         * was answered 0000 may delete its copy. Default false.
+         */
+        readonly discard: true
+        readonly directory?: string | undefined
+      }
+  )
+
+/** The options that say how objects are stored. */
+export interface StorageSettings {
   /**
    * Path of an object below the directory. Default `{StudyInstanceUID}/{SeriesInstanceUID}/{SOPInstanceUID}.dcm`.
    * Must contain `{SOPInstanceUID}`.
@@ -93,7 +109,8 @@ export interface StorageOptions {
 
 /** The same with defaults filled in, sizes in bytes and UIDs for keywords. */
 export interface ResolvedStorageOptions {
-  readonly directory: string
+  readonly directory?: string | undefined
+  readonly discard: boolean
   readonly path: string
   readonly durability: 'fsync' | 'close'
   readonly duplicates: 'version' | 'replace' | 'keep' | 'reject'
@@ -109,11 +126,16 @@ export interface ResolvedStorageOptions {
   readonly directoryMode: number
 }
 
-/** Options of the plugin; `schema.json` is made from it. */
-export const storageOptions: z.ZodType<ResolvedStorageOptions, StorageOptions> = z
+/** What the schema takes before it looks whether a folder is missing. */
+type UncheckedOptions = StorageSettings & { readonly directory?: string | undefined; readonly discard?: boolean | undefined }
+
+const options: z.ZodType<ResolvedStorageOptions, UncheckedOptions> = z
   .strictObject({
-    directory: z.string().min(1).meta({
-      description: 'Folder to store into. Relative to the config file, or to the working folder without one.',
+    directory: z.string().min(1).optional().meta({
+      description: 'Folder to store into; required unless discard is true. Relative to the config file, or to the working folder without one.',
+    }),
+    discard: z.boolean().default(false).meta({
+      description: 'Take every object, answer 0000 and throw it away: for tests and measurements.',
     }),
     path: pathTemplate.default('{StudyInstanceUID}/{SeriesInstanceUID}/{SOPInstanceUID}.dcm').meta({
       description: 'Path of an object below the directory: text and fields such as {PatientID|hash} or {Modality:OT}. Must contain {SOPInstanceUID}.',
@@ -151,4 +173,11 @@ export const storageOptions: z.ZodType<ResolvedStorageOptions, StorageOptions> =
     fileMode: mode.prefault('640').meta({ description: 'Permissions of files, before the umask: a number or octal digits such as "640".' }),
     directoryMode: mode.prefault('750').meta({ description: 'Permissions of folders, before the umask.' }),
   })
-  .meta({ description: 'Options of @dicomtap/plugin-storage' })
+  .refine(({ directory, discard }) => discard || directory !== undefined, { path: ['directory'], error: 'is missing' })
+  .meta({
+    description: 'Options of @dicomtap/plugin-storage',
+    anyOf: [{ required: ['directory'] }, { properties: { discard: { const: true } }, required: ['discard'] }],
+  })
+
+/** Options of the plugin; `schema.json` is made from it. */
+export const storageOptions: z.ZodType<ResolvedStorageOptions, StorageOptions> = options as z.ZodType<ResolvedStorageOptions, StorageOptions>

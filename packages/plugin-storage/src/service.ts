@@ -1,6 +1,6 @@
 /** Counts since the start of the process. */
 export interface StorageStats {
-  /** Answered 0000, those included for which nothing was written. */
+  /** Answered 0000, those included for which nothing was written: under `discard` that is all of them. */
   readonly instancesStored: number
   /** Of these, those whose path was taken. */
   readonly duplicates: number
@@ -16,8 +16,8 @@ export interface StorageStats {
 
 /** The service `storage`, for plugins that come later: `api.inject('storage')`. */
 export interface StorageService {
-  /** Absolute path of the storage folder. */
-  readonly directory: string
+  /** Absolute path of the storage folder; undefined under `discard`, when there is none. */
+  readonly directory: string | undefined
   stats(): StorageStats
 }
 

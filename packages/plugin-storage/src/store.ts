@@ -28,7 +28,7 @@ const SHORTEST_TIMEOUT_MS = 10
 export interface ObjectStoreOptions {
   /** Absolute path of the storage folder. */
   readonly directory: string
-  readonly options: ResolvedStorageOptions
+  readonly options: Omit<ResolvedStorageOptions, 'directory' | 'discard'>
   readonly hooks: StorageHooks
   readonly log: Logger
   /** Default: the operating system's. */
@@ -43,10 +43,21 @@ interface Started {
   readonly usage: UsageCounter | undefined
 }
 
+/** What answers C-STORE requests. */
+export interface ObjectTaker {
+  /** Before the first request. @throws DICOMTAP_ERR_STO_DIRECTORY when the folder cannot be used. */
+  start(): Promise<void>
+  /** The answer to a C-STORE request. Rejects when the association ends before the object is complete. */
+  store(request: CStoreRequest, operation: Operation): Promise<StatusAnswer>
+  stats(): StorageStats
+  associationEnded(association: object): void
+  stop(): Promise<void>
+}
+
 /** Stores the objects of C-STORE requests below one folder. */
-export class ObjectStore {
+export class ObjectStore implements ObjectTaker {
   readonly #directory: string
-  readonly #options: ResolvedStorageOptions
+  readonly #options: ObjectStoreOptions['options']
   readonly #hooks: StorageHooks
   readonly #log: Logger
   readonly #fileSystem: FileSystem

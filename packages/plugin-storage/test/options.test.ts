@@ -21,6 +21,7 @@ function issues(options: unknown): string {
 test('a directory is enough', (t) => {
   t.deepEqual(parse({ directory: './data' }).data, {
     directory: './data',
+    discard: false,
     path: '{StudyInstanceUID}/{SeriesInstanceUID}/{SOPInstanceUID}.dcm',
     durability: 'fsync',
     duplicates: 'version',
@@ -52,7 +53,9 @@ test('sizes, modes and names of classes are taken as people write them', (t) => 
 })
 
 for (const [options, complaint] of [
-  [{}, /directory/],
+  [{}, /is missing.*directory/s],
+  [{ discard: false }, /is missing.*directory/s],
+  [{ discard: 'yes', directory: 'd' }, /discard/],
   [{ directory: '' }, /directory/],
   [{ directory: 'd', dirctory: 'e' }, /dirctory/],
   [{ directory: 'd', path: '{Foo}/{SOPInstanceUID}' }, /unknown field \{Foo\}; known are/],
@@ -86,9 +89,9 @@ test('schema.json is that of the options', async (t) => {
 })
 
 test('schema.json describes every option, with its default', (t) => {
-  const schema = schemaOf() as unknown as { properties: Record<string, { description?: string; default?: unknown }>; required: string[] }
+  const schema = schemaOf() as unknown as { properties: Record<string, { description?: string; default?: unknown }>; anyOf: unknown[] }
   const defaults = parse({ directory: 'd' }).data as unknown as Record<string, unknown>
-  t.deepEqual(schema.required, ['directory'])
+  t.deepEqual(schema.anyOf, [{ required: ['directory'] }, { properties: { discard: { const: true } }, required: ['discard'] }])
   for (const [name, property] of Object.entries(schema.properties)) {
     t.truthy(property.description, name)
     if (name === 'directory') continue

@@ -316,3 +316,51 @@ for (const durability of ['close', 'fsync']) {
     }
   })
 }
+
+test('discard takes everything, answers 0000, keeps nothing and says so', async (t) => {
+  const directory = path.join(await temporaryFolder(t), 'store')
+  let service: StorageService | undefined
+  const later = definePlugin({
+    name: 'dicomtap-plugin-later',
+    requires: ['storage'],
+    apply(api) {
+      service = api.inject('storage')
+      storageHooks(api.applicationEntity).instanceStored.tap('test', () => t.fail('nothing was stored'))
+    },
+  })
+  for (const options of [{ discard: true, directory }, { discard: true }] as const) {
+    await using server = await createTestServer({ plugins: [storage(options), later()] })
+    t.deepEqual(server.logged('warn'), ['discard is set: every object is answered 0000 and thrown away, nothing is stored'])
+    await using scu = await testScu(server, { contexts: [CT] })
+    const [small, large] = [ctImage(1), ctImage(2, '1.2.3.4.6', 3_000_000)]
+    for (const image of [small, large, small]) t.is((await scu.store(image)).status, 0x0000)
+    // Under `checkSopInstance` it would be A900.
+    t.is((await scu.store({ ...small, sopInstanceUid: '1.2.3.4.7' })).status, 0x0000)
+    const bytes = 3 * (small.dataSet as Buffer).length + (large.dataSet as Buffer).length
+    t.deepEqual(service?.stats(), { instancesStored: 4, duplicates: 0, bytesStored: bytes, failures: 0, inFlight: 0, leftoversRemoved: 0 })
+    t.is(service?.directory, undefined)
+  }
+  await t.throwsAsync(readdir(directory), { code: 'ENOENT' })
+})
+
+test('discard: a transfer that is broken off counts as a failure', async (t) => {
+  let service: StorageService | undefined
+  const later = definePlugin({ name: 'dicomtap-plugin-later', requires: ['storage'], apply: (api) => void (service = api.inject('storage')) })
+  await using server = await createTestServer({ plugins: [storage({ discard: true }), later()] })
+  const scu = await testScu(server, { contexts: [CT] })
+  const { dataSet } = ctImage(1)
+  const stuck = scu.storing({
+    ...ctImage(1),
+    dataSet: (async function* () {
+      yield (dataSet as Buffer).subarray(0, 500)
+      await new Promise(() => {})
+    })(),
+  })
+  stuck.final().catch(() => {})
+  const received = new Promise<void>((resolve) => server.ae.bind('operationStarted', () => resolve()))
+  const ended = new Promise<void>((resolve) => server.ae.bind('operationCompleted', () => resolve()))
+  await received
+  await scu.dul.kill()
+  await ended
+  t.like(service?.stats(), { instancesStored: 0, failures: 1, inFlight: 0 })
+})
