@@ -190,6 +190,26 @@ interop('storescp that knows Implicit VR alone: no context without convert, with
   t.true((await dataSetBytes(stored)).equals(await dataSetBytes(reference)))
 })
 
+interop('128 contexts in one request: storescp accepts the classes that it knows', async (t) => {
+  const scp = await storescp(t)
+  const contexts = [...presentationContexts.verification, ...presentationContexts.allStorage].slice(0, 128)
+  const association = await associate(t, scp.port, { contexts })
+  const { acceptedContexts: accepted, rejectedContexts: rejected } = association
+  t.is(accepted.length + rejected.length, 128)
+  t.true(accepted.length > 100, `${accepted.length}`)
+  // 3: abstract syntax not supported (PS3.8 table 9-18): classes that are younger than this DCMTK.
+  // 4: transfer syntaxes not supported: the video classes, which are proposed with their codecs too.
+  const video = [SopClass.VideoEndoscopicImageStorage, SopClass.VideoMicroscopicImageStorage, SopClass.VideoPhotographicImageStorage]
+  t.deepEqual(rejected.filter(({ result }) => result !== 3).map(({ abstractSyntax, result }) => [abstractSyntax, result]), video.map((uid) => [uid, 4]))
+  const known = accepted.map(({ abstractSyntax }) => abstractSyntax)
+  t.true([SopClass.Verification, SopClass.CTImageStorage, SopClass.MRImageStorage].every((uid) => known.includes(uid)))
+  t.is((await association.cEcho()).status, 0x0000)
+  const { path, dataSet } = await ctFile(t)
+  t.is((await association.cStore(path)).status, 0x0000)
+  await association.release()
+  t.true((await only(scp.folder)).equals(dataSet))
+})
+
 interop('storescp --refuse: the association is rejected, with what storescp said', async (t) => {
   const scp = await storescp(t, ['--refuse'])
   const error = await t.throwsAsync(associate(t, scp.port, { contexts: [CT] }), { instanceOf: AssociationRejectedError })
