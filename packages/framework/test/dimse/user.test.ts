@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
-import { ApplicationEntity, DicomtapError } from '@dicomtap/framework'
+import { ApplicationEntity, AssociationAbortedError, DicomtapError, SopClass } from '@dicomtap/framework'
 import type { Association, CStoreRequest, NResponse, RetrieveResponse } from '@dicomtap/framework'
 import type { CommandSet } from '../../dist/dimse/command-set.js'
 import { createTestServer } from '../../dist/testing/index.js'
@@ -553,4 +553,13 @@ test('the acceptor sends requests too: C-STORE to a requestor that is SCP', asyn
   const response = await acceptor?.cStore({ ...OBJECT, SOPInstanceUID: '1.2.3' })
   t.like(response, { status: 0, sopInstanceUid: '1.2.3' })
   t.deepEqual(names, ['42'])
+})
+
+test('a request that an abort ends says who aborted, with source and reason', async (t) => {
+  const { association, peer } = await scripted([{ abstractSyntax: SopClass.Verification }])
+  const echo = association.cEcho()
+  await peer.receiveMessage()
+  await peer.sendPdu({ type: 'A-ABORT', source: 2, reason: 6 })
+  const error = await t.throwsAsync(echo, { instanceOf: AssociationAbortedError })
+  t.like(error, { code: 'DICOMTAP_ERR_ACSE_ABORTED', by: 'peer', source: 2, reason: 6 })
 })

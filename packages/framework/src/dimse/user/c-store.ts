@@ -7,7 +7,7 @@ import { aeTitleOf, badRequest, checkOptions, checkUid, checkUnsignedShort, prio
 import { storageContextFor } from './contexts.ts'
 import type { OutgoingRequest } from './invocation.ts'
 import type { Lane } from './lane.ts'
-import { counted } from './progress.ts'
+import { Progress } from './progress.ts'
 import { dimseResponse } from './responses.ts'
 import { openStoreSource } from './store-source.ts'
 import type { StoreObject } from './store-source.ts'
@@ -27,6 +27,7 @@ export async function cStore(
   request.catch(() => {})
   try {
     const { command } = await dimse.invocations.open('C-STORE', options.sopClassUid ?? '', request, options.signal).only()
+    sending.answered()
     const { sopClassUid, sopInstanceUid } = sending.object as StoreObject
     return { ...dimseResponse('C-STORE', sopClassUid, command), sopClassUid, sopInstanceUid }
   } finally {
@@ -40,6 +41,7 @@ class StoreSending {
   readonly #dimse: DimseServiceProvider
   readonly #options: CStoreOptions
   #drawn: DrawnBytes | undefined
+  #progress: Progress | undefined
   #isClosed = false
 
   constructor(dimse: DimseServiceProvider, options: CStoreOptions) {
@@ -75,6 +77,11 @@ class StoreSending {
     return { context, command, dataSet: () => this.#bytes(object, context.transferSyntax) }
   }
 
+  /** The response is there, so everything was sent. */
+  answered(): void {
+    this.#progress?.ended()
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true
     this.#drawn?.close()
@@ -92,7 +99,9 @@ class StoreSending {
       if (this.#isClosed) this.#drawn.close()
     }
     const { onProgress } = this.#options
-    return onProgress === undefined ? bytes : counted(bytes, onProgress, this.#dimse.log)
+    if (onProgress === undefined) return bytes
+    this.#progress = new Progress(onProgress, this.#dimse.log)
+    return this.#progress.of(bytes)
   }
 }
 

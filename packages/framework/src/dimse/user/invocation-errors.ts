@@ -1,4 +1,4 @@
-import { DicomtapError } from '../../errors/index.ts'
+import { AssociationAbortedError, DicomtapError } from '../../errors/index.ts'
 import type { Invocation } from './invocation.ts'
 
 /** A request in words: the service and, once it has one, the message ID. */
@@ -9,7 +9,9 @@ export function nameOf({ service, messageId }: Invocation): string {
 /** The association ended first. */
 export function notAnswered(invocation: Invocation, cause: DicomtapError): DicomtapError {
   const what = invocation.messageId === undefined ? 'was not sent' : 'was not answered'
-  return new DicomtapError(cause.code, `${nameOf(invocation)} ${what}: ${cause.message}`, { cause })
+  const message = `${nameOf(invocation)} ${what}: ${cause.message}`
+  if (cause instanceof AssociationAbortedError) return new AssociationAbortedError(cause, message, { cause })
+  return new DicomtapError(cause.code, message, { cause })
 }
 
 /** Its signal was aborted. */
