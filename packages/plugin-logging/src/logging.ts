@@ -8,6 +8,7 @@ import { standardErrorTarget } from './destinations/standard-error.ts'
 import type { LogEntry } from './entry.ts'
 import { LOG_AREAS, LevelTable } from './levels.ts'
 import { logAssociations } from './lines/association-lines.ts'
+import { logIdentifiers } from './lines/identifier-lines.ts'
 import { logOperations } from './lines/operation-lines.ts'
 import { Tallies } from './lines/tally.ts'
 import { LogWriter } from './log-writer.ts'
@@ -49,6 +50,7 @@ async function startLogging(api: PluginApi, options: LoggingOptions): Promise<vo
   // Operations first: an association that ends with them running counts them before it is summed up.
   logOperations(api.hooks, writer, tallies, options)
   logAssociations(api.hooks, writer, tallies, options.contexts)
+  logIdentifiers(api.hooks, writer, options)
 
   const service: LoggingService = {
     setLevel: (level, area) => levels.set(level, area),

@@ -26,6 +26,10 @@ export interface LoggingOptions {
   readonly file: FileOptions | null
   readonly contexts: boolean
   readonly phi: boolean
+  /** Of C-FIND, C-GET and C-MOVE; with `phi` only. */
+  readonly requestIdentifiers: boolean
+  /** Of C-FIND; with `phi` only. */
+  readonly responseIdentifiers: boolean
   readonly slowOperationMs: number | null
   readonly transports: readonly TransportStream[]
 }
@@ -78,6 +82,11 @@ export const loggingOptions: z.ZodType<LoggingOptions, LoggingOptionsInput> = z
     file: file.nullable().default(null),
     contexts: z.boolean().default(false).describe('Log the presentation contexts of each association as a table'),
     phi: z.boolean().default(false).describe('Let through what may hold patient data: data sets, error texts of unknown origin'),
+    requestIdentifiers: z
+      .boolean()
+      .default(false)
+      .describe('Log what peers ask for: the identifiers of C-FIND, C-GET and C-MOVE requests. Patient data: needs phi'),
+    responseIdentifiers: z.boolean().default(false).describe('Log each match of a C-FIND. Patient data: needs phi'),
     slowOperationMs: z
       .int()
       .min(1)
@@ -88,6 +97,12 @@ export const loggingOptions: z.ZodType<LoggingOptions, LoggingOptionsInput> = z
       .array(z.custom<TransportStream>(isTransport, 'must be a winston transport'))
       .default([])
       .describe('More winston transports; in JavaScript and TypeScript configs only'),
+  })
+  .superRefine((options, context) => {
+    if (options.phi) return
+    for (const name of ['requestIdentifiers', 'responseIdentifiers'] as const) {
+      if (options[name]) context.addIssue({ code: 'custom', path: [name], message: 'needs phi: true, for identifiers are patient data' })
+    }
   })
   .describe('Options of @dicomtap/plugin-logging')
 

@@ -4,6 +4,7 @@ import { LevelTable } from '../dist/levels.js'
 import { LogWriter } from '../dist/log-writer.js'
 import { logAssociations } from '../dist/lines/association-lines.js'
 import { contextRows, contextTable } from '../dist/lines/context-table.js'
+import { identifierLines, presentableIdentifier } from '../dist/lines/identifier.js'
 import { logOperations } from '../dist/lines/operation-lines.js'
 import { Tallies } from '../dist/lines/tally.js'
 import { renderJson } from '../dist/render/json.js'
@@ -352,4 +353,43 @@ test('colours mark the level and the names of fields, and only when asked for', 
   writer.sink(record('x', { a: 1 }, 'error'))
   t.true(renderPretty(entries[0]!, true).includes('\u001b[31merror\u001b[39m'))
   t.false(renderPretty(entries[0]!, false).includes('\u001b'))
+})
+
+test('an identifier as lines: names as text, several values, sequences, no value', (t) => {
+  const identifier = presentableIdentifier({
+    PatientName: [{ Alphabetic: 'Doe^Jane', Ideographic: '', Phonetic: 'dou' }],
+    PatientID: null,
+    ModalitiesInStudy: ['CT', 'MR'],
+    StudyID: undefined,
+    SeriesNumber: 5,
+    OtherPatientIDsSequence: [{ PatientID: '1' }, { PatientID: '2', IssuerOfPatientID: 'X' }],
+    '00091001': [new ArrayBuffer(12)],
+    _vrMap: { '00091001': 'OB' },
+  })
+  t.deepEqual(identifierLines(identifier), [
+    'PatientName              Doe^Jane==dou',
+    'PatientID',
+    'ModalitiesInStudy        CT\\MR',
+    'SeriesNumber             5',
+    'OtherPatientIDsSequence[0]',
+    '  PatientID  1',
+    'OtherPatientIDsSequence[1]',
+    '  PatientID          2',
+    '  IssuerOfPatientID  X',
+    '00091001                 (12 bytes)',
+  ])
+})
+
+test('an identifier of a peer does not flood the log', (t) => {
+  const wide = presentableIdentifier(Object.fromEntries(Array.from({ length: 500 }, (_, index) => [`0009${index.toString(16).padStart(4, '0')}`, 'x'])))
+  t.is(Object.keys(wide).length, 201)
+  t.is(wide['...'], 'more attributes are not logged')
+  let deep: Record<string, unknown> = {}
+  for (let depth = 0; depth < 100; depth += 1) deep = { ContentSequence: [deep] }
+  t.true(JSON.stringify(presentableIdentifier(deep)).length < 500)
+  const long = presentableIdentifier({ PatientID: 'x'.repeat(10_000), ModalitiesInStudy: Array.from({ length: 1000 }, () => 'CT') })
+  t.is((long['PatientID'] as string).length, 203)
+  t.is((long['ModalitiesInStudy'] as string[]).length, 51)
+  const many = presentableIdentifier({ ContentSequence: Array.from({ length: 1000 }, () => ({ ContentSequence: Array.from({ length: 1000 }, () => ({ PatientID: 'x' })) })) })
+  t.true(JSON.stringify(many).length < 20_000)
 })

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
-import { SopClass, TransferSyntax, definePlugin, parseConfig } from '@dicomtap/framework'
+import { SopClass, TransferSyntax, definePlugin, encodeDataSet, parseConfig } from '@dicomtap/framework'
 import type { HookHandler, LogLevel } from '@dicomtap/framework'
 import { createTestServer, testScu } from '@dicomtap/framework/testing'
 import type { TestServerOptions } from '@dicomtap/framework/testing'
@@ -197,12 +197,84 @@ test('options: defaults, and every mistake named', (t) => {
     file: { path: 'x.log', maximumBytes: 50_000_000, maximumFiles: 10, compress: false, mode: '640' },
     contexts: false,
     phi: false,
+    requestIdentifiers: false,
+    responseIdentifiers: false,
     slowOperationMs: null,
     transports: [],
   })
   const mistakes = { level: 'verbose', levels: { pdu: 'info' }, file: { path: '', mode: '999' }, color: true, transports: [{}] }
   const { error } = loggingOptions.safeParse(mistakes)
   t.deepEqual(error?.issues.map(({ path: at }) => at.join('.')).toSorted(), ['', 'file.mode', 'file.path', 'level', 'levels', 'transports.0'])
+})
+
+const FIND = SopClass.StudyRootQueryRetrieveInformationModelFind
+const QUERY = { QueryRetrieveLevel: 'STUDY', PatientName: 'DOE*', StudyInstanceUID: '', OtherPatientIDsSequence: [{ PatientID: '4711' }] }
+
+/** Asks for a study and gets two, one of them encoded by the handler, one changed on its way. */
+async function queried(t: ExecutionContext, options: Options): Promise<Line[]> {
+  const changing = definePlugin({
+    name: 'changing',
+    apply(api) {
+      api.hooks.findIdentifier.tap((identifier) => ({ ...identifier, PatientName: 'CHANGED*' }))
+      api.hooks.findMatch.tap((match) => (match.identifier instanceof Uint8Array ? match : { ...match, identifier: { ...match.identifier, PatientID: 'COERCED' } }))
+    },
+  })
+  const { server, lines } = await loggingServer(t, options, {
+    plugins: [changing()],
+    contexts: [{ abstractSyntax: FIND, transferSyntaxes: [TransferSyntax.ExplicitVRLittleEndian] }],
+    handlers: {
+      cFind: async ({ identifier }) => {
+        const { PatientName } = await identifier.dataset()
+        t.is(String(PatientName), 'CHANGED*')
+        const encoded = await encodeDataSet({ PatientName: 'DOE^JANE', PixelData: new Uint8Array(8) }, TransferSyntax.ExplicitVRLittleEndian)
+        return [{ identifier: { PatientName: 'DOE^JOHN', PatientID: '1' }, status: 0xff01 }, encoded]
+      },
+    },
+  })
+  await using scu = await testScu(server.port, { contexts: [[FIND, TransferSyntax.ExplicitVRLittleEndian]] })
+  const request = await scu.find(QUERY, FIND)
+  t.is((await request.final()).status, 0)
+  await scu.release()
+  return await lines()
+}
+
+test('identifiers of requests and responses, only where they are asked for twice', async (t) => {
+  const none = await queried(t, {})
+  t.deepEqual(events(none), ['association.accepted', 'operation.completed', 'association.released'])
+  t.notRegex(JSON.stringify(none), /DOE|4711|COERCED/)
+  // `phi` alone lets through what others log.
+  t.notRegex(JSON.stringify(await queried(t, { phi: true })), /DOE|4711|COERCED/)
+
+  const requests = (await queried(t, { phi: true, requestIdentifiers: true })).filter(({ event }) => String(event).startsWith('operation.'))
+  t.deepEqual(events(requests), ['operation.identifier', 'operation.completed'])
+  t.like(requests[0], { level: 'info', area: 'dimse', association: 'a1', messageId: 1, service: 'C-FIND', sopClassUid: FIND, callingAeTitle: 'TEST-SCU' })
+  // As the peer sent it, before anybody changed it.
+  t.deepEqual(requests[0]?.['identifier'], {
+    QueryRetrieveLevel: 'STUDY',
+    PatientName: 'DOE*',
+    OtherPatientIDsSequence: [{ PatientID: '4711' }],
+    StudyInstanceUID: null,
+  })
+
+  const matches = (await queried(t, { phi: true, responseIdentifiers: true })).filter(({ event }) => event === 'operation.match')
+  // As the peer gets it, after everybody changed it.
+  t.deepEqual(matches.map(({ match, status, identifier }) => ({ match, status, identifier })), [
+    { match: 1, status: 'FF01', identifier: { PatientName: 'DOE^JOHN', PatientID: 'COERCED' } },
+    { match: 2, status: 'FF00', identifier: { PatientName: 'DOE^JANE', PixelData: '(8 bytes)' } },
+  ])
+})
+
+test('identifiers below the level cost nothing and are not written', async (t) => {
+  const lines = await queried(t, { phi: true, requestIdentifiers: true, responseIdentifiers: true, levels: { dimse: 'warn' } })
+  t.deepEqual(events(lines), ['association.accepted', 'association.released'])
+})
+
+test('identifiers need phi', (t) => {
+  for (const name of ['requestIdentifiers', 'responseIdentifiers'] as const) {
+    const { error } = loggingOptions.safeParse({ [name]: true })
+    t.deepEqual(error?.issues.map(({ path: at, message }) => `${at.join('.')}: ${message}`), [`${name}: needs phi: true, for identifiers are patient data`])
+    t.true(loggingOptions.safeParse({ [name]: true, phi: true }).success)
+  }
 })
 
 test('schema.json is that of the options', async (t) => {
