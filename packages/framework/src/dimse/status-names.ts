@@ -109,7 +109,7 @@ export const MediaCreationStatus = {
   CancellationDenied: 0xc203,
 } as const
 
-/** Procedural event and substance administration logging (PS3.4 P.3.2, P.4.2). */
+/** Procedural event and substance administration logging (PS3.4 P.2.2.4, P.3.2.4). */
 export const ApplicationEventStatus = {
   FrameOfReferenceDiffers: 0xb101,
   StudyCoerced: 0xb102,
