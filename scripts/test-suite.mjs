@@ -2,19 +2,24 @@
 //   interop  the tests against DCMTK and dcmjs-dimse; a missing DCMTK or a skipped test is a failure here
 //   fuzz     the fuzz and property tests with many runs (DICOMTAP_FUZZ_RUNS, default 100 000)
 import { spawn, spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT } from './workspaces.mjs'
 
 const DCMTK = [
   ...['echoscu', 'storescu', 'findscu', 'movescu', 'getscu', 'storescp', 'dcmqrscp', 'dcmqridx', 'wlmscpfs'],
-  ...['dcmdump', 'dcmftest', 'dcmconv', 'dcmcjpeg', 'dcmcjpls', 'dcmcrle', 'dump2dcm'],
+  ...['dcmdump', 'dsrdump', 'dcmftest', 'dcmconv', 'dcmcjpeg', 'dcmdjpeg', 'dcmcjpls', 'dcmcrle', 'dump2dcm'],
 ]
+/** A program that a test starts: `run('dcmconv', ...)`. */
+const STARTED = /\b(?:run|dcmtk|spawn|spawnSync|execFile|execFileSync)\(\s*'([a-z0-9]+)'/g
 
 const suites = {
   interop: {
     files: '**/*.interop.test.js',
     env: { DICOMTAP_REQUIRE_DCMTK: '1' },
     before() {
+      const unnamed = startedPrograms().filter((name) => !DCMTK.includes(name))
+      if (unnamed.length > 0) fail(`interop tests start ${unnamed.join(', ')}: add it to DCMTK in scripts/test-suite.mjs`)
       const missing = DCMTK.filter((name) => spawnSync(name, ['--version']).error !== undefined)
       if (missing.length > 0) fail(`DCMTK is not installed (${missing.join(', ')}): apt-get install dcmtk, brew install dcmtk`)
     },
@@ -47,6 +52,14 @@ ava.on('close', (code) => {
   if (name === 'interop' && skipped !== undefined) fail(`${skipped} interop test(s) were skipped`)
   if (!/\d+ tests? passed/.test(output)) fail(`the ${name} suite ran no test`)
 })
+
+/** What the interop tests start, and their helpers named dcmtk.ts. */
+function startedPrograms() {
+  const files = readdirSync(ROOT, { recursive: true })
+    .filter((file) => /(\.interop\.test|[/\\]dcmtk)\.ts$/.test(file) && !/(^|[/\\])node_modules[/\\]/.test(file))
+    .map((file) => readFileSync(join(ROOT, file), 'utf8'))
+  return [...new Set(files.flatMap((text) => [...text.matchAll(STARTED)].map(([, name]) => name)))]
+}
 
 function fail(message) {
   console.error(message)
