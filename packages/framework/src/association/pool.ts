@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { RequestedContext } from '../acse/types.ts'
-import { isPerhapsFull } from '../dimse/retrieve/sub-association.ts'
+import { isPerhapsFull, transferSyntaxesOf } from '../dimse/retrieve/sub-association.ts'
 import type { InstanceContext, ResolvedDestination, SubAssociation, SubAssociations } from '../dimse/retrieve/sub-association.ts'
 import type { Operation } from '../dimse/types.ts'
 import type { UserItem } from '../pdu/user-items/types.ts'
 import type { AssociateOptions } from './associate-options.ts'
 import type { Association } from './association.ts'
-import { contextsOf, keyOf, PooledAssociation } from './pooled-association.ts'
+import { contextIn, contextsOf, PooledAssociation } from './pooled-association.ts'
 
 const DEFAULT_IDLE_MS = 2_000
 /** Idle associations beyond this number are released, the oldest first. */
@@ -118,14 +118,14 @@ export class AssociationPool implements SubAssociations {
   #take(destination: ResolvedDestination, contexts: readonly InstanceContext[], originator: Originator): Association | undefined {
     const target = targetOf(destination)
     let best: { readonly idle: Idle; readonly accepted: number } | undefined
-    const [first, ...others] = contexts.map(keyOf)
+    const [first, ...others] = contexts
     for (const idle of this.#idle) {
       const { association } = idle
       if (!association.isEstablished || !isDeepStrictEqual(targetOf(idle.destination), target)) continue
       if (!isDeepStrictEqual(idle.originator, originator)) continue
       const has = contextsOf(association)
-      if (first === undefined || !has.has(first)) continue
-      const accepted = others.filter((key) => has.has(key)).length
+      if (first === undefined || contextIn(has, first) === undefined) continue
+      const accepted = others.filter((context) => contextIn(has, context) !== undefined).length
       if (best === undefined || accepted > best.accepted) best = { idle, accepted }
     }
     if (best === undefined) return undefined
@@ -181,9 +181,9 @@ function targetOf(destination: ResolvedDestination): Omit<AssociateOptions, 'con
   }
 }
 
-/** One context for each pair, so that the destination can accept each transfer syntax. */
+/** One context for each pair, so that the destination can accept each transfer syntax; one for all that a data set may have. */
 function contextsFor(contexts: readonly InstanceContext[]): RequestedContext[] {
-  return contexts.map(({ sopClassUid, transferSyntaxUid }) => ({ abstractSyntax: sopClassUid, transferSyntaxes: [transferSyntaxUid] }))
+  return contexts.map((context) => ({ abstractSyntax: context.sopClassUid, transferSyntaxes: transferSyntaxesOf(context) }))
 }
 
 function originatorOf({ association }: Operation): Originator {

@@ -1,4 +1,5 @@
 import type { AcceptedContext } from '../acse/types.ts'
+import { transferSyntaxesOf } from '../dimse/retrieve/sub-association.ts'
 import type { InstanceContext, SubAssociation } from '../dimse/retrieve/sub-association.ts'
 import type { CStoreOptions, CStoreResponse, StoreBytes } from '../dimse/user-types.ts'
 import type { Association } from './association.ts'
@@ -28,13 +29,15 @@ export class PooledAssociation implements SubAssociation {
   }
 
   contextFor(context: InstanceContext): AcceptedContext | undefined {
-    return this.#contexts.get(keyOf(context))
+    return contextIn(this.#contexts, context)
   }
 
-  refuses({ sopClassUid, transferSyntaxUid }: InstanceContext): boolean {
+  refuses(context: InstanceContext): boolean {
+    const { sopClassUid } = context
+    const wanted = transferSyntaxesOf(context)
     return this.#association.rejectedContexts.some(({ id }) =>
       this.#association.proposedContexts.some(
-        (proposed) => proposed.id === id && proposed.abstractSyntax === sopClassUid && proposed.transferSyntaxes.includes(transferSyntaxUid),
+        (proposed) => proposed.id === id && proposed.abstractSyntax === sopClassUid && proposed.transferSyntaxes.some((uid) => wanted.includes(uid)),
       ),
     )
   }
@@ -56,16 +59,25 @@ export class PooledAssociation implements SubAssociation {
   }
 }
 
-/** The contexts on which instances can be sent as they are. */
+/** The contexts on which instances can be sent as they are, by class and transfer syntax. */
 export function contextsOf({ acceptedContexts }: Association): Map<string, AcceptedContext> {
   const contexts = new Map<string, AcceptedContext>()
   for (const context of acceptedContexts) {
-    const key = keyOf({ sopClassUid: context.abstractSyntax, transferSyntaxUid: context.transferSyntax })
+    const key = keyOf(context.abstractSyntax, context.transferSyntax)
     if (context.asScu && !contexts.has(key)) contexts.set(key, context)
   }
   return contexts
 }
 
-export function keyOf({ sopClassUid, transferSyntaxUid }: InstanceContext): string {
+/** That one of `contexts` which an instance is sent on. */
+export function contextIn(contexts: ReadonlyMap<string, AcceptedContext>, context: InstanceContext): AcceptedContext | undefined {
+  for (const transferSyntaxUid of transferSyntaxesOf(context)) {
+    const found = contexts.get(keyOf(context.sopClassUid, transferSyntaxUid))
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+function keyOf(sopClassUid: string, transferSyntaxUid: string): string {
   return `${sopClassUid} ${transferSyntaxUid}`
 }

@@ -1,10 +1,12 @@
 import type { AcceptedContext } from '../acse/types.ts'
 import type { HookTable } from '../hooks/types.ts'
 import type { Logger } from '../logger.ts'
+import type { DataSetBytes } from './fragmenter.ts'
 import type { RunningOperation } from './operation.ts'
 import type { Outcome } from './outcome.ts'
+import type { PulledInstance } from './retrieve/pulled-instance.ts'
 import type { SubAssociations } from './retrieve/sub-association.ts'
-import type { InstanceToSend, Priority } from './types.ts'
+import type { Priority } from './types.ts'
 
 /** What a service performer may do besides returning its outcome. */
 export interface Exchange {
@@ -21,7 +23,7 @@ export interface Exchange {
   /** Sends a Pending response and waits until the socket took it. */
   sendPending(operation: RunningOperation, outcome: Outcome): Promise<void>
   /** The accepted context that this side may send an instance on as SCU, for C-GET sub-operations. */
-  contextFor(sopClassUid: string, transferSyntaxUid: string): AcceptedContext | undefined
+  contextFor(instance: PulledInstance): AcceptedContext | undefined
   /** Performs one C-STORE sub-operation on this association; resolves with the peer's status. */
-  storeOnAssociation(context: AcceptedContext, instance: InstanceToSend, priority: Priority): Promise<number>
+  storeOnAssociation(context: AcceptedContext, instance: PulledInstance, bytes: DataSetBytes, priority: Priority): Promise<number>
 }

@@ -23,7 +23,8 @@ import { performCGet } from './services/c-get.ts'
 import { performCMove } from './services/c-move.ts'
 import { performCStore } from './services/c-store.ts'
 import { performNService } from './services/n-services.ts'
-import type { DimseService, InstanceToSend, OutgoingDataSet, Priority } from './types.ts'
+import type { PulledInstance } from './retrieve/pulled-instance.ts'
+import type { DimseService, OutgoingDataSet, Priority } from './types.ts'
 import { Status } from './status-names.ts'
 
 /** A requestor that waits as long as this side does by default must hear of a C-MOVE several times meanwhile. */
@@ -116,15 +117,15 @@ export class OperationPerformer implements Exchange {
     if (!this.#host.dul.isWritable) await operation.untilEnd(this.#host.dul.drained())
   }
 
-  contextFor(sopClassUid: string, transferSyntaxUid: string): AcceptedContext | undefined {
+  contextFor(instance: PulledInstance): AcceptedContext | undefined {
     for (const context of this.#host.contexts.values()) {
-      const isFitting = context.abstractSyntax === sopClassUid && context.transferSyntax === transferSyntaxUid
+      const isFitting = context.abstractSyntax === instance.sopClassUid && instance.canBeIn(context.transferSyntax)
       if (isFitting && context.asScu) return context
     }
     return undefined
   }
 
-  async storeOnAssociation(context: AcceptedContext, instance: InstanceToSend, priority: Priority): Promise<number> {
+  async storeOnAssociation(context: AcceptedContext, instance: PulledInstance, source: DataSetBytes, priority: Priority): Promise<number> {
     const command: CommandSet = {
       commandField: CommandField.C_STORE_RQ,
       affectedSopClassUid: instance.sopClassUid,
@@ -132,14 +133,14 @@ export class OperationPerformer implements Exchange {
       priority,
       commandDataSetType: DATA_SET_PRESENT,
     }
-    const bytes = await DrawnBytes.of(instance.bytes())
+    const bytes = source instanceof Uint8Array ? source : await DrawnBytes.of(source)
     try {
       for await (const response of this.#messages.invoke(context, command, bytes)) {
         response.dataSet?.discard()
         return response.command.status ?? Status.ProcessingFailure
       }
     } catch (error) {
-      bytes.close()
+      if (bytes instanceof DrawnBytes) bytes.close()
       throw error
     }
     return Status.ProcessingFailure

@@ -8,7 +8,9 @@ import { SubOperationCounters } from './retrieve/counters.ts'
 import type { InstanceSender, Unsendable } from './retrieve/instance-sender.ts'
 import { KeepAlive } from './retrieve/keep-alive.ts'
 import { LookAhead } from './retrieve/look-ahead.ts'
-import type { InstanceToSend, RetrieveAnswerInstances } from './types.ts'
+import { isUnusable } from './retrieve/pulled-instance.ts'
+import type { PulledInstance, UnusableInstance } from './retrieve/pulled-instance.ts'
+import type { RetrieveAnswerInstances } from './types.ts'
 import { RetrieveStatus, Status } from './status-names.ts'
 
 /** How long the handler is waited for to learn what else a new association will be needed for. */
@@ -84,7 +86,10 @@ class SubOperations {
     for (;;) {
       if (this.#operation.endReason !== undefined) throw this.#operation.endReason
       const [next] = instances.waiting
-      if (!sender.hasRoom(next)) {
+      if (next !== undefined && isUnusable(next)) {
+        instances.take()
+        await this.#operation.untilEnd(this.#fail(next))
+      } else if (!sender.hasRoom(next)) {
         await this.#untilOneEnds()
       } else if (next === undefined) {
         if (!instances.isExhausted) await this.#untilOneEnds(instances.pull())
@@ -92,7 +97,8 @@ class SubOperations {
         else if (instances.failure === undefined) return undefined
         else throw instances.failure.error
       } else if (sender.isReadyFor(next)) {
-        this.#start(instances.take() as InstanceToSend)
+        instances.take()
+        this.#start(next)
       } else if (this.#running.size > 0) {
         await this.#untilOneEnds()
       } else {
@@ -107,7 +113,7 @@ class SubOperations {
     return this.#operation.untilEnd(Promise.race([...this.#running, ...others]))
   }
 
-  #start(instance: InstanceToSend): void {
+  #start(instance: PulledInstance): void {
     const work = this.#perform(instance).finally(() => {
       this.#running.delete(work)
     })
@@ -115,21 +121,30 @@ class SubOperations {
   }
 
   /** Never rejects. */
-  async #perform(instance: InstanceToSend): Promise<void> {
-    const operation = this.#operation
+  async #perform(instance: PulledInstance): Promise<void> {
     const { sopInstanceUid } = instance
     const status = await this.#send(instance)
-    if (status === undefined) {
-      this.#instances.putBack(instance)
-      return
-    }
+    instance.close().catch(() => {}) // what matters of it was sent, or failed for a reason of its own
+    if (status === undefined) this.#instances.putBack(instance)
+    else await this.#completed(sopInstanceUid, status)
+  }
+
+  /** What cannot be opened is a sub-operation that failed. */
+  #fail({ sopInstanceUid, error }: UnusableInstance): Promise<void> {
+    this.#exchange.log.warn('a sub-operation failed', { messageId: this.#operation.messageId, error })
+    return this.#completed(sopInstanceUid, Status.ProcessingFailure)
+  }
+
+  /** Never rejects. */
+  async #completed(sopInstanceUid: string | undefined, status: number): Promise<void> {
+    const operation = this.#operation
     this.#counters.count(sopInstanceUid, status)
     const { hooks } = this.#exchange
     if (hooks.subOperationCompleted.taps.length > 0) notify(hooks.subOperationCompleted, { operation, sopInstanceUid, status })
     if (operation.endReason === undefined) await this.#sendPending()
   }
 
-  async #send(instance: InstanceToSend): Promise<number | undefined> {
+  async #send(instance: PulledInstance): Promise<number | undefined> {
     try {
       return await this.#sender.send(instance)
     } catch (error) {

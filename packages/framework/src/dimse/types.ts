@@ -4,6 +4,7 @@ import type { Association } from '../association/association.ts'
 import type { DataSet } from '../dataset/types.ts'
 import type { CommandSet } from './command-set.ts'
 import type { IncomingDataSet } from './incoming-data-set.ts'
+import type { CStoreSource } from './user-types.ts'
 
 /** The DIMSE services of PS3.7. */
 export type DimseService =
@@ -204,7 +205,13 @@ export interface InstanceToSend {
 }
 
 export interface RetrieveAnswerInstances {
-  readonly instances: AsyncIterable<InstanceToSend> | Iterable<InstanceToSend>
+  /**
+   * Pulled as they are needed. A file's path (a string or file: URL), a file's bytes and a data set will do, as for
+   * `cStore`: of a file its head is read when it is pulled, and its data set while it is sent, as it is; a data set
+   * is encoded in the accepted one of the uncompressed little endian transfer syntaxes. What cannot be opened
+   * counts as failed, and the others go on.
+   */
+  readonly instances: AsyncIterable<InstanceToSend | CStoreSource> | Iterable<InstanceToSend | CStoreSource>
   /**
    * How many there will be, for Number of Remaining Sub-operations (0000,1020), which is left out of the
    * responses until it is known. What is promised and not given counts as failed.

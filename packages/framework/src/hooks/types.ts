@@ -106,7 +106,8 @@ export interface OperationCompletedEvent extends OperationEvent {
   readonly responses: number
 }
 export interface SubOperationEvent extends OperationEvent {
-  readonly sopInstanceUid: string
+  /** Undefined: a source that could not be opened, and is not known otherwise. */
+  readonly sopInstanceUid: string | undefined
   readonly status: number
 }
 export interface HookFailedEvent {

@@ -18,16 +18,17 @@ export class SubOperationCounters {
     this.total = total
   }
 
-  count(sopInstanceUid: string, status: number): void {
+  count(sopInstanceUid: string | undefined, status: number): void {
     const category = statusCategory(status)
     if (category === 'success') this.#completed += 1
     else if (category === 'warning') this.#warning += 1
     else this.fail(sopInstanceUid)
   }
 
-  fail(sopInstanceUid: string): void {
+  /** @param sopInstanceUid undefined when it is not known what was to be sent */
+  fail(sopInstanceUid: string | undefined): void {
     this.#failed += 1
-    this.#failedUids.push(sopInstanceUid)
+    if (sopInstanceUid !== undefined) this.#failedUids.push(sopInstanceUid)
   }
 
   /** A Pending response: all four counters, no identifier. */

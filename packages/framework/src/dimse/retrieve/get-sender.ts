@@ -1,8 +1,11 @@
 import type { Exchange } from '../exchange.ts'
-import type { CGetRequest, InstanceToSend, Priority } from '../types.ts'
+import { SopClass } from '../../dataset/sop-classes.ts'
+import { withoutBulkData } from '../../dataset/without-bulk-data.ts'
+import type { CGetRequest, Priority } from '../types.ts'
 import { Status } from '../status-names.ts'
 import { subOperationPriority } from './instance-sender.ts'
 import type { InstanceSender } from './instance-sender.ts'
+import type { PulledInstance } from './pulled-instance.ts'
 
 /** Sub-operations of a C-GET: on the association it came on, as many at once as its window allows. */
 export class GetSender implements InstanceSender {
@@ -12,11 +15,14 @@ export class GetSender implements InstanceSender {
   readonly keepAliveMs: undefined
   readonly #exchange: Exchange
   readonly #priority: Priority
+  /** PS3.4 Z.1.3 */
+  readonly #isWithoutBulkData: boolean
   #running = 0
 
   constructor(exchange: Exchange, request: CGetRequest) {
     this.#exchange = exchange
     this.#priority = subOperationPriority(request.priority)
+    this.#isWithoutBulkData = request.affectedSopClassUid === SopClass.CompositeInstanceRetrieveWithoutBulkDataGet
   }
 
   hasRoom(): boolean {
@@ -31,13 +37,15 @@ export class GetSender implements InstanceSender {
     return undefined
   }
 
-  async send(instance: InstanceToSend): Promise<number> {
-    const context = this.#exchange.contextFor(instance.sopClassUid, instance.transferSyntaxUid)
+  async send(instance: PulledInstance): Promise<number> {
+    const context = this.#exchange.contextFor(instance)
     // PS3.4 C.4.3.2: without a context that the requestor serves as SCP the sub-operation fails.
     if (context === undefined) return Status.SopClassNotSupported
     this.#running += 1
     try {
-      return await this.#exchange.storeOnAssociation(context, instance, this.#priority)
+      const bytes = await instance.bytesIn(context.transferSyntax)
+      const sent = this.#isWithoutBulkData ? withoutBulkData(bytes, context.transferSyntax) : bytes
+      return await this.#exchange.storeOnAssociation(context, instance, sent, this.#priority)
     } finally {
       this.#running -= 1
     }

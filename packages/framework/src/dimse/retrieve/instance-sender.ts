@@ -1,4 +1,5 @@
-import type { InstanceToSend, Priority } from '../types.ts'
+import type { Priority } from '../types.ts'
+import type { PulledInstance, UnusableInstance } from './pulled-instance.ts'
 
 /** Why nothing more can be sent. */
 export interface Unsendable {
@@ -15,16 +16,16 @@ export interface InstanceSender {
   /** While nothing else is sent, a Pending response says this often that the operation lives; undefined: never. */
   readonly keepAliveMs: number | undefined
   /** May another sub-operation begin, as far as the window goes? */
-  hasRoom(instance?: InstanceToSend): boolean
+  hasRoom(instance?: PulledInstance): boolean
   /** False: `prepare` must come before `send`. */
-  isReadyFor(instance: InstanceToSend): boolean
+  isReadyFor(instance: PulledInstance): boolean
   /** Makes ready for the first one that waits, and others with it. Only while no sub-operation runs. */
-  prepare(waiting: readonly InstanceToSend[]): Promise<Unsendable | undefined>
+  prepare(waiting: readonly (PulledInstance | UnusableInstance)[]): Promise<Unsendable | undefined>
   /**
    * One C-STORE sub-operation; resolves with its status, undefined when the instance must be sent again.
    * What it throws counts as failed.
    */
-  send(instance: InstanceToSend): Promise<number | undefined>
+  send(instance: PulledInstance): Promise<number | undefined>
   /** Over. What runs may go on until `settled`; nothing is begun any more. */
   end(settled: Promise<unknown>): void
 }

@@ -1,6 +1,11 @@
 import type { RunningOperation } from '../operation.ts'
 import { ItemPuller } from '../services/pull.ts'
-import type { InstanceToSend, RetrieveAnswerInstances } from '../types.ts'
+import type { RetrieveAnswerInstances } from '../types.ts'
+import { isUnusable, openInstance } from './pulled-instance.ts'
+import type { InstanceSource, PulledInstance, UnusableInstance } from './pulled-instance.ts'
+
+/** Data sets and files in memory that may wait; others are a path or a function. */
+const MAXIMUM_IN_MEMORY = 8
 
 export interface LookAheadOptions {
   /** How many instances may wait. 0: each is pulled only when `pull` is called. */
@@ -10,13 +15,13 @@ export interface LookAheadOptions {
 }
 
 /**
- * The instances of a handler that were pulled and not sent yet: at most `depth`, descriptors alone, in
- * order. Their bytes are not touched here.
+ * The instances of a handler that were pulled and not sent yet: at most `depth`, in order. Of files the heads are
+ * read here, to learn what they are; the bytes of others are not touched.
  */
 export class LookAhead {
-  readonly #puller: ItemPuller<InstanceToSend>
+  readonly #puller: ItemPuller<InstanceSource>
   readonly #options: LookAheadOptions
-  readonly #waiting: InstanceToSend[] = []
+  readonly #waiting: (PulledInstance | UnusableInstance)[] = []
   #pulling: Promise<void> | undefined
   #isFilling = false
   #isExhausted = false
@@ -28,7 +33,7 @@ export class LookAhead {
     this.#options = options
   }
 
-  get waiting(): readonly InstanceToSend[] {
+  get waiting(): readonly (PulledInstance | UnusableInstance)[] {
     return this.#waiting
   }
   /** There will be no more: the iterator is done or has failed. */
@@ -54,7 +59,7 @@ export class LookAhead {
 
   /** Waits until as many wait as may, or the next one lets itself be waited for longer than `patienceMs`. */
   async filled(patienceMs: number): Promise<void> {
-    while (!this.#isExhausted && this.#waiting.length < this.#options.depth) {
+    while (this.#mayWaitForMore) {
       const { promise, clear } = timeout(patienceMs)
       const isLate = await Promise.race([this.pull(), promise])
       clear()
@@ -63,27 +68,33 @@ export class LookAhead {
   }
 
   /** The first one; others are pulled to take its place. */
-  take(): InstanceToSend | undefined {
+  take(): PulledInstance | UnusableInstance | undefined {
     const instance = this.#waiting.shift()
     void this.#fill()
     return instance
   }
 
   /** To be sent again before the others. */
-  putBack(instance: InstanceToSend): void {
+  putBack(instance: PulledInstance): void {
     this.#waiting.unshift(instance)
   }
 
-  /** Lets the iterator clean up, without waiting for it. */
+  /** Lets the iterator clean up, without waiting for it. What waits is still told by `waiting`. */
   stop(failed: (error: unknown) => void): void {
     this.#isExhausted = true
     this.#puller.stop(failed)
+    for (const instance of this.#waiting) letGo(instance)
+  }
+
+  get #mayWaitForMore(): boolean {
+    if (this.#isExhausted || this.#waiting.length >= this.#options.depth) return false
+    return this.#waiting.filter((instance) => !isUnusable(instance) && instance.isInMemory).length < MAXIMUM_IN_MEMORY
   }
 
   async #fill(): Promise<void> {
     if (this.#isFilling) return
     this.#isFilling = true
-    while (!this.#isExhausted && this.#waiting.length < this.#options.depth) await this.pull()
+    while (this.#mayWaitForMore) await this.pull()
     this.#isFilling = false
   }
 
@@ -96,14 +107,24 @@ export class LookAhead {
         this.#isExhausted = true
         return
       }
-      if (typeof value !== 'object' || value === null) throw new TypeError('An instance to send must be an object')
-      this.#waiting.push(value)
+      const opening = openInstance(value)
+      // Whoever waits for it may have given up by then.
+      opening.then((instance) => {
+        if (this.#isExhausted) letGo(instance)
+      }, () => {})
+      const instance = await this.#options.withinTime(opening)
+      if (this.#isExhausted) return
+      this.#waiting.push(instance)
       this.#pulled += 1
     } catch (error) {
       this.#isExhausted = true
       this.#failure = { error }
     }
   }
+}
+
+function letGo(instance: PulledInstance | UnusableInstance): void {
+  if (!isUnusable(instance)) instance.close().catch(() => {})
 }
 
 function timeout(ms: number): { readonly promise: Promise<true>; readonly clear: () => void } {

@@ -1,11 +1,14 @@
+import type { AcceptedContext } from '../../acse/types.ts'
 import type { Exchange } from '../exchange.ts'
 import type { RunningOperation } from '../operation.ts'
 import { DicomtapError } from '../../errors/index.ts'
-import type { CMoveRequest, InstanceToSend } from '../types.ts'
+import type { CMoveRequest } from '../types.ts'
 import type { CStoreOptions } from '../user-types.ts'
 import { Status } from '../status-names.ts'
 import { subOperationPriority } from './instance-sender.ts'
 import type { InstanceSender, Unsendable } from './instance-sender.ts'
+import { isUnusable } from './pulled-instance.ts'
+import type { PulledInstance, UnusableInstance } from './pulled-instance.ts'
 import { isPerhapsFull } from './sub-association.ts'
 import type { InstanceContext, ResolvedDestination, SubAssociation } from './sub-association.ts'
 import { WatchedSource } from './watched-source.ts'
@@ -40,7 +43,7 @@ export class MoveSender implements InstanceSender {
   readonly #storeOptions: CStoreOptions
   readonly #lanes = new Set<Lane>()
   readonly #refused = new Set<string>()
-  readonly #sentTwice = new WeakSet<InstanceToSend>()
+  readonly #sentTwice = new WeakSet<PulledInstance>()
   #losses = 0
   #running = 0
   #hasEnded = false
@@ -58,17 +61,17 @@ export class MoveSender implements InstanceSender {
     }
   }
 
-  hasRoom(instance?: InstanceToSend): boolean {
+  hasRoom(instance?: PulledInstance): boolean {
     const lane = instance === undefined ? undefined : this.#laneFor(instance)
     if (lane !== undefined) return lane.running < lane.association.window && this.#running < this.#window
     return this.#running < this.#window
   }
 
-  isReadyFor(instance: InstanceToSend): boolean {
+  isReadyFor(instance: PulledInstance): boolean {
     return this.#refused.has(keyOf(instance)) || this.#laneFor(instance) !== undefined
   }
 
-  async prepare(waiting: readonly InstanceToSend[]): Promise<Unsendable | undefined> {
+  async prepare(waiting: readonly (PulledInstance | UnusableInstance)[]): Promise<Unsendable | undefined> {
     this.#dropEnded()
     if (this.#losses >= MAXIMUM_LOSSES) return DESTINATION_LOST
     if (this.#lanes.size >= MAXIMUM_ASSOCIATIONS) {
@@ -96,17 +99,17 @@ export class MoveSender implements InstanceSender {
     }
   }
 
-  async send(instance: InstanceToSend): Promise<number | undefined> {
+  async send(instance: PulledInstance): Promise<number | undefined> {
     const lane = this.#laneFor(instance)
     // PS3.4 C.4.2.2.1: what the destination does not take fails, and the others go on.
     if (lane === undefined) return this.#refused.has(keyOf(instance)) ? Status.SopClassNotSupported : undefined
     const { association } = lane
-    const presentationContextId = association.contextFor(instance)?.id as number
-    const source = new WatchedSource(instance)
+    const { id, transferSyntax } = association.contextFor(instance) as AcceptedContext
+    const source = new WatchedSource(instance, transferSyntax)
     lane.running += 1
     this.#running += 1
     try {
-      const { status } = await association.cStore(source, { ...this.#storeOptions, presentationContextId })
+      const { status } = await association.cStore(source, { ...this.#storeOptions, presentationContextId: id })
       this.#losses = 0
       return status
     } catch (error) {
@@ -150,9 +153,11 @@ export class MoveSender implements InstanceSender {
   }
 
   /** What those that wait need and have not, the first one's first. */
-  #missing(waiting: readonly InstanceToSend[]): InstanceContext[] {
+  #missing(waiting: readonly (PulledInstance | UnusableInstance)[]): InstanceContext[] {
     const missing = new Map<string, InstanceContext>()
-    for (const { sopClassUid, transferSyntaxUid } of waiting) {
+    for (const instance of waiting) {
+      if (isUnusable(instance)) continue
+      const { sopClassUid, transferSyntaxUid } = instance
       const context = { sopClassUid, transferSyntaxUid }
       const key = keyOf(context)
       if (missing.has(key) || this.#refused.has(key) || this.#laneFor(context) !== undefined) continue
@@ -214,5 +219,5 @@ export class MoveSender implements InstanceSender {
 }
 
 function keyOf({ sopClassUid, transferSyntaxUid }: InstanceContext): string {
-  return `${sopClassUid} ${transferSyntaxUid}`
+  return `${sopClassUid} ${transferSyntaxUid ?? ''}`
 }

@@ -1,11 +1,21 @@
 import type { AcceptedContext } from '../../acse/types.ts'
+import { TransferSyntax } from '../../dataset/transfer-syntaxes.ts'
 import { DicomtapError } from '../../errors/index.ts'
 import type { ErrorCode } from '../../errors/index.ts'
 import type { CStoreOptions, CStoreResponse, StoreBytes } from '../user-types.ts'
-import type { InstanceToSend, MoveDestination, Operation } from '../types.ts'
+import type { MoveDestination, Operation } from '../types.ts'
+import type { PulledInstance } from './pulled-instance.ts'
 
-/** What an instance needs a presentation context for: it is sent as it is, or not at all. */
-export type InstanceContext = Pick<InstanceToSend, 'sopClassUid' | 'transferSyntaxUid'>
+/** What an instance needs a presentation context for: it is sent as it is, or not at all. See `transferSyntaxesOf`. */
+export type InstanceContext = Pick<PulledInstance, 'sopClassUid' | 'transferSyntaxUid'>
+
+/** In these a data set is proposed that is encoded when it is sent. */
+const OF_DATA_SETS: readonly string[] = [TransferSyntax.ExplicitVRLittleEndian, TransferSyntax.ImplicitVRLittleEndian]
+
+/** The transfer syntaxes that an instance may be sent in, in order of preference. */
+export function transferSyntaxesOf({ transferSyntaxUid }: InstanceContext): readonly string[] {
+  return transferSyntaxUid === undefined ? OF_DATA_SETS : [transferSyntaxUid]
+}
 
 /** A destination with its titles. */
 export type ResolvedDestination = MoveDestination & Required<Pick<MoveDestination, 'calledAeTitle' | 'callingAeTitle'>>
@@ -16,7 +26,7 @@ export interface SubAssociation {
   readonly isUsable: boolean
   /** Operations that may be outstanding at once. */
   readonly window: number
-  /** The accepted context for exactly this class and transfer syntax. */
+  /** The accepted context for exactly this class and transfer syntax, or one of those of a data set. */
   contextFor(context: InstanceContext): AcceptedContext | undefined
   /** Was it proposed, and not accepted? */
   refuses(context: InstanceContext): boolean
