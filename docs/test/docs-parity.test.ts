@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import test from 'ava'
 import { CONFIG_FILE_NAMES, createProgram, loadConfig } from '@dicomtap/cli'
-import { configJsonSchema, DEFAULT_LIMITS, DEFAULT_TIMEOUTS, ERROR_CODES, HOOK_CATALOG, HOOK_NAMES, SopClass, TransferSyntax } from '@dicomtap/framework'
+import { ApplicationEntity, configJsonSchema, DEFAULT_LIMITS, DEFAULT_TIMEOUTS, ERROR_CODES, HOOK_CATALOG, HOOK_NAMES, SopClass, TransferSyntax } from '@dicomtap/framework'
 import type { HookName } from '@dicomtap/framework'
 import { createTestServer, encodedSample, hookRecorder, testScu } from '@dicomtap/framework/testing'
 import { run, writeExamples } from './examples.js'
@@ -159,7 +159,7 @@ test('lifecycle: the close has the steps that the code has', (t) => {
 
 test('lifecycle: hooks fire in the order of the page', async (t) => {
   await using server = await createTestServer()
-  server.ae.addSupportedContext(SopClass.CTImageStorage)
+  server.ae.addSupportedContext(SopClass.CTImageStorage, undefined, { scu: true, scp: true })
   using recorder = hookRecorder(server.ae)
   const asked: HookName[] = []
   const note = (name: HookName): void => {
@@ -168,11 +168,24 @@ test('lifecycle: hooks fire in the order of the page', async (t) => {
   for (const name of recorderHooks) server.ae.bind(name, () => note(name))
   server.ae.bind('associationRequest', () => note('associationRequest') as undefined)
   server.ae.bind('acceptedContexts', (contexts) => (note('acceptedContexts'), contexts))
+  for (const name of ['userIdentity', 'roleSelection', 'sopClassCommonExtended', 'asyncOperations', 'sopClassExtended'] as const) {
+    server.ae.bind(name, () => note(name) as undefined)
+  }
   server.ae.bind('cStore', () => (note('cStore'), 0x0000))
   server.ae.bind('responseStatus', (status) => (note('responseStatus'), status))
 
   const transferSyntaxUid = TransferSyntax.ExplicitVRLittleEndian
-  const scu = await testScu(server, { contexts: [[SopClass.CTImageStorage, transferSyntaxUid]] })
+  const sopClassUid = SopClass.CTImageStorage
+  const scu = await testScu(server, {
+    contexts: [[sopClassUid, transferSyntaxUid]],
+    roles: [{ sopClassUid, scuRole: true, scpRole: true }],
+    userInformation: [
+      { type: 0x53, maximumNumberOperationsInvoked: 2, maximumNumberOperationsPerformed: 2 },
+      { type: 0x56, sopClassUid, serviceClassApplicationInformation: Uint8Array.of(2) },
+      { type: 0x57, subItemVersion: 0, sopClassUid: '2.25.2', serviceClassUid: '1.2.840.10008.4.2', relatedGeneralSopClassUids: [sopClassUid] },
+      { type: 0x58, userIdentityType: 1, positiveResponseRequested: false, primaryField: Uint8Array.of(1), secondaryField: new Uint8Array(0) },
+    ],
+  })
   const dataSet = await encodedSample('ct', transferSyntaxUid)
   await scu.store({ sopClassUid: SopClass.CTImageStorage, sopInstanceUid: '2.25.1', transferSyntaxUid, dataSet })
   await scu.release()
@@ -189,6 +202,31 @@ test('lifecycle: hooks fire in the order of the page', async (t) => {
     // Each in its place; a hook that fires again was documented at its first time.
     t.deepEqual(firstTimes(fired), firstTimes(documented.slice(0, documented.indexOf(lastHook) + 1)), title)
   }
+})
+
+test('lifecycle: hooks fire in the order of the page for an association of this side', async (t) => {
+  await using server = await createTestServer()
+  server.ae.addSupportedContext(SopClass.Verification)
+  const ae = new ApplicationEntity({ logLevel: 'silent' })
+  const fired: HookName[] = []
+  for (const name of HOOK_NAMES) {
+    ae.bind(name, ((value: unknown) => {
+      fired.push(name)
+      return HOOK_CATALOG[name].kind === 'transform' ? value : undefined
+    }) as never)
+  }
+  const association = await ae.associate({ host: '127.0.0.1', port: server.port, contexts: [{ abstractSyntax: SopClass.Verification }] })
+  await association.cEcho()
+  const section = readPage('docs/reference/lifecycle.md').text.split('## An association that this side requests\n')[1]?.split('\n## ')[0] ?? ''
+  // Bytes and the machine are everywhere.
+  const documented = [...section.matchAll(/`(\w+)`/g)]
+    .map(([, name = '']) => name)
+    .filter((name) => (HOOK_NAMES as readonly string[]).includes(name) && !['stateChanged', 'pduReceived', 'associationRejected', 'connectionClosed'].includes(name))
+  t.deepEqual(firstTimes(fired).filter((name) => documented.includes(name)), documented)
+  t.true(documented.length >= 12)
+  await association.release()
+  await ae.close()
+  t.is(fired.filter((name) => name !== 'preClose').at(-1), 'connectionClosed')
 })
 
 const recorderHooks = [

@@ -13,7 +13,7 @@ const BASE = {
   stability: 'stable',
 } as const
 
-/** Hooks that decide on an association, asked by the acceptor in this order. */
+/** Hooks that decide on an association; in which order they are asked stands in docs/reference/lifecycle.md. */
 export const ASSOCIATION_INTERVENTIONS: Readonly<Record<AssociationHookName, HookCatalogEntry>> = {
   associationRequest: {
     ...BASE,
