@@ -77,6 +77,7 @@ export class ApplicationEntity extends Bindable {
   #isSealed = false
   #starting: Promise<void> | undefined
   #associations = 0
+  #isPreClosed = false
   #closing: Promise<void> | undefined
 
   /**
@@ -248,8 +249,9 @@ export class ApplicationEntity extends Bindable {
         settingsFor: (checked) => this.#settingsFor(checked),
         environmentFor: (settings) => this.#environmentFor(undefined, settings),
         refuseWhenClosed: () => {
-          // A C-MOVE that runs has until the deadline of `close`, and its signal ends it then.
-          if (operation === undefined) this.#refuseWhenClosed('DICOMTAP_ERR_ACSE_REQUEST')
+          // `preClose` may need associations to finish what was begun. A C-MOVE that runs has until the deadline of
+          // `close`, and its signal ends it then.
+          if (operation === undefined && this.#isPreClosed) this.#refuseWhenClosed('DICOMTAP_ERR_ACSE_REQUEST')
         },
       },
       options,
@@ -313,6 +315,9 @@ export class ApplicationEntity extends Bindable {
       subAssociations: this.subAssociations,
       plugins: this.#plugins,
       signal: this.#abort,
+      preClosed: () => {
+        this.#isPreClosed = true
+      },
       deadlineMs: options.deadlineMs ?? this.limits.closeDeadlineMs,
     })
     return this.#closing

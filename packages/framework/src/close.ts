@@ -12,6 +12,8 @@ interface Closing {
   readonly subAssociations: AssociationPool
   readonly plugins: PluginContainer
   readonly signal: AbortController
+  /** Called when plugins have finished what they had begun. */
+  readonly preClosed: () => void
   readonly deadlineMs: number
 }
 
@@ -21,7 +23,7 @@ const WHY = 'The server is closing'
 
 /** The steps of `ApplicationEntity.close`, in the order of docs/reference/lifecycle.md. */
 export async function closeApplicationEntity(closing: Closing): Promise<void> {
-  const { ae, servers, registry, subAssociations, plugins, signal, deadlineMs } = closing
+  const { ae, servers, registry, subAssociations, plugins, signal, preClosed, deadlineMs } = closing
   // 1. New associations are refused (transient, temporary congestion) while the listeners are still there.
   registry.refuseNew()
   void subAssociations.close()
@@ -31,6 +33,7 @@ export async function closeApplicationEntity(closing: Closing): Promise<void> {
   } catch (error) {
     ae.log.error('a preClose handler failed', { error })
   }
+  preClosed()
   // 3. Running operations get until the deadline. An association on which nothing runs is aborted, so that
   // nothing begins there any more. What this side requested may be of use to them, and is released after
   // them; what a C-MOVE sends on ends with it.

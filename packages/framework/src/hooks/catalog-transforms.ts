@@ -120,7 +120,7 @@ export const LIFECYCLES: Readonly<Record<LifecycleHookName, HookCatalogEntry>> =
   },
   preClose: {
     ...LIFECYCLE,
-    fires: 'When the close begins: new associations are refused, running operations still run.',
+    fires: 'When the close begins: new associations of peers are refused, running operations still run, and this side may still associate.',
     arguments: [AE],
     onError: 'logged, hookFailed fires, later handlers still run, the close goes on',
   },

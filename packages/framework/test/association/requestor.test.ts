@@ -514,6 +514,23 @@ test('close releases what this side requested', async (t) => {
   t.is((late as DicomtapError).code, 'DICOMTAP_ERR_ACSE_REQUEST')
 })
 
+test('preClose may still associate, to finish what was begun; after it nobody may', async (t) => {
+  const told: string[] = []
+  await using peer = await createTestServer({
+    contexts: [{ abstractSyntax: CT, transferSyntaxes: DEFAULT_TRANSFER_SYNTAXES }],
+    handlers: { associationEstablished: ({ association }) => told.push(association.callingAeTitle) },
+  })
+  const ae = new ApplicationEntity({ aeTitle: 'CLOSING', logLevel: 'silent' })
+  const options = { host: '127.0.0.1', port: peer.port, contexts: [{ abstractSyntax: CT }] }
+  ae.bind('preClose', async () => {
+    await using association = await ae.associate(options)
+    t.true(association.isEstablished)
+  })
+  await ae.close()
+  t.deepEqual(told, ['CLOSING'])
+  await t.throwsAsync(ae.associate(options), { code: 'DICOMTAP_ERR_ACSE_REQUEST' })
+})
+
 test('requested contexts are kept by the AE: added, listed, removed, replaced', async (t) => {
   const { ae } = requested()
   ae.addRequestedContext(CT, [EXPLICIT])
