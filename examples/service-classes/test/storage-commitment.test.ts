@@ -140,6 +140,16 @@ test('the requestor has left meanwhile: the result follows it', async (t) => {
   t.like(event, { eventTypeId: 2, callingAeTitle: 'ANY-SCP' })
 })
 
+test('a server that closes says first what it has promised to say', async (t) => {
+  const events = eventCollector()
+  await using listener = await modality(events)
+  await using server = await archive({ newAssociation: true, requestors: { 'EXAMPLE-SCU': { host: '127.0.0.1', port: listener.port } } })
+  const association = await associate(t, server, { contexts })
+  await request(association, '2.25.100', [reference(CTImageStorage, '2.25.1')])
+  await server.ae.close()
+  t.is(events.waiting, 1)
+})
+
 test('N-ACTION: 0112, 0115 and 0123, and then no event', async (t) => {
   await using server = await archive()
   const events = eventCollector()

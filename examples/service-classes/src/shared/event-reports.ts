@@ -29,6 +29,10 @@ export class EventReporter {
     this.#api = api
     this.#contextUid = contextUid
     this.#addresses = addresses
+    // What was promised is said before the server goes.
+    api.hooks.preClose.tapPromise(async () => {
+      await Promise.all(this.#queues.values())
+    })
   }
 
   /** Can events be sent to this AE when it has no association open? */
