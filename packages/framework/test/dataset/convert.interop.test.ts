@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test from 'ava'
-import { TransferSyntax, convertDataSet, decodePart10Header, encodePart10Header } from '../../dist/dataset/index.js'
+import { TransferSyntax, convertDataSet, decodePart10Header, encodePart10Header, withoutBulkData } from '../../dist/dataset/index.js'
 import type { FileMeta } from '../../dist/dataset/index.js'
 import { SAMPLE_KINDS, writeSampleFile } from '../../dist/testing/sample-datasets.js'
 
@@ -206,3 +206,42 @@ interop('UN of undefined length is read as Implicit VR, as DCMTK reads it', asyn
   t.true(lines.includes('    (0010,0010) PN [In^Priva]'))
   t.true(lines.includes('(0010,0020) LO [ID42]'))
 })
+
+interop('without bulk data: what dcmdump shows is what is left when dcmodify erases the same', async (t) => {
+  const source = join(folder, 'bulk.dcm')
+  await writeSampleFile(source, 'ct', EXPLICIT, { rows: 64, columns: 64 })
+  const waveform = '(5400,0100)[0]'
+  const insertions = [`${waveform}.(5400,1010)=1\\2`, `${waveform}.(003a,0005)=1`, '(6000,3000)=1\\2', '(6000,0010)=4', '(0088,0200)[0].(7fe0,0010)=1\\2']
+  await run('dcmodify', ['-nb', ...insertions.flatMap((insertion) => ['-i', insertion]), source])
+  const files: Readonly<Record<string, string>> = {}
+  for (const [name, command, ...options] of [
+    ['explicit', 'dcmconv', '+te', '-e'],
+    ['implicit', 'dcmconv', '+ti', '+e'],
+    ['deflated', 'dcmconv', '+td', '+e'],
+    ['compressed', 'dcmcjpeg', '+e'],
+  ] as const) {
+    const path = join(folder, `bulk ${name}.dcm`)
+    await run(command, [...options, source, path])
+    Object.assign(files, { [name]: path })
+  }
+  for (const [name, path] of Object.entries(files)) {
+    const file = await readFile(path)
+    const { meta, dataSetOffset } = decodePart10Header(file)
+    const pieces: Uint8Array[] = []
+    for await (const piece of withoutBulkData(file.subarray(dataSetOffset), meta.transferSyntaxUid ?? '')) pieces.push(piece)
+    const mine = join(folder, `bulk ${name} mine.dcm`)
+    await writeFile(mine, [file.subarray(0, dataSetOffset), ...pieces])
+    const before = await dump(path)
+    const erased = ['(7fe0,0010)', '(6000,3000)', `${waveform}.(5400,1010)`]
+    await run('dcmodify', ['-nb', '-imt', ...erased.flatMap((tag) => ['-e', tag]), path])
+    const left = await dump(path)
+    t.true(left.length <= before.length - 3, name)
+    t.true(left.some((line) => line.includes('(7fe0,0010)')), 'the icon stays')
+    t.deepEqual((await dump(mine)).map(delimiters), left.map(delimiters), name)
+  }
+})
+
+/** dcmdump names the delimiters of defined lengths, which are not there, otherwise. */
+function delimiters(line: string): string {
+  return line.replace(/\((fffe,e0[0d]d)\) na .*/, '($1) na')
+}
