@@ -221,6 +221,7 @@ export const unifiedProcedureStep = definePlugin({
       const initial = isGlobal && lock === 'FALSE' ? [] : added.map((one) => events.state(one, stepOf(one).state, stepOf(one).attributes))
       afterResponse(operation, () => {
         for (const announce of initial) announce([aeTitle])
+        forget()
       })
       return lock === 'TRUE' && !isLocked ? UpsStatus.DeletionLockNotGranted : Status.Success
     }

@@ -292,13 +292,16 @@ test('global subscriptions: steps to come, steps that are there, suspended, give
 test('a deletion lock keeps a step that is over; an SCP may grant none (B301)', async (t) => {
   await using server = await createTestServer({ plugins: [unifiedProcedureStep({ keepFinished: 0 })] })
   const association = await associate(t, server, { contexts, handlers: { nEventReport: () => 0x0000 } })
-  for (const uid of ['2.25.1', '2.25.2']) await create(association, uid)
-  t.is(await subscription(association, 3, '2.25.1', { DeletionLock: 'TRUE' }), '0000')
-  for (const uid of ['2.25.1', '2.25.2']) t.is(await cancel(association, uid), '0000')
-  t.is(hex((await get(association, '2.25.1')).status), '0000')
+  const held = ['2.25.1', '2.25.3']
+  for (const uid of [...held, '2.25.2']) await create(association, uid)
+  for (const uid of held) t.is(await subscription(association, 3, uid, { DeletionLock: 'TRUE' }), '0000')
+  for (const uid of [...held, '2.25.2']) t.is(await cancel(association, uid), '0000')
+  for (const uid of held) t.is(hex((await get(association, uid)).status), '0000')
   t.is(hex((await get(association, '2.25.2')).status), 'C307')
+  // CC.2.3.2: the lock goes by unsubscribing, or by subscribing without it.
   t.is(await subscription(association, 4, '2.25.1'), '0000')
-  t.is(hex((await get(association, '2.25.1')).status), 'C307')
+  t.is(await subscription(association, 3, '2.25.3', { DeletionLock: 'FALSE' }), '0000')
+  for (const uid of held) t.is(hex((await get(association, uid)).status), 'C307')
 
   await using other = await createTestServer({ plugins: [unifiedProcedureStep({ deletionLocks: false })] })
   const unlocked = await associate(t, other, { contexts, handlers: { nEventReport: () => 0x0000 } })
