@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
 import test from 'ava'
+import type { Association } from '../../dist/association/association.js'
 import { definePlugin } from '../../dist/define.js'
 import { encodePdu } from '../../dist/pdu/encode.js'
 import {
@@ -9,6 +10,7 @@ import {
   cutMessage,
   hookRecorder,
   memorySocket,
+  scriptedListener,
   ScriptedPeer,
   scriptedPeer,
   testScu,
@@ -165,6 +167,43 @@ test('a half close still reads, a pause reads nothing', async (t) => {
 })
 
 // ── testScu ─────────────────────────────────────────────────────────────────────────────────────────────
+
+test('a scripted listener gives out each connection once, in order, also those that came before it was asked', async (t) => {
+  await using listener = await scriptedListener()
+  await t.throwsAsync(listener.accept(1), { message: 'Within 1 ms nobody connected' })
+  const asked = listener.accept()
+  using first = await scriptedPeer(listener.port)
+  await first.send(Buffer.from('first'))
+  t.is((await (await asked).receiveBytes(5)).toString(), 'first')
+  using second = await scriptedPeer(listener.port)
+  await second.send(Buffer.from('second'))
+  using third = await scriptedPeer(listener.port)
+  await third.send(Buffer.from('third'))
+  t.is((await (await listener.accept()).receiveBytes(6)).toString(), 'second')
+  t.is((await (await listener.accept()).receiveBytes(5)).toString(), 'third')
+  await listener[Symbol.asyncDispose]()
+  await third.receiveClose()
+  await t.throwsAsync(scriptedPeer(listener.port), { code: 'ECONNREFUSED' })
+})
+
+test('a scripted peer accepts what is requested, or answers what it is told', async (t) => {
+  await using listener = await scriptedListener()
+  await using server = await createTestServer()
+  const { port } = listener
+  const contexts = [{ abstractSyntax: VERIFICATION, transferSyntaxes: [EXPLICIT_LE, IMPLICIT_LE] }, { abstractSyntax: CT_IMAGE }]
+  const associate = (): Promise<Association> => server.ae.associate({ host: '127.0.0.1', port, calledAeTitle: 'PEER', contexts })
+  const associating = associate()
+  const request = await (await listener.accept()).acceptAssociation()
+  t.is(request.calledAeTitle, 'PEER')
+  const association = await associating
+  t.deepEqual(association.acceptedContexts.map(({ id, transferSyntax }) => [id, transferSyntax]), [[1, EXPLICIT_LE], [3, EXPLICIT_LE]])
+  const refused = t.throwsAsync(associate(), { code: 'DICOMTAP_ERR_ACSE_CONTEXT' })
+  await (await listener.accept()).acceptAssociation({ presentationContexts: [1, 3].map((id) => ({ id, result: 3, transferSyntax: '' })) })
+  await refused
+  using odd = await scriptedPeer(port)
+  await odd.sendPdu({ type: 'A-RELEASE-RQ' })
+  await t.throwsAsync((await listener.accept()).acceptAssociation(), { message: /^A-ASSOCIATE-RQ was expected, .*A-RELEASE-RQ/ })
+})
 
 test('a test SCU says why there is no association', async (t) => {
   await using server = await createTestServer({
