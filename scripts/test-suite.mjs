@@ -9,6 +9,7 @@ import { ROOT } from './workspaces.mjs'
 const DCMTK = [
   ...['echoscu', 'storescu', 'findscu', 'movescu', 'getscu', 'storescp', 'dcmqrscp', 'dcmqridx', 'wlmscpfs'],
   ...['dcmdump', 'dsrdump', 'dcmftest', 'dcmconv', 'dcmcjpeg', 'dcmdjpeg', 'dcmcjpls', 'dcmcrle', 'dcmodify', 'dump2dcm'],
+  ...['dcmpsprt', 'dcmprscu'],
 ]
 /** A program that a test starts: `run('dcmconv', ...)`. */
 const STARTED = /\b(?:run|dcmtk|spawn|spawnSync|execFile|execFileSync)\(\s*'([a-z0-9]+)'/g
