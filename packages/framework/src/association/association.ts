@@ -50,7 +50,7 @@ export class Association extends DimseServiceUser {
     printsAs(Association.prototype, describeNegotiation)
   }
 
-  /** Short and unique within the process, e.g. `a17`: what log lines carry. */
+  /** Short and unique within its ApplicationEntity, e.g. `a17`: what log lines carry. */
   readonly id: string
   readonly ae: ApplicationEntity
   /** The listener it came in on; undefined when this side requested it. */

@@ -1,5 +1,5 @@
-import { connect, Socket } from 'node:net'
-import type { OnReadOpts } from 'node:net'
+import { Socket } from 'node:net'
+import type { OnReadOpts, SocketConstructorOpts } from 'node:net'
 import { ReadBuffers } from './read-buffers.ts'
 import type { BufferedSocket } from './take-over.ts'
 
@@ -22,21 +22,17 @@ export function connectSocket({ host, port, localAddress, localPort }: Connectio
     },
   }
   const local = { ...(localAddress === undefined ? {} : { localAddress }), ...(localPort === undefined ? {} : { localPort }) }
-  const socket = opened(() => connect({ host, port, ...local, noDelay: true, onread })) as Socket & {
-    -readonly [K in keyof BufferedSocket]: BufferedSocket[K]
-  }
+  // The constructor takes it (net.connect gives it its options); the types of Node 20 do not say so.
+  const socket = new Socket({ onread } as SocketConstructorOpts) as Socket & { -readonly [K in keyof BufferedSocket]: BufferedSocket[K] }
   socket.readBuffers = readBuffers
   socket.on('close', () => {
     readBuffers.close()
   })
-  return socket
-}
-
-/** What Node does not even try, e.g. from a local address that is none, is a connection that failed like others. */
-function opened(connecting: () => Socket): Socket {
   try {
-    return connecting()
+    socket.connect({ host, port, ...local, noDelay: true })
   } catch (error) {
-    return new Socket().destroy(error as Error)
+    // What Node does not even try, e.g. from a local address that is none, is a connection that failed like others.
+    socket.destroy(error as Error)
   }
+  return socket
 }
