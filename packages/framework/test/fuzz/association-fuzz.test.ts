@@ -6,6 +6,7 @@ import type { Pdu } from '../../dist/pdu/types.js'
 import { associateRequest, createTestServer, cutMessage } from '../../dist/testing/index.js'
 import type { TestServer } from '../../dist/testing/index.js'
 import { healthy } from '../support/healthy.ts'
+import { Random } from '../support/random.ts'
 import { PROPOSED, REQUESTS, SUPPORTED } from '../support/requests.ts'
 import { CT_IMAGE, IMPLICIT_LE } from '../support/uids.ts'
 
@@ -18,31 +19,6 @@ const SEED = Number(process.env['DICOMTAP_FUZZ_SEED'] ?? 20240609)
 const PARALLEL = 16
 /** A healthy peer asks after so many runs. */
 const PROBE_EVERY = 200
-
-/** mulberry32: the same run on every machine. */
-class Random {
-  #state: number
-
-  constructor(seed: number) {
-    this.#state = seed >>> 0
-  }
-
-  /** From 0 to `below` - 1. */
-  below(below: number): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-  }
-
-  one<T>(items: readonly T[]): T {
-    return items[this.below(items.length)]!
-  }
-
-  bytes(length: number): Buffer {
-    return Buffer.from(Array.from({ length }, () => this.below(256)))
-  }
-}
 
 const REQUEST = associateRequest({
   contexts: [...PROPOSED, [CT_IMAGE, '1.2.840.10008.1.2.1', IMPLICIT_LE]],
