@@ -123,6 +123,10 @@ export class Association extends DimseServiceUser {
   get calledAeTitle(): string {
     return this.#control.request?.calledAeTitle ?? ''
   }
+  /** The title of the other side: who called, or whom this side called. */
+  get peerAeTitle(): string {
+    return this.role === 'acceptor' ? this.callingAeTitle : this.calledAeTitle
+  }
   /** The requestor's side; undefined before its request arrived. */
   get requestor(): AssociationUser | undefined {
     return this.#control.requestor

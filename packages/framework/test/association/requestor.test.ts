@@ -115,6 +115,7 @@ test('what was agreed is what the association says, and the hooks fire in order'
   t.is(association.server, undefined)
   t.is(association.state, 'established')
   t.is(association.calledAeTitle, 'PACS')
+  t.is(association.peerAeTitle, 'PACS')
   t.like(association.acceptor, { aeTitle: 'PACS', maximumLength: 4_096, implementationClassUid: '2.25.9', implementationVersionName: 'PEER' })
   t.like(association.requestor, { aeTitle: 'SCU', maximumLength: 262_144 })
   t.is(Buffer.from(association.userIdentityResponse ?? '').toString(), 'token')
