@@ -16,7 +16,7 @@ interface Received {
 }
 
 /** Of those that are wrong at all, one answer in so many. */
-const WRONG_ONCE_IN = 5
+const WRONG_ONCE_IN = 3
 
 /**
  * An acceptor that answers most things as it should, some as it must not, and ends the association when it
