@@ -49,9 +49,10 @@ for (const [name, transferSyntaxUid, option, encode] of ENCODINGS) {
 }
 
 const SENDERS = 8
-const INSTANCES_EACH = 1250
+/** All of them where the interop suite is asked for; otherwise as many as a test run has time for. */
+const INSTANCES_EACH = process.env['DICOMTAP_REQUIRE_DCMTK'] === '1' ? 1250 : 100
 
-interop('10,000 instances over 8 associations at once: every one is there, byte for byte', async (t) => {
+interop(`${SENDERS * INSTANCES_EACH} instances over 8 associations at once: every one is there, byte for byte`, async (t) => {
   t.timeout(300_000)
   const folder = await temporaryFolder(t)
   // One file, written again with other instance UIDs of the same length: DCMTK then sends it as it stands.
