@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import test from 'ava'
 import { configJsonSchema, DicomtapError, HOOK_CATALOG, HOOK_NAMES } from '@dicomtap/framework'
-import { exitCodeOf, problemsOf } from '../dist/output/report-error.js'
+import { exitCodeOf, problemsOf, reportError } from '../dist/output/report-error.js'
 import { createProgram } from '../dist/program.js'
 import type { CheckReport, HookReport, PluginsReport } from '../dist/index.js'
 import { run } from './support/run.js'
@@ -219,4 +219,18 @@ test('schema: the one in the package is that of the framework, the printed one k
       then: { properties: { options: { type: 'object', properties: { loud: { type: 'boolean' } } } } },
     },
   ])
+})
+
+test.serial('an error prints nothing that steers the terminal: names and values of a peer may be in it', (t) => {
+  const written: string[] = []
+  const { write } = process.stderr
+  process.stderr.write = (text: string | Uint8Array) => written.push(String(text)) > 0
+  try {
+    reportError(new DicomtapError('DICOMTAP_ERR_NET_CONNECT', 'Cannot connect: \u001b]0;title\u0007 \u009b2J\u202e'), true)
+  } finally {
+    process.stderr.write = write
+  }
+  t.regex(written.join(''), /Cannot connect: \\u001b\]0;title\\u0007 \\u009b2J\\u202e\n/u)
+  // oxlint-disable-next-line no-control-regex -- they are what must not be there
+  t.notRegex(written.join(''), /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/u)
 })

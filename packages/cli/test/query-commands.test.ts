@@ -88,6 +88,19 @@ test('find --json, --json-dicom, --csv, --list; --quiet leaves the matches', asy
   t.is(quiet.stdout.split('\n').length, 4)
 })
 
+test('find: nothing that a peer sends steers the terminal, in whatever form it is printed', async (t) => {
+  // CSI as two characters and as one (ECMA-48 5.4), which terminals of UTF-8 know too.
+  const hostile = 'A\u001b[2J\u009b31mB'
+  const pacs = await server(t, answering({ SpecificCharacterSet: 'ISO_IR 192', PatientID: hostile, StudyInstanceUID: '1.2.3' }))
+  for (const form of ['--json', '--json-dicom', '--csv', '--list', '--wide']) {
+    const { stdout } = await command(t, pacs, 'find', 'PatientID', form)
+    t.true(stdout.includes('31mB'), form)
+    // oxlint-disable-next-line no-control-regex -- they are what must not be there
+    t.notRegex(stdout, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/u, form)
+    if (form === '--json') t.like(JSON.parse(stdout), { PatientID: hostile })
+  }
+})
+
 test('find --write makes DICOM files, and never writes over one', async (t) => {
   const pacs = await server(t, answering(DOE, MUELLER))
   const cwd = await makeSite(t)

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { DicomtapError } from '@dicomtap/framework'
 import { EXIT_CONFIG, EXIT_FAILURE } from './exit-codes.ts'
-import { note, painter } from './terminal.ts'
+import { note, painter, visible } from './terminal.ts'
 
 /** One thing that is wrong, as `--json` shows it. */
 export interface Problem {
@@ -44,9 +44,9 @@ export function reportError(error: unknown, isVerbose: boolean = false): void {
   const paint = painter(process.stderr)
   const problems = problemsOf(error)
   for (const { code, message } of problems) {
-    note(`${paint('red', 'error')}${code === undefined ? '' : ` ${paint('bold', code)}`}: ${message}`)
+    note(`${paint('red', 'error')}${code === undefined ? '' : ` ${paint('bold', code)}`}: ${visible(message)}`)
   }
-  if (isVerbose || process.env['DEBUG'] !== undefined) note(inspect(error, { depth: 4 }))
+  if (isVerbose || process.env['DEBUG'] !== undefined) note(visible(inspect(error, { depth: 4 })))
   else if (problems.some(({ code }) => code === undefined)) note('Run it again with --verbose to see where it comes from.')
 }
 

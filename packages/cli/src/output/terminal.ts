@@ -25,7 +25,24 @@ export function note(text: string): void {
 }
 
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value, null, 2))
+  print(jsonText(value, 2))
+}
+
+// Of what a terminal would obey JSON escapes only the characters below U+0020.
+const LEFT_BY_JSON = /[\u007f-\u009f\u2028\u2029\p{Bidi_Control}]/gu
+
+/** JSON with nothing in it that steers a terminal; what a parser makes of it is the same. */
+export function jsonText(value: unknown, indent?: number): string {
+  return JSON.stringify(value, null, indent).replace(LEFT_BY_JSON, escaped)
+}
+
+/** Text that may be a peer's, on its own lines: it must not steer the terminal. */
+export function visible(text: string): string {
+  return text.replace(/[^\P{Cc}\n]|[\u2028\u2029\p{Bidi_Control}]/gu, escaped)
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }
 
 /** Columns, separated by two spaces; the last one is not padded. */

@@ -1,6 +1,6 @@
 import type { DataSet, Dictionary } from '@dicomtap/framework'
 import type { Reporter } from '../scu/reporter.ts'
-import { print } from '../output/terminal.ts'
+import { jsonText, print } from '../output/terminal.ts'
 import { columnsOf, elementAt, rawText, readableText } from './columns.ts'
 import type { Column } from './columns.ts'
 import { csvLine } from './csv.ts'
@@ -26,8 +26,8 @@ const ROWS_TO_MEASURE = 100
 export function matchOutput(query: PreparedQuery, options: FindOptions, reporter: Reporter): MatchOutput {
   const { dictionary } = query
   const out = (text: string): void => reporter.progress.above(() => print(text))
-  if (options.jsonDicom === true) return lines((match) => JSON.stringify(toDicomJson(match, dictionary)), out)
-  if (options.json === true) return lines((match) => JSON.stringify(toKeywordJson(match, dictionary)), out)
+  if (options.jsonDicom === true) return lines((match) => jsonText(toDicomJson(match, dictionary)), out)
+  if (options.json === true) return lines((match) => jsonText(toKeywordJson(match, dictionary)), out)
   const columns = columnsOf(query.identifier, dictionary, query.defaults)
   if (options.csv === true) {
     let isFirst = true
