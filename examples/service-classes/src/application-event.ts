@@ -23,6 +23,7 @@ import {
 import type { DataSet } from '@dicomtap/framework'
 import { z } from 'zod'
 import { isEmpty } from './shared/attributes.ts'
+import { attributesOf } from './shared/bounds.ts'
 import { itemsOf } from './shared/matching.ts'
 
 const { ProceduralEventLogging: PROCEDURAL, SubstanceAdministrationLogging: SUBSTANCE } = SopClass
@@ -64,7 +65,7 @@ export const applicationEvent = definePlugin({
     api.hooks.nAction.tapPromise({ sopClasses: [PROCEDURAL, SUBSTANCE] }, async (request, { sopClassUid }) => {
       if (request.requestedSopInstanceUid !== INSTANCES[sopClassUid]) return Status.NoSuchSopInstance
       if (request.actionTypeId !== RECORD) return Status.NoSuchAction
-      const information = (await request.actionInformation?.dataset()) ?? {}
+      const information = await attributesOf(request.actionInformation)
       return sopClassUid === PROCEDURAL ? logProcedure(information) : logSubstance(information)
     })
 

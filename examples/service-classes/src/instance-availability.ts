@@ -11,7 +11,12 @@
 import { DEFAULT_TRANSFER_SYNTAXES, SopClass, Status, createUid, definePlugin } from '@dicomtap/framework'
 import type { DataSet } from '@dicomtap/framework'
 import { attributeError, requireAttributes } from './shared/attributes.ts'
+import { attributesOf, keepLatest } from './shared/bounds.ts'
 import { itemsOf } from './shared/matching.ts'
+
+/** What is remembered; the oldest go first. */
+const MAXIMUM_NOTIFICATIONS = 10_000
+const MAXIMUM_INSTANCES = 100_000
 
 const SOP_CLASS = SopClass.InstanceAvailabilityNotification
 const AVAILABILITIES: ReadonlySet<unknown> = new Set(['ONLINE', 'NEARLINE', 'OFFLINE', 'UNAVAILABLE'])
@@ -47,11 +52,13 @@ export const instanceAvailability = definePlugin({
     api.supportSopClass({ uid: SOP_CLASS, transferSyntaxes: DEFAULT_TRANSFER_SYNTAXES })
 
     api.hooks.nCreate.tapPromise({ sopClasses: [SOP_CLASS] }, async ({ affectedSopInstanceUid: uid = createUid(), attributeList }) => {
-      const notification = (await attributeList?.dataset()) ?? {}
+      const notification = await attributesOf(attributeList)
       const named = await instancesOf(notification)
       if (notifications.has(uid)) return Status.DuplicateSopInstance
       notifications.add(uid)
+      keepLatest(notifications, MAXIMUM_NOTIFICATIONS)
       for (const instance of named) instances.set(`${instance.retrieveAeTitle}\\${instance.sopInstanceUid}`, instance)
+      keepLatest(instances, MAXIMUM_INSTANCES)
       return { status: Status.Success, affectedSopInstanceUid: uid }
     })
 

@@ -5,7 +5,7 @@
  * CREATING, and DONE or FAILURE. Requests are worked on one after another; `record` writes the media. As the standard
  * advises, what is asked for is checked when the creation is begun, so that N-GET can tell what is missing (S.3.2.1.3).
  *
- * Answers: N-CREATE 0000, 0111, 0120, 0121, A510. N-ACTION 0000, 0112, 0123, A510 begun already; C201 to C203 cannot be
+ * Answers: N-CREATE 0000, 0111, 0120, 0121, 0213 too many, A510. N-ACTION 0000, 0112, 0123, A510 begun already; C201 to C203 cannot be
  * cancelled any more. N-GET 0000, 0001, 0112.
  *
  * It does not do: labels, splitting, media application profiles; results go when there are more than `keepFinished`.
@@ -23,11 +23,13 @@ import {
 import type { DataSet, Operation } from '@dicomtap/framework'
 import { z } from 'zod'
 import { requireAttributes } from './shared/attributes.ts'
+import { attributesOf, keepLatest, requireRoom } from './shared/bounds.ts'
 import { afterResponses } from './shared/event-reports.ts'
 import { itemsOf } from './shared/matching.ts'
 
 const SOP_CLASS = SopClass.MediaCreationManagement
 const ActionType = { Initiate: 1, Cancel: 2 } as const
+const MAXIMUM_INSTANCES = 100_000
 const NO_SUCH_OBJECT_INSTANCE = 0x0112
 
 export interface MediaRequest {
@@ -48,6 +50,7 @@ const options = z.strictObject({
   record: z.custom<Recorder>((value) => typeof value === 'function').optional().describe('Writes the media; default: none are written'),
   cancel: z.enum(['always', 'waiting', 'never']).default('waiting').describe('Which requests can be cancelled'),
   keepFinished: z.int().min(1).default(100).describe('How many requests that are over can be asked for'),
+  maximumRequests: z.int().min(1).default(1000).describe('How many requests may be there that are not over'),
 })
 
 interface Job {
@@ -61,7 +64,7 @@ export const mediaCreation = definePlugin({
   name: 'example-media-creation',
   options,
 
-  apply(api, { record = () => Promise.resolve([]), cancel, keepFinished }) {
+  apply(api, { record = () => Promise.resolve([]), cancel, keepFinished, maximumRequests }) {
     const stored = new Set<string>()
     const jobs = new Map<string, Job>()
     const afterResponse = afterResponses(api)
@@ -70,21 +73,25 @@ export const mediaCreation = definePlugin({
 
     api.hooks.operationCompleted.tap(({ operation: { request }, status }) => {
       const isStored = request.service === 'C-STORE' && ['success', 'warning'].includes(statusCategory(status))
-      if (isStored) stored.add(request.affectedSopInstanceUid)
+      if (!isStored) return
+      stored.delete(request.affectedSopInstanceUid)
+      stored.add(request.affectedSopInstanceUid)
+      keepLatest(stored, MAXIMUM_INSTANCES)
     })
 
     api.hooks.nCreate.tapPromise({ sopClasses: [SOP_CLASS] }, async ({ affectedSopInstanceUid: uid = createUid(), attributeList }) => {
-      const attributes = (await attributeList?.dataset()) ?? {}
+      const attributes = await attributesOf(attributeList)
       await requireAttributes(attributes, ['ReferencedSOPSequence'])
       for (const item of itemsOf(attributes['ReferencedSOPSequence'])) await requireAttributes(item, ['ReferencedSOPClassUID', 'ReferencedSOPInstanceUID'])
       const existing = jobs.get(uid)
       if (existing !== undefined) return existing.status === 'IDLE' ? Status.DuplicateSopInstance : MediaCreationStatus.AlreadyInitiated
+      requireRoom([...jobs.values()].filter((job) => !isOver(job)).length, maximumRequests)
       jobs.set(uid, { attributes, abort: new AbortController(), status: 'IDLE', result: { ExecutionStatusInfo: 'NORMAL' } })
       return { status: Status.Success, affectedSopInstanceUid: uid }
     })
 
     api.hooks.nAction.tapPromise({ sopClasses: [SOP_CLASS] }, async ({ requestedSopInstanceUid: uid, actionTypeId, actionInformation }, operation) => {
-      const information = (await actionInformation?.dataset()) ?? {}
+      const information = await attributesOf(actionInformation)
       const job = jobs.get(uid)
       if (job === undefined) return Status.NoSuchSopInstance
       if (actionTypeId === ActionType.Initiate) return initiate(uid, job, information, operation)

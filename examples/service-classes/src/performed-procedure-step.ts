@@ -7,7 +7,7 @@
  * subscribers of the options get an N-EVENT-REPORT each, on an association of their own in which this side is SCP.
  *
  * Answers: N-CREATE 0000, 0106 another state, 0111 there already, 0117 the instance UID is none, 0120 an attribute is
- * missing, 0121 a value is. N-SET 0000, 0105 cannot be set, 0106 no such state, 0110 with Error ID A710 no longer in
+ * missing, 0121 a value is, 0213 too many. N-SET 0000, 0105 cannot be set, 0106 no such state, 0110 with Error ID A710 no longer in
  * progress, 0112, 0121 the final state lacks a value. N-GET 0000, 0001 an attribute is not there, 0112.
  *
  * It does not do: subscriptions by the peers' own means, and trying again when a subscriber is away.
@@ -16,6 +16,7 @@ import { randomUUID } from 'node:crypto'
 import { DEFAULT_TRANSFER_SYNTAXES, SopClass, Status, StatusError, definePlugin, isValidUid, loadDictionary } from '@dicomtap/framework'
 import type { DataSet, Dictionary } from '@dicomtap/framework'
 import { z } from 'zod'
+import { attributesOf, requireRoom } from './shared/bounds.ts'
 import { itemsOf } from './shared/matching.ts'
 
 const Mpps = {
@@ -108,24 +109,26 @@ const options = z.strictObject({
     .array(z.strictObject({ aeTitle: z.string(), host: z.string(), port: z.int().min(1).max(65_535) }))
     .default([])
     .describe('Who is told when a step begins, changes and ends'),
+  maximumSteps: z.int().min(1).default(10_000).describe('How many steps are kept; of those that are over the oldest go first'),
 })
 
 export const performedProcedureStep = definePlugin({
   name: 'example-performed-procedure-step',
   options,
 
-  apply(api, { subscribers }) {
+  apply(api, { subscribers, maximumSteps }) {
     const steps = new Map<string, DataSet>()
     for (const uid of [Mpps.Step, Mpps.Retrieve]) api.supportSopClass({ uid, transferSyntaxes: DEFAULT_TRANSFER_SYNTAXES })
 
     api.hooks.nCreate.tapPromise({ sopClasses: [Mpps.Step] }, async ({ affectedSopInstanceUid, attributeList }) => {
       const dictionary = await loadDictionary()
-      const step = (await attributeList?.dataset()) ?? {}
+      const step = await attributesOf(attributeList)
       check(step, ON_CREATION, dictionary)
       if (step['PerformedProcedureStepStatus'] !== 'IN PROGRESS') throw invalid(Status.InvalidAttributeValue, ['PerformedProcedureStepStatus'], dictionary)
       const uid = affectedSopInstanceUid ?? `2.25.${BigInt(`0x${randomUUID().replaceAll('-', '')}`)}`
       if (!isValidUid(uid)) return Status.InvalidObjectInstance
       if (steps.has(uid)) return Status.DuplicateSopInstance
+      makeRoom()
       steps.set(uid, step)
       announce(uid, EventType['IN PROGRESS'])
       return { status: Status.Success, affectedSopInstanceUid: uid }
@@ -133,7 +136,7 @@ export const performedProcedureStep = definePlugin({
 
     api.hooks.nSet.tapPromise({ sopClasses: [Mpps.Step] }, async ({ requestedSopInstanceUid, modificationList }) => {
       const dictionary = await loadDictionary()
-      const changes = await modificationList.dataset()
+      const changes = await attributesOf(modificationList)
       // Nothing is awaited from here on: two changes at once do not mix.
       const step = steps.get(requestedSopInstanceUid)
       if (step === undefined) return Status.NoSuchSopInstance
@@ -162,6 +165,13 @@ export const performedProcedureStep = definePlugin({
       const dataset = Object.fromEntries(attributeIdentifierList.filter(isThere).map((tag) => [nameOf(tag), step[nameOf(tag)]]))
       return { status: attributeIdentifierList.every(isThere) ? Status.Success : Status.OptionalAttributesNotSupported, dataset }
     })
+
+    /** @throws StatusError 0213 */
+    function makeRoom(): void {
+      const oldest = steps.size < maximumSteps ? undefined : [...steps].find(([, step]) => step['PerformedProcedureStepStatus'] !== 'IN PROGRESS')
+      if (oldest !== undefined) steps.delete(oldest[0])
+      requireRoom(steps.size, maximumSteps)
+    }
 
     // One after another to each, so that nobody hears of an end before the beginning.
     const queues = subscribers.map((subscriber) => ({ subscriber, last: Promise.resolve() }))

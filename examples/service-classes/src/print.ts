@@ -5,7 +5,7 @@
  * Format; only the film created last can be changed, printed or deleted. What is printed goes to `print`, one job after
  * another. The SCU hears how its job goes when it negotiated the Print Job SOP class, and how the printer is.
  *
- * Answers: N-CREATE 0000, B600, B605, 0106, 0111, 0120, 0121. N-SET 0000, B604, B605, B609, B60A, 0106, 0112, 0120, 0121,
+ * Answers: N-CREATE 0000, B600, B605, 0106, 0111, 0120, 0121, 0213 too many films. N-SET 0000, B604, B605, B609, B60A, 0106, 0112, 0120, 0121,
  * C603, C605. N-ACTION 0000, B602, B603, 0112, 0123, C600, C601, C602. N-DELETE 0000, 0112. N-GET 0000, 0107, 0112.
  *
  * It does not do: presentation LUTs, retrieval of the printer configuration.
@@ -29,6 +29,7 @@ import type { FilmBox, FilmSession } from './print/film.ts'
 import { PrintQueue, supportsPrintJobs } from './print/queue.ts'
 import type { PrintJob } from './print/queue.ts'
 import { attributeError, requireAttributes } from './shared/attributes.ts'
+import { attributesOf, requireRoom } from './shared/bounds.ts'
 import { afterResponses } from './shared/event-reports.ts'
 import { itemsOf } from './shared/matching.ts'
 
@@ -57,6 +58,7 @@ const options = z.strictObject({
   density: z.strictObject({ minimum: z.int(), maximum: z.int() }).default({ minimum: 20, maximum: 320 }).describe('In hundredths of OD'),
   annotations: z.record(z.string(), z.int().min(1).max(20)).default({ LABEL: 1, BOTTOM: 6 }).describe('Annotation boxes by display format'),
   maximumQueue: z.int().min(1).default(20).describe('Jobs that wait or are being printed'),
+  maximumFilms: z.int().min(1).default(100).describe('Films of a film session'),
   maximumBytes: z.int().min(1).default(256 * 1024 ** 2).describe('Images of a film session'),
   print: z.custom<(job: PrintJob) => Promise<void>>((value) => typeof value === 'function').optional().describe('Prints; default: nothing'),
 })
@@ -65,7 +67,7 @@ export const print = definePlugin({
   name: 'example-print',
   options,
 
-  apply(api, { printerName, imageBox, density, annotations, maximumQueue, maximumBytes, print: printFilms = async () => {} }) {
+  apply(api, { printerName, imageBox, density, annotations, maximumQueue, maximumFilms, maximumBytes, print: printFilms = async () => {} }) {
     const sessions = new WeakMap<Association, FilmSession>()
     const queue = new PrintQueue(api, printerName, printFilms)
     const afterResponse = afterResponses(api)
@@ -73,7 +75,7 @@ export const print = definePlugin({
     for (const uid of [GRAYSCALE, COLOR, BasicAnnotationBox, SopClass.PrintJob]) api.supportSopClass({ uid, transferSyntaxes: DEFAULT_TRANSFER_SYNTAXES })
 
     api.hooks.nCreate.tapPromise({ sopClasses: [BasicFilmSession] }, async ({ affectedSopInstanceUid: uid = createUid(), attributeList }, { association }) => {
-      const given = (await attributeList?.dataset()) ?? {}
+      const given = await attributesOf(attributeList)
       // One at a time on an association (PS3.4 H.4.1.2.1.3).
       if (sessions.has(association)) return Status.DuplicateSopInstance
       const attributes = { NumberOfCopies: 1, PrintPriority: 'MED', MediumType: 'BLUE FILM', FilmDestination: 'MAGAZINE', ...given }
@@ -83,7 +85,7 @@ export const print = definePlugin({
     })
 
     api.hooks.nCreate.tapPromise({ sopClasses: [BasicFilmBox] }, async ({ affectedSopInstanceUid: uid = createUid(), attributeList }, operation) => {
-      const given = (await attributeList?.dataset()) ?? {}
+      const given = await attributesOf(attributeList)
       await requireAttributes(given, ['ImageDisplayFormat', 'ReferencedFilmSessionSequence'])
       const session = sessions.get(operation.association)
       const [reference] = itemsOf(given['ReferencedFilmSessionSequence'])
@@ -93,6 +95,7 @@ export const print = definePlugin({
       const count = imageBoxCount(given['ImageDisplayFormat'])
       if (count === undefined) throw await attributeError(Status.InvalidAttributeValue, ['ImageDisplayFormat'])
       if (session.films.some((film) => film.uid === uid)) return Status.DuplicateSopInstance
+      requireRoom(session.films.length, maximumFilms)
 
       const images = boxes(operation.context.abstractSyntax === COLOR ? BasicColorImageBox : BasicGrayscaleImageBox, count)
       const notes = boxes(BasicAnnotationBox, annotationCount(given, operation.association))
@@ -108,13 +111,13 @@ export const print = definePlugin({
 
     api.hooks.nSet.tapPromise({ sopClasses: [BasicFilmSession] }, async ({ requestedSopInstanceUid, modificationList }, { association }) => {
       const session = sessionOf(association, requestedSopInstanceUid)
-      session.attributes = { ...session.attributes, ...(await modificationList.dataset()) }
+      session.attributes = { ...session.attributes, ...(await attributesOf(modificationList)) }
       return { status: Status.Success, dataset: session.attributes }
     })
 
     api.hooks.nSet.tapPromise({ sopClasses: [BasicFilmBox] }, async ({ requestedSopInstanceUid, modificationList }, { association }) => {
       const film = lastFilmOf(association, requestedSopInstanceUid)
-      const changes = await modificationList.dataset()
+      const changes = await attributesOf(modificationList)
       film.attributes = { ...film.attributes, ...changes }
       return { status: statusOfDensity(changes), dataset: film.attributes }
     })
@@ -139,7 +142,7 @@ export const print = definePlugin({
     api.hooks.nSet.tapPromise({ sopClasses: [BasicAnnotationBox] }, async ({ requestedSopInstanceUid, modificationList }, { association }) => {
       const box = sessionOf(association).films.at(-1)?.annotations.find(({ uid }) => uid === requestedSopInstanceUid)
       if (box === undefined) return Status.NoSuchSopInstance
-      const changes = await modificationList.dataset()
+      const changes = await attributesOf(modificationList)
       await requireAttributes(changes, ['AnnotationPosition'])
       box.attributes = changes
       return Status.Success

@@ -27,6 +27,7 @@ import { z } from 'zod'
 import { CONVENTIONAL, DEVICE_SEQUENCES, GENERAL, ION, beam, failedParameters, selectorOf } from './rt-machine-verification/verification.ts'
 import type { Beam, MachineKind, Parameter } from './rt-machine-verification/verification.ts'
 import { attributeError, isEmpty, requireAttributes } from './shared/attributes.ts'
+import { attributesOf } from './shared/bounds.ts'
 import { EventReporter, afterResponses } from './shared/event-reports.ts'
 import { itemsOf } from './shared/matching.ts'
 
@@ -87,7 +88,7 @@ export const rtMachineVerification = definePlugin({
     for (const uid of sopClasses) api.supportSopClass({ uid, transferSyntaxes: DEFAULT_TRANSFER_SYNTAXES })
 
     api.hooks.nCreate.tapPromise({ sopClasses }, async ({ affectedSopInstanceUid: uid = createUid(), attributeList }, { association, sopClassUid }) => {
-      const given = (await attributeList?.dataset()) ?? {}
+      const given = await attributesOf(attributeList)
       const { machine } = KINDS[sopClassUid] ?? CONVENTIONAL
       await refuseAttributes(given, RESULTS)
       await requireAttributes(given, ['ReferencedRTPlanSequence', 'PatientID'], [GENERAL, machine])
@@ -107,7 +108,7 @@ export const rtMachineVerification = definePlugin({
 
     api.hooks.nSet.tapPromise({ sopClasses }, async ({ requestedSopInstanceUid, modificationList }, { sopClassUid }) => {
       const verification = verificationOf(requestedSopInstanceUid, Status.NoSuchSopInstance)
-      const changes = await modificationList.dataset()
+      const changes = await attributesOf(modificationList)
       await refuseAttributes(changes, [...RESULTS, ...OF_PLAN])
       const failed = await failedParameters(changes, verification.beams, KINDS[sopClassUid] ?? CONVENTIONAL, verifiable)
       // The sequences replace those that were set before (PS3.4 DD.3.2.1.3.2).

@@ -24,6 +24,7 @@ import {
 } from '@dicomtap/framework'
 import type { DataSet } from '@dicomtap/framework'
 import { z } from 'zod'
+import { attributesOf, keepLatest } from './shared/bounds.ts'
 import { EventReporter, address, afterResponses } from './shared/event-reports.ts'
 import { itemsOf } from './shared/matching.ts'
 
@@ -48,13 +49,14 @@ interface Reference {
 const options = z.strictObject({
   requestors: z.record(z.string(), address).default({}).describe('Where requestors listen for results, by AE title'),
   newAssociation: z.boolean().default(false).describe('Never use the association of the request, which some modalities need'),
+  maximumInstances: z.int().min(1).default(100_000).describe('How many instances are remembered as stored, and half as many transactions'),
 })
 
 export const storageCommitment = definePlugin({
   name: 'example-storage-commitment',
   options,
 
-  apply(api, { requestors, newAssociation }) {
+  apply(api, { requestors, newAssociation, maximumInstances }) {
     const stored = new Map<string, string>()
     const transactions = new Set<string>()
     const events = new EventReporter(api, SOP_CLASS, requestors)
@@ -63,17 +65,20 @@ export const storageCommitment = definePlugin({
 
     api.hooks.operationCompleted.tap(({ operation: { request }, status }) => {
       if (request.service !== 'C-STORE' || !['success', 'warning'].includes(statusCategory(status))) return
+      stored.delete(request.affectedSopInstanceUid)
       stored.set(request.affectedSopInstanceUid, request.affectedSopClassUid)
+      keepLatest(stored, maximumInstances)
     })
 
     api.hooks.nAction.tapPromise({ sopClasses: [SOP_CLASS] }, async (request, operation) => {
       if (request.requestedSopInstanceUid !== SOP_INSTANCE) return Status.NoSuchSopInstance
       if (request.actionTypeId !== REQUEST_COMMITMENT) return Status.NoSuchAction
-      const { transactionUid, references } = readRequest((await request.actionInformation?.dataset()) ?? {})
+      const { transactionUid, references } = readRequest(await attributesOf(request.actionInformation))
       const { callingAeTitle: aeTitle, calledAeTitle: scpAeTitle } = operation.association
       const transaction = `${aeTitle} ${transactionUid}`
       const isRepeated = transactions.has(transaction)
       transactions.add(transaction)
+      keepLatest(transactions, maximumInstances / 2)
       const association = newAssociation ? {} : { association: operation.association }
       afterResponse(operation, () => {
         const reasonOf = (reference: Reference) => (isRepeated ? FailureReason.DuplicateTransactionUid : failureReasonOf(reference))

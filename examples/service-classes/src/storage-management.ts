@@ -7,7 +7,7 @@
  * The studies come from `studies`, one by one; the Inventory goes to `save`.
  *
  * Answers: 0000; B010 keys of the scope are not supported, and are ignored; 0112 not the well-known instance; 0115 no, a
- * used or an unknown Transaction UID, or no Inventory Level; 0123 another action.
+ * used or an unknown Transaction UID, or no Inventory Level; 0123 another action; 0213 too many are being made.
  *
  * It does not do: series and instances within the studies, and status reports at an interval.
  */
@@ -25,6 +25,7 @@ import {
 import type { DataSet } from '@dicomtap/framework'
 import { z } from 'zod'
 import { isEmpty } from './shared/attributes.ts'
+import { attributesOf, requireRoom } from './shared/bounds.ts'
 import { EventReporter, address, afterResponses } from './shared/event-reports.ts'
 import type { Recipient } from './shared/event-reports.ts'
 import { itemsOf, loadMatching, supportedKeys } from './shared/matching.ts'
@@ -44,6 +45,7 @@ type Studies = (signal: AbortSignal) => AsyncIterable<DataSet> | Iterable<DataSe
 const options = z.strictObject({
   requestors: z.record(z.string(), address).default({}).describe('Where requestors listen for events, by AE title'),
   studies: z.custom<Studies>((value) => typeof value === 'function').optional().describe('What the archive holds; default: nothing'),
+  maximumRunning: z.int().min(1).default(4).describe('How many inventories are made at once; as many that are over are remembered'),
   save: z.custom<(inventory: DataSet) => Promise<void> | void>((value) => typeof value === 'function').optional(),
 })
 
@@ -64,7 +66,7 @@ export const storageManagement = definePlugin({
   name: 'example-storage-management',
   options,
 
-  apply(api, { requestors, studies = () => [], save = () => {} }) {
+  apply(api, { requestors, studies = () => [], save = () => {}, maximumRunning }) {
     const productions = new Map<string, Production>()
     const events = new EventReporter(api, SOP_CLASS, requestors)
     const afterResponse = afterResponses(api)
@@ -73,7 +75,7 @@ export const storageManagement = definePlugin({
     api.hooks.nAction.tapPromise({ sopClasses: [SOP_CLASS] }, async ({ requestedSopInstanceUid, actionTypeId, actionInformation }, operation) => {
       if (requestedSopInstanceUid !== SOP_INSTANCE) return Status.NoSuchSopInstance
       if (!Object.values<number>(ActionType).includes(actionTypeId)) return Status.NoSuchAction
-      const information = (await actionInformation?.dataset()) ?? {}
+      const information = await attributesOf(actionInformation)
       const { TransactionUID: transactionUid } = information
       if (typeof transactionUid !== 'string' || !isValidUid(transactionUid)) throw invalid('Transaction UID is missing or no UID')
       const existing = productions.get(transactionUid)
@@ -86,6 +88,9 @@ export const storageManagement = definePlugin({
       if (existing !== undefined) throw invalid('The Transaction UID is in use')
       const { InventoryLevel: level } = information
       if (!LEVELS.has(level)) throw invalid('No Inventory Level')
+      const over = [...productions].filter(([, one]) => !isRunning(one))
+      requireRoom(productions.size - over.length, maximumRunning)
+      for (const [uid] of over.slice(0, Math.max(0, over.length - maximumRunning))) productions.delete(uid)
       const { association } = operation
       const production: Production = {
         transactionUid,
@@ -109,8 +114,7 @@ export const storageManagement = definePlugin({
     /** What does not fit the state changes nothing: the event says what the state is. */
     function request(production: Production, actionTypeId: number, retain: boolean): void {
       const { status } = production
-      const isRunning = status === 'PROCESSING' || status === 'PAUSED'
-      if (actionTypeId === ActionType.Cancel && isRunning) {
+      if (actionTypeId === ActionType.Cancel && isRunning(production)) {
         // The production ends, and reports that, where it stands.
         production.isRetained = retain
         production.abort.abort()
@@ -176,6 +180,10 @@ export const storageManagement = definePlugin({
     }
   },
 })
+
+function isRunning({ status }: Production): boolean {
+  return status === 'PROCESSING' || status === 'PAUSED'
+}
 
 /** The keys of all mechanisms together; those that are not supported are left out. */
 function scopeOf(information: DataSet): { keys: DataSet; isAll: boolean } {

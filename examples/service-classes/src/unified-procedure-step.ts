@@ -6,7 +6,7 @@
  * or CANCELED, and nobody gets to see it. Events go to subscribers on an association of theirs on which UPS Event was
  * accepted, else on a new one. The states, events and subscriptions are in `unified-procedure-step/`.
  *
- * Answers: N-CREATE 0000, B300 attributes of type 2 were added, 0106, 0111, 0120, 0121, C309. N-SET 0000, 0105 not to be
+ * Answers: N-CREATE 0000, B300 attributes of type 2 were added, 0106, 0111, 0120, 0121, 0213 too many, C309. N-SET 0000, 0105 not to be
  * set, C300, C301, C307, C310. N-GET 0000, 0001, C307. N-ACTION 0000, 0115, 0123; change of state B304, B306, C300 to
  * C304, C307, C310; cancel request B304, C307, C311, C312; subscriptions B301, C307, C308, C314. C-FIND FF00, FF01, 0000.
  *
@@ -28,6 +28,7 @@ import {
 import type { DataSet, Operation } from '@dicomtap/framework'
 import { z } from 'zod'
 import { attributeError, isEmpty, requireAttributes } from './shared/attributes.ts'
+import { attributesOf, requireRoom } from './shared/bounds.ts'
 import { address, afterResponses } from './shared/event-reports.ts'
 import { loadMatching, supportedKeys } from './shared/matching.ts'
 import { StepEvents, picked } from './unified-procedure-step/events.ts'
@@ -55,6 +56,7 @@ const options = z.strictObject({
   worklistLabel: z.string().default('GENERAL').describe('For steps that come without one'),
   deletionLocks: z.boolean().default(true).describe('Whether a subscriber may keep a step from being deleted'),
   keepFinished: z.int().min(0).default(1000).describe('How many steps without a lock are kept when they are over'),
+  maximumSteps: z.int().min(1).default(10_000).describe('How many steps there may be'),
 })
 
 interface Step {
@@ -68,7 +70,7 @@ export const unifiedProcedureStep = definePlugin({
   name: 'example-unified-procedure-step',
   options,
 
-  apply(api, { subscribers, worklistLabel, deletionLocks, keepFinished }) {
+  apply(api, { subscribers, worklistLabel, deletionLocks, keepFinished, maximumSteps }) {
     const steps = new Map<string, Step>()
     const subscriptions = new Subscriptions()
     const events = new StepEvents(api, subscribers)
@@ -76,13 +78,14 @@ export const unifiedProcedureStep = definePlugin({
     for (const uid of [PUSH, SopClass.UnifiedProcedureStepEvent, ...QUERIES]) api.supportSopClass({ uid, transferSyntaxes: DEFAULT_TRANSFER_SYNTAXES })
 
     api.hooks.nCreate.tapPromise({ sopClasses: [PUSH] }, async ({ affectedSopInstanceUid: uid = createUid(), attributeList }, operation) => {
-      const list = (await attributeList?.dataset()) ?? {}
+      const list = await attributesOf(attributeList)
       await requireAttributes(list, TYPE_1)
       const filled = ['TransactionUID', ...Object.keys(LATER)].filter((keyword) => !isEmpty(list[keyword]))
       if (filled.length > 0) throw await attributeError(Status.InvalidAttributeValue, filled)
       const { TransactionUID: _, ...given } = list
       if (given['ProcedureStepState'] !== 'SCHEDULED') return UpsStatus.NotScheduled
       if (steps.has(uid)) return Status.DuplicateSopInstance
+      requireRoom(steps.size, maximumSteps)
 
       const isComplete = !isEmpty(given['WorklistLabel']) && Object.keys(TYPE_2).every((keyword) => Object.hasOwn(given, keyword))
       const label = isEmpty(given['WorklistLabel']) ? { WorklistLabel: worklistLabel } : {}
@@ -97,7 +100,7 @@ export const unifiedProcedureStep = definePlugin({
     })
 
     api.hooks.nSet.tapPromise({ sopClasses: [PUSH] }, async ({ requestedSopInstanceUid: uid, modificationList }, operation) => {
-      const { TransactionUID: transactionUid, ...changes } = await modificationList.dataset()
+      const { TransactionUID: transactionUid, ...changes } = await attributesOf(modificationList)
       const step = stepOf(uid)
       if (isFinal(step.state)) return UpsStatus.NoLongerUpdatable
       if (step.state === 'IN PROGRESS' && transactionUid !== step.transactionUid) return UpsStatus.WrongTransactionUid
@@ -136,7 +139,7 @@ export const unifiedProcedureStep = definePlugin({
     })
 
     api.hooks.nAction.tapPromise({ sopClasses: [PUSH] }, async ({ requestedSopInstanceUid: uid, actionTypeId, actionInformation }, operation) => {
-      const information = (await actionInformation?.dataset()) ?? {}
+      const information = await attributesOf(actionInformation)
       switch (actionTypeId) {
         case ActionType.ChangeState:
           return changeState(uid, information, operation)

@@ -102,8 +102,8 @@ test('every kind can be stored, found by each of its keys, and fetched', async (
 
 test('A700 and A900; a kind that is not served gets no context', async (t) => {
   const encoded = await encodeDataSet(CHEST, TransferSyntax.ExplicitVRLittleEndian)
-  // Room for one, not for two.
-  const maximumBytes = encoded.length + 20
+  // Room for one, decoded as well, not for two.
+  const maximumBytes = encoded.length + 8_000
   await using server = await createTestServer({ plugins: [nonPatientObjects({ kinds: ['hangingProtocol'], maximumBytes })] })
   const contexts = [...contextsOf(KINDS.hangingProtocol), ...contextsOf(KINDS.inventory)]
   const association = await associate(t, server, { contexts })

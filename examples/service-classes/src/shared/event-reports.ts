@@ -15,11 +15,15 @@ export interface Recipient {
   readonly scpAeTitle?: string
 }
 
+/** Events that wait for one SCU. */
+const MAXIMUM_WAITING = 1_000
+
 export class EventReporter {
   readonly #api: PluginApi
   readonly #contextUid: string
   readonly #addresses: Readonly<Record<string, Address>>
   readonly #queues = new Map<string, Promise<void>>()
+  readonly #waiting = new Map<string, number>()
 
   /**
    * @param contextUid the SOP class that is negotiated for the events
@@ -43,13 +47,22 @@ export class EventReporter {
   /** One after another to each SCU, so that nobody hears of the end before the beginning. Nobody waits for it. */
   send(recipient: Recipient, report: NEventReportOptions): void {
     const { aeTitle } = recipient
+    const waiting = this.#waiting.get(aeTitle) ?? 0
+    if (waiting >= MAXIMUM_WAITING) {
+      this.#api.log.warn('an event was not reported: too many wait', { aeTitle, eventTypeId: report.eventTypeId })
+      return
+    }
+    this.#waiting.set(aeTitle, waiting + 1)
     const sent = (this.#queues.get(aeTitle) ?? Promise.resolve())
       .then(() => this.#deliver(recipient, report))
       .catch((error: unknown) => {
         this.#api.log.warn('an event was not reported', { aeTitle, eventTypeId: report.eventTypeId, error })
       })
       .finally(() => {
-        if (this.#queues.get(aeTitle) === sent) this.#queues.delete(aeTitle)
+        this.#waiting.set(aeTitle, (this.#waiting.get(aeTitle) ?? 1) - 1)
+        if (this.#queues.get(aeTitle) !== sent) return
+        this.#queues.delete(aeTitle)
+        this.#waiting.delete(aeTitle)
       })
     this.#queues.set(aeTitle, sent)
   }

@@ -6,10 +6,13 @@ export interface StoredInstance extends InstanceToSend {
   readonly attributes: DataSet
 }
 
+/** What an instance costs besides its bytes: without that, many small ones would fill the memory. */
+const OVERHEAD_BYTES = 4_096
+
 /** Composite instances in memory, for examples that give back what was stored. */
 export class InstanceStore {
   readonly #maximumBytes: number
-  readonly #instances = new Map<string, { readonly instance: StoredInstance; readonly bytes: Buffer }>()
+  readonly #instances = new Map<string, { readonly instance: StoredInstance; readonly cost: number }>()
   #usedBytes = 0
 
   constructor(maximumBytes: number) {
@@ -37,14 +40,26 @@ export class InstanceStore {
       bytes: () => [Buffer.from(bytes)],
       attributes,
     }
-    this.#usedBytes += bytes.length - (this.#instances.get(affectedSopInstanceUid)?.bytes.length ?? 0)
-    this.#instances.set(affectedSopInstanceUid, { instance, bytes })
+    const earlier = this.#instances.get(affectedSopInstanceUid)
+    const cost = bytes.length + OVERHEAD_BYTES + sizeOf(attributes)
+    const usedBytes = this.#usedBytes + cost - (earlier?.cost ?? 0)
+    // Others have come while this one was read.
+    if (usedBytes > this.#maximumBytes) throw new StatusError(StorageStatus.OutOfResources)
+    this.#usedBytes = usedBytes
+    this.#instances.set(affectedSopInstanceUid, { instance, cost })
     return instance
   }
 
   list(): StoredInstance[] {
     return [...this.#instances.values()].map(({ instance }) => instance)
   }
+}
+
+/** Of attributes about, in memory: a deflated data set may have a thousand times the bytes that it came in. */
+function sizeOf(value: unknown): number {
+  if (typeof value === 'string') return 2 * value.length
+  if (typeof value !== 'object' || value === null) return 8
+  return Object.values(value).reduce<number>((sum, one) => sum + sizeOf(one), 64)
 }
 
 function withoutBulkData(dataset: DataSet): DataSet {

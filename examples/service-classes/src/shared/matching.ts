@@ -50,7 +50,8 @@ export function textsOf(value: unknown): string[] {
   if (Array.isArray(value)) return value.flatMap(textsOf)
   if (typeof value !== 'object') return [String(value as string | number)]
   const { Alphabetic = '', Ideographic = '', Phonetic = '' } = value as Record<string, string>
-  return [`${Alphabetic}=${Ideographic}=${Phonetic}`.replace(/=+$/, '')]
+  if (Phonetic !== '') return [`${Alphabetic}=${Ideographic}=${Phonetic}`]
+  return [Ideographic === '' ? Alphabetic : `${Alphabetic}=${Ideographic}`]
 }
 
 export function itemsOf(value: unknown): DataSet[] {
@@ -94,9 +95,14 @@ const RANGES: ReadonlySet<string | undefined> = new Set(['DA', 'TM', 'DT'])
 /** VRs without wildcards (PS3.4 C.2.2.2.4), as far as they are text. */
 const NO_WILDCARDS: ReadonlySet<string | undefined> = new Set(['AS', 'DS', 'IS', 'UI'])
 
-function matchesValue(vr: string | undefined, keys: readonly string[], values: readonly string[]): boolean {
+/** More than any value of a key has: what is longer matches nothing, and costs nothing. */
+const MAXIMUM_LENGTH = 1_024
+
+function matchesValue(vr: string | undefined, keys: readonly string[], all: readonly string[]): boolean {
   if (keys.length === 0 || keys.includes('*')) return true
+  const values = all.filter(({ length }) => length <= MAXIMUM_LENGTH)
   return keys.some((key) => {
+    if (key.length > MAXIMUM_LENGTH) return false
     if (RANGES.has(vr)) return values.some((value) => isWithin(key, value))
     if (vr === 'PN') return values.some((value) => isNameLike(key, value))
     if (NO_WILDCARDS.has(vr)) return values.includes(key)
