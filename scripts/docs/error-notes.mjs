@@ -192,8 +192,8 @@ export const ERROR_NOTES = {
     remedy: 'Ask whoever sends it. Storage does not decode objects as a whole, so that it can keep what others cannot read.',
   },
   DICOMTAP_ERR_DS_TOO_LARGE: {
-    cause: '`buffer()` or `dataset()` was asked for more than `limits.maximumDecodedDataSetBytes`.',
-    remedy: 'Stream large data sets with `pipeTo` or `bytes`, or raise the limit.',
+    cause: '`buffer()` or `dataset()` was asked for more than `limits.maximumDecodedDataSetBytes`. Or the unread responses to requests of this side have 512 times `limits.receiveBufferBytes` (256 MiB by default), because another request or a release had to wait for the peer; then the association is aborted.',
+    remedy: 'Stream large data sets with `pipeTo` or `bytes`, and read responses as they come; or raise the limit.',
   },
   DICOMTAP_ERR_DS_ENCODE: {
     cause: 'A data set that a handler gave cannot be written in the transfer syntax of the context: a value that does not fit its VR, an unknown keyword.',

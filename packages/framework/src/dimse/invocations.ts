@@ -30,6 +30,8 @@ export interface InvocationHost {
   readonly timeoutMs: number | null
   /** Bytes of unread responses to one request from which on nothing is read. */
   readonly maximumUnreadBytes: number
+  /** Bytes of unread responses to all requests that end the association. */
+  readonly largestUnreadBytes: number
   send(context: AcceptedContext, command: CommandSet, dataSet?: DataSetBytes): Promise<void> | undefined
   /** The peer cannot answer now: nothing is read, or it is in the middle of a message. */
   isPeerHeldUp(): boolean
@@ -61,7 +63,10 @@ export class Invocations {
 
   constructor(host: InvocationHost) {
     this.#host = host
-    this.#unreadLimit = new UnreadLimit(host)
+    this.#unreadLimit = new UnreadLimit(host, (invocation) => {
+      const message = `${nameOf(invocation)}: more than ${host.largestUnreadBytes} bytes of responses came that nobody has read`
+      this.#abort(invocation, new DicomtapError('DICOMTAP_ERR_DS_TOO_LARGE', message), message)
+    })
     this.#window = new RequestWindow(Math.min(host.window, LARGEST_MESSAGE_ID), {
       send: (invocation, request, dataSet) => {
         this.#send(invocation, request, dataSet)

@@ -27,6 +27,11 @@ import { Status } from './status-names.ts'
 /** Warnings about one peer: what it sends must not fill the log. */
 const MAXIMUM_WARNINGS = 20
 
+/** Unread responses may have the bytes of so many receive buffers, where what is read cannot be held back. */
+const MAXIMUM_UNREAD_BUFFERS = 512
+/** However small these are. */
+const LEAST_UNREAD_BYTES = 1_048_576
+
 /** What the DIMSE layer needs of the association it runs on. */
 export interface DimseHost {
   readonly association: Association
@@ -96,6 +101,7 @@ export class DimseServiceProvider implements AssemblerHandler {
       window: host.maximumOperationsInvoked,
       timeoutMs: host.timeouts.dimseMs,
       maximumUnreadBytes: limits.receiveBufferBytes,
+      largestUnreadBytes: Math.max(LEAST_UNREAD_BYTES, MAXIMUM_UNREAD_BUFFERS * limits.receiveBufferBytes),
       send: (context, command, dataSet) => this.sendMessage(context, command, dataSet),
       isPeerHeldUp: () => this.#isPeerHeldUp,
       isPerforming: () => this.#unanswered > 0,

@@ -651,3 +651,22 @@ test('large identifiers count by their bytes', async (t) => {
   t.is((await collect(responses)).length, 61)
   await sending
 })
+
+test('responses without end that nobody can take: A-ABORT, though a request waits for the peer, or a release for the end', async (t) => {
+  // (0010,4000) LT Patient Comments of 50 000 bytes.
+  const identifier = Buffer.concat([Buffer.from('1000004050c30000', 'hex'), Buffer.alloc(50_000, 0x41)])
+  for (const how of ['request', 'release'] as const) {
+    const scene = await scripted(CONTEXTS, undefined, { limits: { receiveBufferBytes: 1_000 } })
+    const { association, peer } = scene
+    const responses = find(association)
+    const request = await peer.receiveMessage()
+    const waiting = how === 'request' ? code(association.cEcho()) : association.release().then(() => 'over')
+    const sent = { count: 0 }
+    const sending = sendMatches(scene, request, 60, sent, identifier).catch(() => {})
+    t.deepEqual<object, object>(await peer.receivePdu(), ABORT)
+    await sending
+    t.is(await waiting, how === 'request' ? 'DICOMTAP_ERR_ACSE_ABORTED' : 'over')
+    await t.throwsAsync(collect(responses), { code: 'DICOMTAP_ERR_DS_TOO_LARGE', message: /C-FIND.*1048576 bytes/ })
+    t.is(association.state, 'aborted')
+  }
+})
