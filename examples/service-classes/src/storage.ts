@@ -45,6 +45,7 @@ const options = z.strictObject({
   folders: z.record(z.string(), folder).default({}).describe('Folder by Modality (0008,0060)'),
   quarantine: folder.default('quarantine').describe('Folder for every other modality, and for none'),
   correctPatientIds: z.record(z.string(), z.string()).default({}).describe('Right Patient ID by the wrong one'),
+  maximumCorrectedBytes: z.int().min(1).default(256 * 1024 ** 2).describe('Largest object that is corrected, which takes several times its size in memory'),
   maximumBytes: z.int().min(1).default(10 * 1024 ** 3).describe('How much is stored before the answer is A700'),
 })
 
@@ -52,7 +53,7 @@ export const storage = definePlugin({
   name: 'example-storage',
   options,
 
-  apply(api, { directory, folders, quarantine, correctPatientIds, maximumBytes }) {
+  apply(api, { directory, folders, quarantine, correctPatientIds, maximumCorrectedBytes, maximumBytes }) {
     const root = api.resolvePath(directory)
     const incoming = join(root, '.incoming')
     let storedBytes = 0
@@ -79,6 +80,9 @@ export const storage = definePlugin({
 
         const wrong = head.text(PATIENT_ID) ?? ''
         const right = Object.hasOwn(correctPatientIds, wrong) ? correctPatientIds[wrong] : undefined
+        if (right !== undefined && request.dataSet.receivedBytes > maximumCorrectedBytes) {
+          return { status: StorageStatus.OutOfResources, errorComment: 'Too large to be corrected' }
+        }
         if (right !== undefined) await correctPatientId(temporary, right, api.config.aeTitle)
 
         const modality = head.text(MODALITY) ?? ''

@@ -92,6 +92,15 @@ test('what is refused leaves nothing behind', async (t) => {
   t.deepEqual(await readdir(join(directory, 'quarantine')), [`${source.sopInstanceUid}.dcm`])
 })
 
+test('what is too large to be decoded is not corrected', async (t) => {
+  const directory = await folder(t)
+  await using server = await createTestServer({ plugins: [storage({ directory, correctPatientIds: { SAMPLE1: 'P-4711' }, maximumCorrectedBytes: 100 })] })
+  const association = await associate(t, server, { contexts: CONTEXTS })
+  const { source } = await stored('ct')
+  t.like(await association.cStore(source), { status: StorageStatus.OutOfResources })
+  t.deepEqual(await readdir(join(directory, '.incoming')), [])
+})
+
 test('a SOP class that is not stored here gets no context', async (t) => {
   await using server = await createTestServer({ plugins: [storage({ directory: await folder(t) })] })
   const contexts = presentationContextsFor([SopClass.CTImageStorage, SopClass.ModalityPerformedProcedureStep])
