@@ -453,6 +453,14 @@ test('storage contexts: 127 at most, in the role of SCP, each transfer syntax ap
   t.deepEqual(few[0]?.transferSyntaxes?.includes(TransferSyntax.ExplicitVRLittleEndian), true)
   t.true(few.some(({ transferSyntaxes }) => transferSyntaxes?.join() === TransferSyntax.JPEG2000Lossless))
   t.true(few.length <= 127)
+  t.true(few.every(({ transferSyntaxes }) => transferSyntaxes?.length === 1))
+
+  // 60 classes have room for two contexts each: what is held in implicit VR comes without conversion, too.
+  const sixty = [...new Set(contexts.map(({ abstractSyntax }) => abstractSyntax))].slice(0, 60)
+  const ofOne = storageContexts(model, sixty, undefined).filter(({ abstractSyntax }) => abstractSyntax === sixty[0])
+  t.is(ofOne.length, 2)
+  t.deepEqual(ofOne[0]?.transferSyntaxes?.[0], TransferSyntax.ExplicitVRLittleEndian)
+  t.deepEqual(ofOne[1]?.transferSyntaxes, [TransferSyntax.ImplicitVRLittleEndian])
 
   const chosen = [TransferSyntax.JPEG2000, TransferSyntax.RLELossless]
   t.deepEqual(storageContexts(model, ['CTImageStorage'], chosen).map(({ transferSyntaxes }) => transferSyntaxes), [[chosen[0]], [chosen[1]]])

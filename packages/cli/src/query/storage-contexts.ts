@@ -5,6 +5,7 @@ import {
   presentationContexts,
   presentationContextsFor,
   SOP_CLASSES,
+  TransferSyntax,
 } from '@dicomtap/framework'
 import type { RequestedContext } from '@dicomtap/framework'
 import { UsageError } from '../scu/exit.ts'
@@ -45,8 +46,12 @@ function defaultSopClasses({ hasLevels }: QueryModel, room: number): string[] {
 
 function transferSyntaxLists(wanted: readonly string[] | undefined, perClass: number): readonly (readonly string[])[] {
   if (wanted !== undefined) return wanted.length <= perClass ? wanted.map((uid) => [uid]) : [wanted]
+  if (perClass === 1) return [DEFAULT_TRANSFER_SYNTAXES]
+  const { ExplicitVRLittleEndian: explicit, ImplicitVRLittleEndian: implicit } = TransferSyntax
+  const rare = DEFAULT_TRANSFER_SYNTAXES.filter((uid) => uid !== explicit && uid !== implicit)
   const compressed = ALL_TRANSFER_SYNTAXES.filter((uid) => !DEFAULT_TRANSFER_SYNTAXES.includes(uid))
-  return [DEFAULT_TRANSFER_SYNTAXES, ...compressed.slice(0, perClass - 1).map((uid) => [uid])]
+  const apart = [implicit, ...compressed, ...rare].slice(0, perClass - 1)
+  return [[explicit, ...rare.filter((uid) => !apart.includes(uid))], ...apart.map((uid) => [uid])]
 }
 
 /**
