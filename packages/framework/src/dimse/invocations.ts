@@ -191,8 +191,8 @@ export class Invocations {
     }
     const response = { command, dataSet }
     if (statusCategory(command.status as number) === 'pending') {
-      // PS3.7 annex C: more will follow; each restarts the wait.
-      invocation.timer?.refresh()
+      // PS3.7 annex C: more will follow; each restarts the wait, unless nobody waits for more than the end.
+      if (!invocation.isAbandoned) invocation.timer?.refresh()
       invocation.push(response)
       this.#unreadLimit.update(this.#open, this.size)
     } else if (invocation.state === 'sending') {

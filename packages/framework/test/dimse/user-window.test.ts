@@ -670,3 +670,16 @@ test('responses without end that nobody can take: A-ABORT, though a request wait
     t.is(association.state, 'aborted')
   }
 })
+
+test('a peer that ignores C-CANCEL and goes on is given up after the DIMSE time-out', async (t) => {
+  const { association, peer, answer } = await scripted([{ abstractSyntax: STUDY_ROOT_FIND }], undefined, { timeouts: { dimseMs: 400 } })
+  const responses = association.cFind({ QueryRetrieveLevel: 'STUDY' }, { model: STUDY_ROOT_FIND })
+  const request = await peer.receiveMessage()
+  await responses.return()
+  t.is((await peer.receiveMessage()).command.commandField, 0x0fff)
+  const identifier = Buffer.alloc(0)
+  const trickle = setInterval(() => void answer(request, { status: 0xff00, commandDataSetType: SOME }, identifier).catch(() => {}), 50)
+  t.teardown(() => clearInterval(trickle))
+  t.deepEqual(await peer.receivePdu(), { type: 'A-ABORT', source: 0, reason: 0 })
+  t.true(association.isAborted)
+})
