@@ -44,11 +44,11 @@ export class HookObserver implements DulObserver {
   }
 
   aborted(abort: AbortIndication): void {
-    const { by, source, reason } = abort
+    const { by, source, reason, message } = abort
     if (by === 'local') this.acseSent({ type: 'A-ABORT', source: source ?? 0, reason })
     else this.acseReceived(source === 0 ? { type: 'A-ABORT', source, reason } : { type: 'A-P-ABORT', reason })
     if (this.#hooks.associationAborted.taps.length === 0) return
-    notify(this.#hooks.associationAborted, { association: this.#association, ...abort })
+    notify(this.#hooks.associationAborted, { association: this.#association, source, reason, by, message })
   }
 
   acseReceived(primitive: AcsePrimitive): void {
@@ -76,11 +76,11 @@ export class HookObserver implements DulObserver {
   }
 
   pduSent(pdu: Pdu | PDataSummary): void {
-    if (pdu.type === 'A-ASSOCIATE-RQ') {
-      this.acseSent(pdu)
-      this.happened('associationRequested')
-    }
     if (this.#hooks.pduSent.taps.length > 0) notify(this.#hooks.pduSent, { association: this.#association, pdu })
+    // Any of the handlers that are told may end it.
+    if (pdu.type !== 'A-ASSOCIATE-RQ' || this.#association.isAborted) return
+    this.acseSent(pdu)
+    if (!this.#association.isAborted) this.happened('associationRequested')
   }
 
   stateChanged(currentState: DulState, dulEvent: DulEvent, action: DulAction, nextState: DulState): void {
