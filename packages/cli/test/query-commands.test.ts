@@ -432,7 +432,7 @@ test('get: nothing matched, and classes that were not asked for', async (t) => {
   t.is(none.stderr, 'nothing matched. Success (0000)\n')
   const other = await command(t, await server(t, sending(await samples(1))), 'get', 'StudyInstanceUID=1.2', '--storage-classes', 'MR')
   t.is(other.code, 1)
-  t.regex(other.stderr, /accepts no storage SOP class/)
+  t.regex(other.stderr, /error DICOMTAP_ERR_ACSE_CONTEXT: The server accepts no storage SOP class/)
   t.regex(other.stderr, /hint: .*--storage-classes/)
 })
 

@@ -1,3 +1,4 @@
+import { DicomtapError } from '@dicomtap/framework'
 import { cancelling } from '../query/cancelling.ts'
 import { extendedNegotiation, refusedWishes } from '../query/extended-negotiation.ts'
 import { partlyLost } from '../query/lost.ts'
@@ -32,7 +33,8 @@ export async function get(target: Target, keys: readonly string[], options: GetO
       const refused = refusedWishes('get', uid, options, association)
       if (refused.length > 0) reporter.note(`The server does not offer: ${refused.join(', ')}.`)
       if (!association.acceptedContexts.some(({ asScp }) => asScp)) {
-        reporter.warn('The server accepts no storage SOP class in this direction: nothing can arrive.')
+        adviseOnContexts(context)
+        throw new DicomtapError('DICOMTAP_ERR_ACSE_CONTEXT', 'The server accepts no storage SOP class in this direction: nothing could arrive')
       }
       const cancel = cancelling(interrupts)
       const responses = association.cGet(identifier, { model: uid, signal: cancel.signal })
