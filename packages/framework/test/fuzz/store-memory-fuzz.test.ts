@@ -13,7 +13,7 @@ import { createTestServer } from '@dicomtap/framework/testing'
 import { encodePart10Header } from '../../dist/dataset/file-meta.js'
 import { CERTIFICATE, KEY } from '../fixtures/tls.ts'
 import { Random } from '../support/random.ts'
-import { CT_IMAGE, EXPLICIT_LE, IMPLICIT_LE, MR_IMAGE } from '../support/uids.ts'
+import { CT_IMAGE, EXPLICIT_LE, IMPLICIT_LE, MR_IMAGE, STUDY_ROOT_GET } from '../support/uids.ts'
 
 // Memory that files are read into is used again when the socket has flushed it (dimse/user/store-slabs.ts).
 // What arrives must be what the files hold, however slow the receiver, whatever is aborted beside it. Every
@@ -167,3 +167,50 @@ for (const transport of ['TCP', 'TLS'] as const) {
     })
   }
 }
+
+test.serial('what arrives of a C-GET is what the files hold: several at once, by the paths of their files', async (t) => {
+  t.timeout(120_000)
+  const directory = await mkdtemp(join(tmpdir(), 'dicomtap-memory-'))
+  t.teardown(() => rm(directory, { recursive: true }))
+  const random = new Random(SEED)
+  // An instance of a C-GET goes out as it is.
+  const contexts = CONTEXTS.map((context) => ({ ...context, transferSyntaxes: [EXPLICIT_LE], roles: { scu: true, scp: true } }))
+  const model = { abstractSyntax: STUDY_ROOT_GET, transferSyntaxes: [EXPLICIT_LE] }
+  const files = await written(directory, random)
+  await using server = await createTestServer({
+    contexts: [...contexts, model],
+    handlers: {
+      asyncOperations: () => ({ invoked: 2, performed: 8 }),
+      cGet: () => ({ instances: Array.from({ length: SENDS / 2 }, () => random.one(files).path) }),
+    },
+  })
+  const ae = new ApplicationEntity({ logLevel: 'silent', limits: { receiveBufferBytes: MIB } })
+  t.teardown(() => ae.close({ deadlineMs: 0 }))
+  ae.bind('cStore', async ({ affectedSopInstanceUid, dataSet }) => {
+    const hash = createHash('sha256')
+    const stallsOnceIn = random.one([Infinity, Infinity, 30, 3])
+    await dataSet.pipeTo({
+      write: async (fragments) => {
+        for (const fragment of fragments) hash.update(fragment)
+        if (random.once(stallsOnceIn)) await pause(5 + random.below(30))
+      },
+    })
+    const file = files.find(({ sopInstanceUid }) => sopInstanceUid === affectedSopInstanceUid)
+    return file?.digests[EXPLICIT_LE] === hash.digest('hex') ? 0 : 0xa700
+  })
+  const association = await ae.associate({
+    host: '127.0.0.1',
+    port: server.port,
+    contexts: [...contexts, model],
+    asynchronousOperations: { invoked: 2, performed: 8 },
+  })
+  const retrieved = async (): Promise<void> => {
+    for await (const response of association.cGet({ QueryRetrieveLevel: 'STUDY', StudyInstanceUID: '1.2' }, { model: STUDY_ROOT_GET })) {
+      if (response.category === 'pending') continue
+      t.is(response.status, 0)
+      t.is(response.numberOfCompletedSuboperations, SENDS / 2)
+    }
+  }
+  await Promise.all([retrieved(), retrieved()])
+  await association.release()
+})
