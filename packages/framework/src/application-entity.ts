@@ -224,15 +224,17 @@ export class ApplicationEntity extends Bindable {
   }
 
   /**
-   * Requests an association with a peer (PS3.8 7.1) and resolves when it is established. Hooks cannot be
-   * tapped by plugins any more from here on.
+   * Requests an association with a peer (PS3.8 7.1) and resolves when it is established, with one context
+   * accepted at least. Hooks cannot be tapped by plugins any more from here on.
    *
-   * @param operation the C-MOVE that the association is for, as the hooks are told.
+   * @param operation the C-MOVE that the association is for, as the hooks are told; of use to the core alone.
    * @throws AssociationRejectedError (DICOMTAP_ERR_ACSE_REJECTED) with result, source and reason;
-   * DICOMTAP_ERR_NET_CONNECT when there is no connection; DICOMTAP_ERR_ACSE_TIMEOUT when the peer does not
-   * answer; AssociationAbortedError (DICOMTAP_ERR_ACSE_ABORTED); DICOMTAP_ERR_ACSE_CONTEXT when no context
-   * was accepted; DICOMTAP_ERR_ACSE_REQUEST when the options are no request; DICOMTAP_ERR_TLS_UNAVAILABLE;
-   * DICOMTAP_ERR_HOOK_FAILED when a handler threw.
+   * DICOMTAP_ERR_NET_CONNECT when there is no connection within `timeouts.connectionMs`;
+   * DICOMTAP_ERR_ACSE_TIMEOUT when the peer does not answer within `timeouts.acseMs`; AssociationAbortedError
+   * (DICOMTAP_ERR_ACSE_ABORTED) when the peer, a handler or `signal` ended it; DICOMTAP_ERR_ACSE_CONTEXT when no
+   * context was accepted; DICOMTAP_ERR_ACSE_REQUEST when the options are no request, one line per mistake, or
+   * the application entity is closed; DICOMTAP_ERR_TLS_UNAVAILABLE; DICOMTAP_ERR_HOOK_FAILED when a handler
+   * threw; DICOMTAP_ERR_HOOK_ANSWER when what one gave is no socket.
    * @example
    * await using association = await ae.associate({
    *   host: 'pacs', port: 104, calledAeTitle: 'PACS',

@@ -19,8 +19,9 @@ export interface UserIdentityOptions {
 export interface AssociateOptions {
   /** Host name, IPv4 or IPv6 address of the acceptor. */
   readonly host: string
+  /** 1 to 65535; 104 and 11112 are the usual ones. */
   readonly port: number
-  /** Default `ANY-SCP`. */
+  /** 1 to 16 characters (PS3.5 6.2, AE). Default `ANY-SCP`. */
   readonly calledAeTitle?: string
   /** Default: the title of the ApplicationEntity. */
   readonly callingAeTitle?: string
@@ -28,28 +29,44 @@ export interface AssociateOptions {
   readonly implementationClassUid?: string
   /** `null` leaves it out. Default: that of the ApplicationEntity. */
   readonly implementationVersionName?: string | null
-  /** 1 to 128 contexts to propose. Default: `requestedContexts` of the ApplicationEntity. */
+  /**
+   * 1 to 128 contexts to propose (PS3.8 7.1.1.13), see `presentationContextsFor`. The acceptor picks one transfer
+   * syntax of each. Default: `requestedContexts` of the ApplicationEntity.
+   */
   readonly contexts?: readonly RequestedContext[]
-  /** Asynchronous operations window to propose; 0 is unlimited. Default: none, one operation at a time. */
+  /**
+   * Asynchronous operations window to propose (PS3.7 D.3.3.3), 0 to 65535; 0 is unlimited. What was agreed is
+   * `association.asynchronousOperations`. Default: none, one operation at a time.
+   */
   readonly asynchronousOperations?: OperationsWindow
   readonly userIdentity?: UserIdentityOptions
+  /** Extended negotiation by SOP class (PS3.7 D.3.3.5). What came back is `association.acceptor.sopClassExtended`. */
   readonly sopClassExtended?: readonly Omit<SopClassExtended, 'type'>[]
+  /** Service class and general classes of SOP classes that the acceptor may not know (PS3.7 D.3.3.6). */
   readonly sopClassCommonExtended?: readonly Omit<SopClassCommonExtended, 'type' | 'subItemVersion'>[]
-  /** Local address and port to bind; by default the operating system chooses. */
+  /** IP address of this machine to connect from; by default the operating system chooses. */
   readonly localAddress?: string
+  /** 0 to 65535; 0, the default, is one that the operating system chooses. */
   readonly localPort?: number
   /**
    * Asks for a secure connection. What it may hold is said by the plugin that provides TLS; without one
    * `associate` rejects with DICOMTAP_ERR_TLS_UNAVAILABLE and never falls back to plain TCP.
    */
   readonly tls?: unknown
-  /** Override those of the ApplicationEntity. */
+  /** In milliseconds; null is none. Those that are not given are of the ApplicationEntity. */
   readonly timeouts?: Partial<Timeouts>
-  /** Override those of the ApplicationEntity, `maximumPduBytes` first of all. */
+  /** Those that are not given are of the ApplicationEntity; `maximumPduBytes` is what the peer is told. */
   readonly limits?: Partial<Limits>
+  /** What happens when it was idle for `timeouts.networkMs`. Default: that of the ApplicationEntity, `abort`. */
   readonly networkTimeoutAction?: NetworkTimeoutAction
-  /** Handlers bound on the association before it connects. */
+  /**
+   * Handlers bound on the association before it connects. Hooks that are asked before there is one, such as
+   * `outgoingConnection`, or that are about no association, are refused: bind them on the ApplicationEntity.
+   */
   readonly handlers?: HookHandlers
-  /** Ends the attempt, or aborts the association once it is there. */
+  /**
+   * Ends the attempt, also while handlers are waited for, or aborts the association once it is there. `associate`
+   * then rejects with DICOMTAP_ERR_ACSE_ABORTED, whose `cause` is the reason of the signal.
+   */
   readonly signal?: AbortSignal
 }

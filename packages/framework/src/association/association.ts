@@ -81,6 +81,10 @@ export class Association extends DimseServiceUser {
   get role(): 'acceptor' | 'requestor' {
     return this.#control.role
   }
+  /**
+   * `connecting` and `negotiating`, or `connected` and `negotiating` for an acceptor, come before `established`;
+   * `releasing` waits for what is under way. `released`, `rejected`, `aborted` and `closed` are ends.
+   */
   override get state(): AssociationState {
     return this.#control.state
   }
@@ -143,12 +147,15 @@ export class Association extends DimseServiceUser {
   get accept(): AAssociateAc | undefined {
     return this.#control.accept
   }
+  /** As in the A-ASSOCIATE-RQ; empty before it arrived. */
   get proposedContexts(): readonly ProposedContext[] {
     return this.#control.request?.presentationContexts ?? []
   }
+  /** Those that requests can be sent on, or performed; empty before the answer. */
   override get acceptedContexts(): readonly AcceptedContext[] {
     return [...this.#control.contexts.values()]
   }
+  /** Those that the acceptor refused, or left out of its answer, each with the result (PS3.8 table 9-18). */
   get rejectedContexts(): readonly RejectedContext[] {
     return this.#control.rejectedContexts
   }
@@ -208,7 +215,7 @@ export class Association extends DimseServiceUser {
     await this.dimse?.idle()
   }
 
-  /** Cuts the connection without a word. For connections that are not worth one. */
+  /** Cuts the connection without an A-ABORT, for connections that are not worth one; resolves when it is gone. */
   async kill(): Promise<void> {
     await this.#control.dul.kill()
     await this.closed

@@ -51,6 +51,7 @@ const HEADS_AT_ONCE = 8
  *   anew, and so does what the peer sends for a C-GET. The association is aborted
  * - DICOMTAP_ERR_DIMSE_RESPONSE: the response is not one that the standard allows, or its data set cannot be
  *   decoded (`cause`). The association is aborted
+ * - DICOMTAP_ERR_DS_TOO_LARGE: responses came without end while nobody read them. The association is aborted
  * - DICOMTAP_ERR_DIMSE_TRUNCATED: the source of a data set failed after part of it was sent (`cause`). The
  *   association is aborted
  * - DICOMTAP_ERR_ACSE_ABORTED, DICOMTAP_ERR_ACSE_RELEASED, DICOMTAP_ERR_NET_CLOSED: the association ended
@@ -84,11 +85,13 @@ export abstract class DimseServiceUser extends Bindable {
    * Data sets are read when their turn comes, so that thousands of calls at once hold a few files open. A
    * source that fails before its first bytes were sent fails its call alone.
    *
-   * @throws DICOMTAP_ERR_DS_MALFORMED when the source is no DICOM object; DICOMTAP_ERR_DIMSE_REQUEST when it
-   *   lacks a SOP Class, SOP Instance or Transfer Syntax UID that `options` do not give either
+   * @throws DICOMTAP_ERR_DIMSE_REQUEST when the source cannot be read or is no DICOM object, or lacks a SOP
+   *   Class, SOP Instance or Transfer Syntax UID that `options` do not give either; DICOMTAP_ERR_ACSE_CONTEXT also
+   *   when its class was accepted in other transfer syntaxes alone; DICOMTAP_ERR_DS_MALFORMED when it cannot be
+   *   converted
    * @example
-   * const { category, label } = await association.cStore('./image.dcm')
-   * if (category === 'failure') console.error(label)
+   * const { category, label, errorComment } = await association.cStore('./image.dcm')
+   * if (category === 'failure') console.error(label, errorComment)
    */
   async cStore(source: CStoreSource, options: CStoreOptions = {}): Promise<CStoreResponse> {
     return cStore(this.#established(), (this.#heads ??= new Lane(HEADS_AT_ONCE)), source, options)
@@ -101,14 +104,17 @@ export abstract class DimseServiceUser extends Bindable {
    *
    * Some responses that are not taken yet wait in memory, at most 64 or `limits.receiveBufferBytes`; with
    * more nothing is read from the association, its other messages and its end included. When other
-   * requests wait for the peer, it is read on, and the responses wait in memory.
+   * requests wait for the peer, it is read on, and the responses wait in memory, within bounds.
+   *
+   * A failure does not throw: it is the final response, as a success without matches is.
    *
    * @throws DICOMTAP_ERR_ACSE_STATE, DICOMTAP_ERR_ACSE_CONTEXT, DICOMTAP_ERR_DIMSE_REQUEST and
    *   DICOMTAP_ERR_DIMSE_CANCELLED at the call, what comes later at `next`
    * @example
    * const query = { QueryRetrieveLevel: 'STUDY', PatientID: '4711', StudyInstanceUID: '' }
-   * for await (const { identifier } of association.cFind(query, { model: StudyRoot.Find })) {
+   * for await (const { identifier, category, label } of association.cFind(query, { model: StudyRoot.Find })) {
    *   if (identifier !== undefined) console.log(identifier.StudyInstanceUID)
+   *   if (category === 'failure') throw new Error(label)
    * }
    */
   cFind(identifier: DataSet | Uint8Array, options: QueryOptions): AsyncGenerator<CFindResponse, void, undefined> {
@@ -119,9 +125,15 @@ export abstract class DimseServiceUser extends Bindable {
    * C-GET: has instances sent over this association (PS3.7 9.1.3, PS3.4 C.4.3). They arrive at the `cStore`
    * hook, on presentation contexts that were proposed with the role of SCP for this side. Responses as of
    * {@link cFind}; they tell how many were sent. Read them: with many of them unread no more instances come.
+   * Instances that no handler takes are answered with 0122, and count as failed.
    *
    * @throws as {@link cFind}
    * @example
+   * const contexts = [
+   *   ...presentationContextsFor([StudyRoot.Get]),
+   *   ...presentationContextsFor([SopClass.CTImageStorage], { roles: { scu: false, scp: true } }),
+   * ]
+   * await using association = await ae.associate({ host: 'pacs', port: 104, contexts })
    * association.bind('cStore', async ({ dataSet }) => (await save(dataSet), 0x0000))
    * const identifier = { QueryRetrieveLevel: 'STUDY', StudyInstanceUID: uid }
    * for await (const { category, failedSopInstanceUids } of association.cGet(identifier, { model: StudyRoot.Get })) {
@@ -134,7 +146,8 @@ export abstract class DimseServiceUser extends Bindable {
 
   /**
    * C-MOVE: has instances sent to another AE (PS3.7 9.1.4, PS3.4 C.4.2), which the peer must know by its
-   * title. Responses as of {@link cFind}; they tell how many were sent.
+   * title. Responses as of {@link cFind}; they tell how many were sent. Some peers send none before the final
+   * one: then that must come within `timeouts.dimseMs`, which `associate` takes for this association alone.
    *
    * @throws as {@link cFind}
    * @example
@@ -167,7 +180,8 @@ export abstract class DimseServiceUser extends Bindable {
 
   /**
    * N-EVENT-REPORT: tells the peer what happened to an instance (PS3.7 10.1.1). The SCP of the SOP class sends
-   * it, so this side must have that role.
+   * it, so this side must have that role: as acceptor it has unless other roles were agreed, as requestor it
+   * proposes `roles: { scu: false, scp: true }` for the context.
    *
    * @example
    * await association.nEventReport({
