@@ -80,7 +80,7 @@ export function addConnectionOptions(command: Command): Command {
   add(
     'TLS:',
     new Option('--tls', 'connect with TLS 1.2 or later; so do the other options of this group'),
-    new Option('--tls-ca <file>', 'certificates to trust, in PEM, instead of those of the system; repeatable').argParser(collect),
+    new Option('--tls-ca <file>', 'certificates to trust, in PEM, instead of those that Node trusts; repeatable').argParser(collect),
     new Option('--tls-cert <file>', 'certificate of this side, in PEM'),
     new Option('--tls-key <file>', 'its private key, in PEM'),
     new Option('--tls-passphrase-file <file>', 'file with the passphrase of the key'),

@@ -28,8 +28,9 @@ export async function tlsConnectorOf(options: ConnectionOptions): Promise<TlsCon
   }
 }
 
-/** OpenSSL's own line has addresses and file names of its sources around the reason. */
+/** OpenSSL's own line has addresses and file names of its sources around the reason; Node adds advice that is not ours. */
 function sayReason(error: Error & { readonly reason?: unknown }): void {
+  error.message = error.message.replace(/; if the root CA is installed locally.*$/s, '')
   if (typeof error.reason === 'string' && error.message.includes(':error:')) error.message = `TLS: ${error.reason}`
 }
 
