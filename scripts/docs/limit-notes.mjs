@@ -21,7 +21,7 @@ export const TIMEOUT_NOTES = {
   acseMs:
     'No A-ASSOCIATE-RQ in that time: the connection is closed (ARTIM, PS3.8 9.1.5). Handlers that take longer to decide on a request, or operations that take longer to end after a release request: A-ABORT, source 2.',
   dimseMs: 'The peer stopped in the middle of a message, or did not answer a request of this side (each Pending response restarts the wait): A-ABORT.',
-  networkMs: 'Nothing sent or received, and no operation running: A-ABORT, source 2, or a release when `networkTimeoutAction` says so; or a PDU that stopped half-way: A-ABORT, source 2. A peer that does not read what it was sent: the connection is cut.',
+  networkMs: 'Nothing sent or received, and no operation running: A-ABORT, source 2, or a release when `networkTimeoutAction` says so; or a PDU that stopped half-way: A-ABORT, source 2. A peer that reads nothing of what is on the way to it for so long: the connection is cut.',
   connectionMs: 'The connection to a peer (TCP, and TLS where asked for) is not there in time: the attempt ends.',
   handlerMs: 'The operation is answered with 0110 (the handler took too long) and its `signal` is aborted. `null`: handlers may take as long as they like.',
 }

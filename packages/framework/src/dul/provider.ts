@@ -192,6 +192,7 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   /** Resolves when the socket takes data again, or is gone. */
   drained(): Promise<void> {
     if (this.#isWritable || this.#isTransportGone) return Promise.resolve()
+    this.#transport?.hasProgressed()
     return new Promise((resolve) => this.#drainWaiters.push(resolve))
   }
 
@@ -374,7 +375,8 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
     if (transport === undefined || this.#isTransportGone) return
     if (transport.pendingBytes > 0) {
       // The peer does not read: an A-ABORT would not reach it either.
-      transport.destroy()
+      if (transport.hasProgressed()) this.#networkTimer?.refresh()
+      else transport.destroy(new Error('The peer does not read what is sent to it'))
       return
     }
     if (this.#state === 'Sta4' || this.#state === 'Sta5') return this.#deadlineExpired('The peer was silent for too long')

@@ -43,6 +43,7 @@ export class Transport {
   #isPaused = false
   #error: Error | undefined
   #flushTimer: NodeJS.Timeout | undefined
+  #unsentBytes = 0
 
   constructor(socket: TransportSocket, handler: TransportHandler, isConnected: boolean) {
     this.#socket = socket
@@ -98,9 +99,22 @@ export class Transport {
     return this.#isPaused
   }
 
-  /** Bytes written but not yet taken by the operating system. */
+  /** Bytes written but not yet taken by the operating system; those of one write count until all of it was. */
   get pendingBytes(): number {
     return this.#socket.writableLength
+  }
+
+  /**
+   * Has any of the bytes that are pending left since this was last asked? Node counts a large write until it is
+   * over, however long it takes on a slow link; the handle knows how much of it is left.
+   */
+  hasProgressed(): boolean {
+    const { _handle: handle } = this.#socket as { _handle?: { readonly writeQueueSize?: unknown } | null }
+    const queuedBytes = typeof handle?.writeQueueSize === 'number' ? handle.writeQueueSize : 0
+    const unsentBytes = this.pendingBytes + queuedBytes
+    const hasProgressed = unsentBytes !== this.#unsentBytes
+    this.#unsentBytes = unsentBytes
+    return hasProgressed
   }
 
   get remoteAddress(): string {
@@ -172,9 +186,9 @@ export class Transport {
     else this.#socket.destroySoon()
   }
 
-  /** Cuts the connection at once. */
-  destroy(): void {
-    this.#socket.destroy()
+  /** Cuts the connection at once. @param why for `transportClosed` */
+  destroy(why?: Error): void {
+    this.#socket.destroy(why)
   }
 
   #closed(): void {

@@ -560,6 +560,28 @@ function* endlessPdus(drawn?: { count: number }): Generator<PDataTf, void, undef
   }
 }
 
+test('a peer that reads slowly is not cut while anything leaves, one that stops is, with the reason', async (t) => {
+  const side = await acceptorIn('Sta6', { networkTimeoutMs: 50, socketOptions: { bufferBytes: 1_000 } })
+  const { dul, peer, socket } = side
+  peer.pause()
+  // What Node counts as one write; the handle of a connection knows how much of it has left.
+  let queuedBytes = 100_000
+  let asked = 0
+  Object.assign(socket, {
+    _handle: {
+      get writeQueueSize() {
+        asked += 1
+        if (asked < 5) queuedBytes -= 1_000
+        return queuedBytes
+      },
+    },
+  })
+  dul.sendPData(Buffer.concat([bytes('04 00 00 01 86 a0'), Buffer.alloc(100_000)]))
+  const { by, message } = await receive(side, 'ABORT')
+  t.deepEqual([by, message], ['network', 'The peer does not read what is sent to it'])
+  t.true(asked >= 5)
+})
+
 test('P-DATA is drawn from its generator as the socket takes it, never ahead', async (t) => {
   const side = await acceptorIn('Sta6', { socketOptions: { bufferBytes: 4_000 } })
   const { dul, peer } = side
