@@ -49,19 +49,21 @@ export class MessageFragmenter {
 
   /**
    * Sends one message; resolves when the socket took it. Undefined when that was at once.
+   * @param begins called when its turn has come, before its first fragment
    * @throws DICOMTAP_ERR_DUL_STATE when the association is no longer there, and whatever `dataSet` throws:
    * then the message is incomplete and the association must be aborted.
    */
-  send(presentationContextId: number, command: CommandSet, dataSet?: DataSetBytes): Promise<void> | undefined {
+  send(presentationContextId: number, command: CommandSet, dataSet?: DataSetBytes, begins?: () => void): Promise<void> | undefined {
     const commandBytes = encodeCommandSet(command)
     if (this.#tail === undefined && this.#dul.isWritable && this.#isSmall(commandBytes, dataSet)) {
       const fragments = [...this.#cut(true, commandBytes)]
       if (dataSet !== undefined) for (const fragment of this.#cut(false, dataSet)) fragments.push(fragment)
+      begins?.()
       this.#write(presentationContextId, fragments)
       return undefined
     }
     const before = this.#tail
-    const sent = this.#sendAfter(before, presentationContextId, commandBytes, dataSet)
+    const sent = this.#sendAfter(before, presentationContextId, commandBytes, dataSet, begins)
     const tail = sent
       .catch(() => {})
       .then(() => {
@@ -71,8 +73,15 @@ export class MessageFragmenter {
     return sent
   }
 
-  async #sendAfter(before: Promise<void> | undefined, id: number, command: Buffer, dataSet?: DataSetBytes): Promise<void> {
+  async #sendAfter(
+    before: Promise<void> | undefined,
+    id: number,
+    command: Buffer,
+    dataSet?: DataSetBytes,
+    begins?: () => void,
+  ): Promise<void> {
     await before
+    begins?.()
     const batch = new Batch((fragments) => this.#writeDrained(id, fragments))
     for (const fragment of this.#cut(true, command)) if (batch.add(fragment)) await batch.flush()
     if (dataSet instanceof Uint8Array) {

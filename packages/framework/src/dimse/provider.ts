@@ -214,11 +214,12 @@ export class DimseServiceProvider implements AssemblerHandler {
   /** Sends a message; undefined when it left at once. */
   sendMessage(context: AcceptedContext, command: CommandSet, dataSet?: DataSetBytes): Promise<void> | undefined {
     const { hooks, association } = this.#host
-    if (hooks.dimseSent.taps.length > 0) {
-      notify(hooks.dimseSent, { association, presentationContextId: context.id, command })
+    const begins = (): void => {
+      if (this.#host.isOpenForSending) notify(hooks.dimseSent, { association, presentationContextId: context.id, command })
     }
     const isDeflated = dataSet !== undefined && context.transferSyntax === TransferSyntax.DeflatedExplicitVRLittleEndian
-    return this.#fragmenter.send(context.id, command, isDeflated ? evenBytes(dataSet) : dataSet)
+    const bytes = isDeflated ? evenBytes(dataSet) : dataSet
+    return this.#fragmenter.send(context.id, command, bytes, hooks.dimseSent.taps.length > 0 ? begins : undefined)
   }
 
   // AssemblerHandler

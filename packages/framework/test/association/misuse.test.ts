@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { Readable } from 'node:stream'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
@@ -183,7 +184,7 @@ test('an acceptor that takes no PDU with a byte in it is no peer', async (t) => 
 })
 
 test('silence while an association is opened is a time-out, whichever limit comes first', async (t) => {
-  const silent = requested({ timeouts: { networkMs: 30, acseMs: null } })
+  const silent = requested({ timeouts: { networkMs: 500, acseMs: null } })
   await failure(t, silent.association, 'DICOMTAP_ERR_ACSE_TIMEOUT')
   const ae = new ApplicationEntity({ logLevel: 'silent', timeouts: { networkMs: 30, connectionMs: null } })
   const [socket] = (await import('@dicomtap/framework/testing')).memorySocket()
@@ -208,6 +209,30 @@ test('arguments of a request that make no sense', async (t) => {
   const { association } = await established()
   for (const [message, request] of BAD_REQUESTS) t.is((await failure(t, request(association), 'DICOMTAP_ERR_DIMSE_REQUEST')).message, message)
   t.true(association.isEstablished)
+})
+
+test('a source that comes too late is let go', async (t) => {
+  const { association, peer } = await established({
+    contexts: [{ abstractSyntax: SopClass.CTImageStorage, transferSyntaxes: [IMPLICIT_LE] }],
+  })
+  const asked = deferred()
+  const late = deferred<Readable>()
+  const cancel = new AbortController()
+  const bytes = (): Promise<Readable> => {
+    asked.resolve()
+    return late.promise
+  }
+  const source = { sopClassUid: SopClass.CTImageStorage, sopInstanceUid: '1.2', transferSyntaxUid: IMPLICIT_LE, bytes }
+  const request = association.cStore(source, { signal: cancel.signal })
+  await asked.promise
+  cancel.abort()
+  await failure(t, request, 'DICOMTAP_ERR_DIMSE_CANCELLED')
+  const stream = Readable.from([Buffer.alloc(10), Buffer.alloc(10)])
+  const closed = new Promise((resolve) => stream.once('close', resolve))
+  late.resolve(stream)
+  await closed
+  t.true(stream.destroyed)
+  t.is(peer.unreadBytes, 0)
 })
 
 test.serial('a request that was taken back before it was looked at leaves no rejection behind', async (t) => {

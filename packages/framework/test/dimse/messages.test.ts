@@ -294,6 +294,29 @@ test('memory that was lent comes back when its bytes have left, and not over a s
   side.peer.destroy()
 })
 
+test('each message is told of when its turn has come, not when it was asked for', async (t) => {
+  const side = await acceptorIn('Sta6')
+  const fragmenter = new MessageFragmenter(side.dul, 1_000)
+  const order: string[] = []
+  async function* source(): AsyncGenerator<Uint8Array, void, undefined> {
+    order.push('drawn')
+    yield DATA
+    await turn()
+    order.push('ends')
+  }
+  const storing = fragmenter.send(3, STORE, source(), () => order.push('store'))
+  const echoing = fragmenter.send(1, ECHO, undefined, () => order.push('echo'))
+  await storing
+  await echoing
+  t.deepEqual(order, ['store', 'drawn', 'ends', 'echo'])
+  // At once, where nothing is before it.
+  void fragmenter.send(1, ECHO, undefined, () => order.push('next'))
+  t.is(order.at(-1), 'next')
+  // One that cannot be encoded does not begin.
+  t.throws(() => fragmenter.send(1, { ...ECHO, messageId: 70_000 }, undefined, () => t.fail()))
+  side.peer.destroy()
+})
+
 test('a peer that takes a few bytes at a time is sent to in writes of a bounded number of PDUs', async (t) => {
   const data = Buffer.alloc(300_000, 7)
   const sizes: number[] = []

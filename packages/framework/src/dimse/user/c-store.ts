@@ -91,11 +91,10 @@ class StoreSending {
   /** The first piece is drawn before anything is sent: a source that fails there costs this call alone. */
   async #bytes(object: StoreObject, transferSyntaxUid: string): Promise<DataSetBytes | undefined> {
     const source = await object.bytesIn(transferSyntaxUid)
-    if (this.#isClosed) return undefined
     let bytes: DataSetBytes = source
     if (!(source instanceof Uint8Array)) {
       bytes = this.#drawn = await DrawnBytes.of(source)
-      // It may have been closed while it was drawn from.
+      // It may have been closed while it was made or drawn from: it must be let go all the same.
       if (this.#isClosed) this.#drawn.close()
     }
     const { onProgress } = this.#options
