@@ -308,6 +308,7 @@ test('each message is told of when its turn has come, not when it was asked for'
   const echoing = fragmenter.send(1, ECHO, undefined, () => order.push('echo'))
   await storing
   await echoing
+  await turn()
   t.deepEqual(order, ['store', 'drawn', 'ends', 'echo'])
   // At once, where nothing is before it.
   void fragmenter.send(1, ECHO, undefined, () => order.push('next'))
