@@ -87,7 +87,7 @@ const CONTEXTS = [
 for (const transport of ['TCP', 'TLS'] as const) {
   for (const window of [1, 8]) {
     test.serial(`what arrives is what the files hold: ${transport}, window ${window}`, async (t) => {
-      t.timeout(120_000)
+      t.timeout(60_000 + SENDS * 200)
       const directory = await mkdtemp(join(tmpdir(), 'dicomtap-memory-'))
       t.teardown(() => rm(directory, { recursive: true }))
       const random = new Random(SEED + window)
@@ -169,7 +169,7 @@ for (const transport of ['TCP', 'TLS'] as const) {
 }
 
 test.serial('what arrives of a C-GET is what the files hold: several at once, by the paths of their files', async (t) => {
-  t.timeout(120_000)
+  t.timeout(60_000 + SENDS * 200)
   const directory = await mkdtemp(join(tmpdir(), 'dicomtap-memory-'))
   t.teardown(() => rm(directory, { recursive: true }))
   const random = new Random(SEED)
