@@ -216,9 +216,8 @@ test('a test SCU says why there is no association', async (t) => {
     t.like(rejected?.cause, { result: 1, source: 1, reason: 7 })
     await t.throwsAsync(testScu(target, { calledAeTitle: 'ME' }), { code: 'DICOMTAP_ERR_ACSE_ABORTED' })
   }
-  const { port } = server
-  await server[Symbol.asyncDispose]()
-  await t.throwsAsync(testScu(port), { code: 'DICOMTAP_ERR_ACSE_ABORTED', message: /ECONNREFUSED/ })
+  // tcpmux (RFC 1078), which nobody serves. A port that was just free may be somebody's by now.
+  await t.throwsAsync(testScu(1), { code: 'DICOMTAP_ERR_ACSE_ABORTED', message: /ECONNREFUSED/ })
 })
 
 test('a test SCU knows its contexts', async (t) => {
