@@ -19,3 +19,8 @@ function narrower(a: number, b: number): number {
   if (a === 0) return b
   return b === 0 ? a : Math.min(a, b)
 }
+
+/** How many operations a window comes to with a limit of this side; a window of 0 is unlimited. */
+export function withinLimit(window: number, limit: number): number {
+  return window === 0 ? limit : Math.min(window, limit)
+}

@@ -195,7 +195,7 @@ export class Association extends DimseServiceUser {
    * for. Nothing happens when it is not established. Never rejects.
    */
   release(): Promise<void> {
-    return this.state === 'releasing' ? this.closed : this.#control.release()
+    return this.#control.release()
   }
 
   /** Releases the association, so that `await using` does; one that is not established is aborted. */

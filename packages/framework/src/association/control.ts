@@ -1,6 +1,6 @@
 import { describeRejection } from '../acse/rejections.ts'
 import type { AcceptedContext, OperationsWindow, RejectedContext, Rejection } from '../acse/types.ts'
-import { SYNCHRONOUS } from '../acse/window.ts'
+import { SYNCHRONOUS, withinLimit } from '../acse/window.ts'
 import { DimseServiceProvider } from '../dimse/provider.ts'
 import type { DimseHost } from '../dimse/provider.ts'
 import { DulServiceProvider } from '../dul/provider.ts'
@@ -17,6 +17,8 @@ import type { Acceptance } from './acceptor.ts'
 import type { Association, AssociationState } from './association.ts'
 import { userOf } from './association-user.ts'
 import type { AssociationUser } from './association-user.ts'
+import { localEndpoint, remoteEndpoint, UNKNOWN_ENDPOINT } from './endpoint.ts'
+import type { Connection, Endpoint } from './endpoint.ts'
 import { HookObserver } from './hook-observer.ts'
 import { Opening } from './opening.ts'
 import type { AssociationRegistry } from './registry.ts'
@@ -29,14 +31,7 @@ export type AssociationOrigin =
   | { readonly socket: TransportSocket }
   | { readonly request: AAssociateRq; readonly connect: () => TransportSocket; readonly host: string; readonly port: number }
 
-/** One end of the transport connection. */
-export interface Endpoint {
-  readonly address: string
-  readonly port: number
-}
-
 const NO_CONTEXTS: ReadonlyMap<number, AcceptedContext> = new Map()
-const UNKNOWN: Endpoint = { address: '', port: 0 }
 
 /**
  * The association control of one association (PS3.8 section 7, ACSE), in either role: the user of its upper
@@ -50,8 +45,8 @@ export class AssociationControl implements DulUser, DimseHost {
   readonly dul: DulServiceProvider
   /** Resolves when the connection is gone. */
   readonly closed: Promise<void>
-  remote: Endpoint = UNKNOWN
-  local: Endpoint = UNKNOWN
+  remote: Endpoint = UNKNOWN_ENDPOINT
+  local: Endpoint = UNKNOWN_ENDPOINT
   request: AAssociateRq | undefined
   accept: AAssociateAc | undefined
   requestor: AssociationUser | undefined
@@ -115,11 +110,11 @@ export class AssociationControl implements DulUser, DimseHost {
   /** The window is the requestor's: what it may invoke is what the acceptor performs (PS3.7 D.3.3.3). */
   get maximumOperationsPerformed(): number {
     const performed = this.role === 'acceptor' ? this.window.invoked : this.window.performed
-    return within(performed, this.limits.maximumPerformedOperations)
+    return withinLimit(performed, this.limits.maximumPerformedOperations)
   }
   get maximumOperationsInvoked(): number {
     const invoked = this.role === 'acceptor' ? this.window.performed : this.window.invoked
-    return within(invoked, this.limits.maximumInvokedOperations)
+    return withinLimit(invoked, this.limits.maximumInvokedOperations)
   }
   /** P-DATA may be sent: Sta6, and Sta8 while a release waits (PS3.8 table 9-10). */
   get isOpenForSending(): boolean {
@@ -149,6 +144,8 @@ export class AssociationControl implements DulUser, DimseHost {
   }
 
   async release(): Promise<void> {
+    // Whoever asks again waits as well.
+    if (this.#state === 'releasing') return this.closed
     if (this.#state !== 'established') return
     this.#state = 'releasing'
     await Promise.race([Promise.all([this.dimse?.idle(), this.dimse?.invocations.empty()]), this.closed])
@@ -269,8 +266,6 @@ export class AssociationControl implements DulUser, DimseHost {
     return false
   }
 
-  writableIndication(): void {}
-
   closedIndication(): void {
     this.#registry.disconnected(this.association)
     if (!this.#hasEnded()) {
@@ -312,10 +307,9 @@ export class AssociationControl implements DulUser, DimseHost {
     if (this.dul.transport !== undefined) this.#setEndpoints(this.dul.transport)
   }
 
-  #setEndpoints(of: Pick<TransportSocket, 'remoteAddress' | 'remotePort' | 'localAddress' | 'localPort'>): void {
-    // A listener on every address sees IPv4 peers as IPv6 ones (RFC 4291 2.5.5.2).
-    this.remote = { address: (of.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, ''), port: of.remotePort ?? 0 }
-    this.local = { address: of.localAddress ?? '', port: of.localPort ?? 0 }
+  #setEndpoints(connection: Connection): void {
+    this.remote = remoteEndpoint(connection)
+    this.local = localEndpoint(connection)
   }
 
   #requested(request: AAssociateRq): void {
@@ -427,9 +421,4 @@ export class AssociationControl implements DulUser, DimseHost {
     this.#registry.remove(this.association)
     this.#observer.happened('associationReleased')
   }
-}
-
-/** A window of 0 is unlimited. */
-function within(window: number, limit: number): number {
-  return window === 0 ? limit : Math.min(window, limit)
 }

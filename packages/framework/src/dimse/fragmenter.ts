@@ -56,10 +56,13 @@ export class MessageFragmenter {
   send(presentationContextId: number, command: CommandSet, dataSet?: DataSetBytes, begins?: () => void): Promise<void> | undefined {
     const commandBytes = encodeCommandSet(command)
     if (this.#tail === undefined && this.#dul.isWritable && this.#isSmall(commandBytes, dataSet)) {
-      const fragments = [...this.#cut(true, commandBytes)]
-      if (dataSet !== undefined) for (const fragment of this.#cut(false, dataSet)) fragments.push(fragment)
       begins?.()
-      this.#write(presentationContextId, fragments)
+      if (dataSet === undefined && commandBytes.length <= this.#maximumFragmentBytes) {
+        // Most responses: one PDU, and nothing made for it but its bytes.
+        this.#writeOne(presentationContextId, { isCommand: true, isLast: true, bytes: commandBytes })
+      } else {
+        this.#write(presentationContextId, [...this.#cut(true, commandBytes), ...(dataSet === undefined ? [] : this.#cut(false, dataSet))])
+      }
       return undefined
     }
     const before = this.#tail

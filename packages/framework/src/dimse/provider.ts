@@ -214,12 +214,16 @@ export class DimseServiceProvider implements AssemblerHandler {
   /** Sends a message; undefined when it left at once. */
   sendMessage(context: AcceptedContext, command: CommandSet, dataSet?: DataSetBytes): Promise<void> | undefined {
     const { hooks, association } = this.#host
-    const begins = (): void => {
-      if (this.#host.isOpenForSending) notify(hooks.dimseSent, { association, presentationContextId: context.id, command })
-    }
+    // Made for those who listen alone: this is every message.
+    const begins =
+      hooks.dimseSent.taps.length === 0
+        ? undefined
+        : (): void => {
+            if (this.#host.isOpenForSending) notify(hooks.dimseSent, { association, presentationContextId: context.id, command })
+          }
     const isDeflated = dataSet !== undefined && context.transferSyntax === TransferSyntax.DeflatedExplicitVRLittleEndian
     const bytes = isDeflated ? evenBytes(dataSet) : dataSet
-    return this.#fragmenter.send(context.id, command, bytes, hooks.dimseSent.taps.length > 0 ? begins : undefined)
+    return this.#fragmenter.send(context.id, command, bytes, begins)
   }
 
   // AssemblerHandler

@@ -99,7 +99,6 @@ export class IndicationQueue implements DulUser {
   silenceIndication(): boolean {
     return true
   }
-  writableIndication(): void {}
   closedIndication(): void {
     this.#give({ type: 'CLOSED' })
   }

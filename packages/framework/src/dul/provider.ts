@@ -288,7 +288,6 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
     this.#isWritable = true
     this.#networkTimer?.refresh()
     this.#wakeWriters()
-    this.user.writableIndication()
   }
 
   transportClosed(error: Error | undefined): void {

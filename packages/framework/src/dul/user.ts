@@ -34,8 +34,6 @@ export interface DulUser {
   abortIndication(abort: AbortIndication): void
   /** Nothing was received or sent for the network time-out. Answer true to have the association aborted. */
   silenceIndication(isMidPdu: boolean): boolean
-  /** The socket takes data again. */
-  writableIndication(): void
   /** The transport connection is gone; the last call. */
   closedIndication(): void
 }

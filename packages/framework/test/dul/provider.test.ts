@@ -773,7 +773,6 @@ function recordingUser(): RecordingUser {
       aborts.push(abort)
     },
     silenceIndication: () => true,
-    writableIndication: () => {},
     closedIndication: record('closed'),
   }
 }
