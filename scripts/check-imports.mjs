@@ -14,7 +14,7 @@ const LAYERS = [
   ['index.ts', 'testing/'],
   ['application-entity.ts', 'association-server.ts', 'associate.ts', 'close.ts'],
   ['config/'],
-  ['define.ts', 'plugin/'],
+  ['command.ts', 'define.ts', 'plugin/'],
   ['association/'],
   ['dimse/'],
   ['hooks/'],
