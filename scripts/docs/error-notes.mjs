@@ -59,6 +59,10 @@ export const ERROR_NOTES = {
     cause: 'Two plugins provide a service of the same name, or one injects a service that no plugin before it provides.',
     remedy: 'Load the plugin that provides it. In a plugin, list that one in `requires` or `after`, so that it starts first.',
   },
+  DICOMTAP_ERR_PLG_COMMAND: {
+    cause: 'A plugin package names a command under `dicomtap.commands` of its package.json that dicomtap or another plugin has already, or whose module is missing, fails to load or exports no such `command`.',
+    remedy: 'Remove one of two plugins with the same command. Otherwise reinstall the plugin, or ask whoever wrote it.',
+  },
   DICOMTAP_ERR_PLG_UNHANDLED: {
     cause: 'Logged by `dicomtap start`, never thrown: a promise of a plugin was rejected and nobody waited for it (the server goes on), or an exception was not caught anywhere (the server closes, exit code 1).',
     remedy: 'The log line carries the error and, in `from`, the package that its stack names first. It is a bug of that plugin.',

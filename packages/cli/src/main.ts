@@ -1,5 +1,7 @@
 import { CommanderError } from 'commander'
+import type { Command } from 'commander'
 import { EXIT_USAGE } from './output/exit-codes.ts'
+import { OWN_COMMANDS } from './own-commands.ts'
 import { createProgram } from './program.ts'
 
 /**
@@ -24,8 +26,16 @@ export async function main(args: readonly string[]): Promise<void> {
     },
     finish,
   )
-  for (const command of [program, ...program.commands]) command.exitOverride()
   try {
+    if (!isOwn(args[0])) {
+      const { addPluginCommands } = await import('./plugin-commands/register.ts')
+      const instead = await addPluginCommands(program, args, finish)
+      if (instead !== undefined) {
+        process.stderr.write(`error: ${instead}\n`)
+        return finish(EXIT_USAGE)
+      }
+    }
+    overrideExit(program)
     await program.parseAsync(args, { from: 'user' })
   } catch (error) {
     if (error instanceof CommanderError) finish(error.exitCode === 0 ? 0 : EXIT_USAGE)
@@ -35,6 +45,16 @@ export async function main(args: readonly string[]): Promise<void> {
       finish(exitCodeOf(error))
     }
   }
+}
+
+/** A command of dicomtap itself, or an option that is answered without the list of commands. */
+function isOwn(first: string | undefined): boolean {
+  return first === '--version' || first === '-V' || (first !== 'help' && OWN_COMMANDS.has(first ?? ''))
+}
+
+function overrideExit(command: Command): void {
+  command.exitOverride()
+  for (const one of command.commands) overrideExit(one)
 }
 
 /** Exits after what was printed is written, even when a plugin left a timer or a socket open. */

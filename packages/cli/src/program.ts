@@ -1,14 +1,11 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { EXIT_CODES } from './output/exit-codes.ts'
 import { addQueryCommands } from './query/register.ts'
 import type { QueryActions } from './query/register.ts'
 import { parseAeTitle } from './scu/parse-values.ts'
 import { addScuCommands } from './scu/program.ts'
 import type { ScuActions } from './scu/program.ts'
 import { VERSION } from './version.ts'
-
-const EXIT_CODES = `
-Exit codes: 0 fine, 1 failure, 2 wrong usage, 78 something is wrong in the configuration.
-Help and docs: https://github.com/dicomtap/dicomtap`
 
 const CONFIG_HELP = `
 The configuration is dicomtap.config.{ts,mts,mjs,js,cjs,json,yaml,yml}, .dicomtaprc.{json,yaml} or the key
@@ -65,6 +62,7 @@ Examples:
   dicomtap start --help          the options of a command
 
 No configuration yet? npm create dicomtap@latest my-scp
+
 ${EXIT_CODES}`,
     )
 
@@ -88,6 +86,7 @@ When it can be reached it prints one line on stdout. Logs go to stderr.
   Ctrl-C, SIGTERM   finish what runs, refuse what is new, exit 0; a second one aborts at once, exit 130 or 143
   SIGHUP            read the configuration again
 ${CONFIG_HELP}
+
 ${EXIT_CODES}`,
     )
     .action(async (options: StartOptions) => exit(await actions.start(options)))
@@ -106,6 +105,7 @@ Examples:
   dicomtap check --ports --config /etc/dicomtap/archive.yaml
   dicomtap check --json | jq .plugins
 ${CONFIG_HELP}
+
 ${EXIT_CODES}`,
     )
     .action(async (options: CheckOptions) => exit(await actions.check(options)))
@@ -123,6 +123,7 @@ Examples:
   dicomtap hooks --all           every hook there is
   dicomtap hooks cStore          when it fires, what a handler gets and gives
 ${CONFIG_HELP}
+
 ${EXIT_CODES}`,
     )
     .action(async (name: string | undefined, options: HooksOptions) => exit(await actions.hooks(name, options)))
@@ -139,6 +140,7 @@ Examples:
   dicomtap plugins
   dicomtap plugins --json
 ${CONFIG_HELP}
+
 ${EXIT_CODES}`,
     )
     .action(async (options: JsonOptions) => exit(await actions.plugins(options)))
@@ -155,6 +157,7 @@ and as first line of dicomtap.config.yaml:
   # yaml-language-server: $schema=./dicomtap.schema.json
 The schema without plugins comes with the package:
   # yaml-language-server: $schema=./node_modules/@dicomtap/cli/schema.json
+
 ${EXIT_CODES}`,
     )
     .action(async (options: SchemaOptions) => exit(await actions.schema(options)))

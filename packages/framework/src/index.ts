@@ -4,6 +4,7 @@ export { AssociationServer } from './association-server.ts'
 export { Association } from './association/association.ts'
 export type { AssociationState } from './association/association.ts'
 export type { AssociationUser } from './association/association-user.ts'
+export type { ConnectionSecurity } from './association/security.ts'
 export type { AssociationSettings } from './association/settings.ts'
 export type { AssociateOptions, UserIdentityOptions } from './association/associate-options.ts'
 export { describeAbort, describeRejection } from './acse/rejections.ts'
@@ -25,7 +26,15 @@ export { defineCommand } from './command.ts'
 export type { CommandArgument, CommandDefinition, CommandInvocation, CommandOption, ConfiguredPlugin } from './command.ts'
 export { DEFAULT_LIMITS, DEFAULT_PORT, DEFAULT_TIMEOUTS } from './config/defaults.ts'
 export { configJsonSchema, parseConfig } from './config/schema.ts'
-export type { ApplicationEntityOptions, Config, Limits, ListenerOptions, ResolvedConfig, Timeouts } from './config/types.ts'
+export type {
+  ApplicationEntityOptions,
+  AssociateTls,
+  Config,
+  Limits,
+  ListenerOptions,
+  ListenerPluginKey,
+  ListenerProxyProtocol,
+  ListenerTls, ResolvedConfig, Timeouts } from './config/types.ts'
 export * from './dataset/index.ts'
 export { defineConfig, definePlugin, definePreset, isPlugin, isPluginFactory } from './define.ts'
 export type { ConfigExport } from './define.ts'
@@ -65,6 +74,8 @@ export { UserItemType } from './pdu/user-items/item-types.ts'
 export type * from './pdu/types.ts'
 export type * from './pdu/user-items/types.ts'
 export type { PluginInfo } from './plugin/container.ts'
+export { validateAllOptions } from './plugin/options.ts'
+export type { ValidatedPlugin } from './plugin/options.ts'
 export { redactOptions, resolveSecret } from './plugin/secret.ts'
 export type { Secret } from './plugin/secret.ts'
 export type * from './plugin/types.ts'

@@ -1,7 +1,8 @@
 import { listTaps, redactOptions } from '@dicomtap/framework'
 import type { ApplicationEntity, PluginInput, ResolvedConfig } from '@dicomtap/framework'
 import { createApplication } from '../application.ts'
-import { painter, print, printJson, table } from '../output/terminal.ts'
+import { note, painter, print, printJson, table } from '../output/terminal.ts'
+import { findPluginCommands } from '../plugin-commands/find.ts'
 import { installedPlugins } from '../plugins/installed.ts'
 import type { InstalledPlugin } from '../plugins/installed.ts'
 import { packageNameOf } from '../plugins/locate.ts'
@@ -11,7 +12,11 @@ import type { JsonOptions } from '../program.ts'
 /** What `dicomtap plugins --json` prints. */
 export interface PluginsReport {
   readonly loaded: readonly LoadedPlugin[]
-  readonly installed: readonly Omit<InstalledPlugin, 'folder'>[]
+  readonly installed: readonly Pick<InstalledPlugin, 'package' | 'version' | 'description'>[]
+  /** What plugins add to the command line, loaded or not. */
+  readonly commands: readonly { readonly name: string; readonly package: string }[]
+  /** Commands that packages name and that cannot be used, one line each. */
+  readonly commandProblems: readonly string[]
 }
 export interface LoadedPlugin {
   readonly name: string
@@ -28,7 +33,13 @@ export async function plugins(options: JsonOptions): Promise<number> {
   const loaded = describeLoaded(ae)
   const unused = (await installedPlugins(file)).filter((one) => !isLoaded(one, loaded, config))
   await ae.close({ deadlineMs: 0 })
-  const report: PluginsReport = { loaded, installed: unused.map(({ folder: _folder, ...one }) => one) }
+  const { commands, problems } = await findPluginCommands(file)
+  const report: PluginsReport = {
+    loaded,
+    installed: unused.map(({ package: name, version, description }) => ({ package: name, version, description })),
+    commands: [...commands.values()].map(({ name, package: from }) => ({ name, package: from })),
+    commandProblems: [...problems.values()],
+  }
   if (options.json === true) printJson(report)
   else printReport(report)
   return 0
@@ -58,13 +69,19 @@ function namesIn(inputs: readonly PluginInput[]): string[] {
   })
 }
 
-function printReport({ loaded, installed }: PluginsReport): void {
+function printReport({ loaded, installed, commands, commandProblems }: PluginsReport): void {
   const paint = painter(process.stdout)
   print(paint('bold', 'Loaded, in the order in which they start'))
   if (loaded.length === 0) print('  none')
   else print(table(loaded.map((one) => [one.name, one.version, `${one.bootMs} ms`, one.hooks.join(', ')]), '  '))
-  if (installed.length === 0) return
-  print(`\n${paint('bold', 'Installed, not loaded')}`)
-  print(table(installed.map((one) => [one.package, one.version, one.description]), '  '))
-  print('Add one to "plugins" of the configuration to load it.')
+  if (installed.length > 0) {
+    print(`\n${paint('bold', 'Installed, not loaded')}`)
+    print(table(installed.map((one) => [one.package, one.version, one.description]), '  '))
+    print('Add one to "plugins" of the configuration to load it.')
+  }
+  if (commands.length > 0) {
+    print(`\n${paint('bold', 'Commands that plugins bring')}`)
+    print(table(commands.map((one) => [`dicomtap ${one.name}`, one.package]), '  '))
+  }
+  for (const problem of commandProblems) note(`${painter(process.stderr)('yellow', 'warning')}: ${problem}`)
 }

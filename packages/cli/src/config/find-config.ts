@@ -90,5 +90,11 @@ async function packageHasConfig(folder: string): Promise<boolean> {
   }
   if (!text.includes(`"${PACKAGE_KEY}"`)) return false
   const content = parseJson(text, file)
-  return typeof content === 'object' && content !== null && Object.hasOwn(content, PACKAGE_KEY)
+  if (typeof content !== 'object' || content === null || !Object.hasOwn(content, PACKAGE_KEY)) return false
+  return !isOfPlugin((content as Record<string, unknown>)[PACKAGE_KEY])
+}
+
+/** Packages of plugins say under the same key which commands they bring. */
+function isOfPlugin(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).join() === 'commands'
 }

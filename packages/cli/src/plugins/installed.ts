@@ -12,6 +12,8 @@ export interface InstalledPlugin {
   readonly description: string
   /** Absolute. */
   readonly folder: string
+  /** `dicomtap.commands` of its package.json, not checked: name -> path of a module. */
+  readonly commands: Readonly<Record<string, unknown>>
 }
 
 /**
@@ -26,15 +28,23 @@ export async function installedPlugins(file: string): Promise<InstalledPlugin[]>
   const found: InstalledPlugin[] = []
   for (const name of names) {
     const folder = findPackage(name, file)
-    if (folder === undefined) continue
-    const { version = '', description = '', keywords = [] } = await manifestOf(folder)
-    if (keywords.includes(PLUGIN_KEYWORD)) found.push({ package: name, version, description, folder })
+    const plugin = folder === undefined ? undefined : await pluginAt(folder)
+    if (plugin !== undefined) found.push({ ...plugin, package: name })
   }
   return found
 }
 
+/** The plugin package in a folder; undefined when it is none. */
+export async function pluginAt(folder: string): Promise<InstalledPlugin | undefined> {
+  const { name = '', version = '', description = '', keywords = [], dicomtap } = await manifestOf(folder)
+  if (!Array.isArray(keywords) || !keywords.includes(PLUGIN_KEYWORD)) return undefined
+  const commands = dicomtap?.commands
+  const isObject = typeof commands === 'object' && commands !== null && !Array.isArray(commands)
+  return { package: name, version, description, folder, commands: isObject ? (commands as Record<string, unknown>) : {} }
+}
+
 /** The nearest folder upwards with a package.json. */
-function projectOf(folder: string): string | undefined {
+export function projectOf(folder: string): string | undefined {
   if (existsSync(join(folder, 'package.json'))) return folder
   const parent = dirname(folder)
   return parent === folder ? undefined : projectOf(parent)

@@ -11,6 +11,7 @@ export interface Manifest {
   readonly description?: string
   readonly keywords?: readonly string[]
   readonly exports?: unknown
+  readonly dicomtap?: { readonly commands?: unknown } | null
   readonly dependencies?: Readonly<Record<string, string>>
   readonly devDependencies?: Readonly<Record<string, string>>
   readonly optionalDependencies?: Readonly<Record<string, string>>

@@ -19,6 +19,7 @@ export const ERROR_CODES = {
   DICOMTAP_ERR_PLG_TIMEOUT: 'A plugin did not finish its start in time',
   DICOMTAP_ERR_PLG_FAILED: 'A plugin threw while it was applied',
   DICOMTAP_ERR_PLG_SERVICE: 'A service was provided twice or injected before it was provided',
+  DICOMTAP_ERR_PLG_COMMAND: 'A command that a plugin adds to the command line cannot be used',
   DICOMTAP_ERR_PLG_UNHANDLED: 'A promise of a plugin was rejected and nobody handled it',
   // HOOK: hooks and handlers
   DICOMTAP_ERR_HOOK_UNKNOWN: 'There is no hook of that name',

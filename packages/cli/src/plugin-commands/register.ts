@@ -1,0 +1,68 @@
+import { resolve } from 'node:path'
+import { Command } from 'commander'
+import { DicomtapError } from '@dicomtap/framework'
+import { OWN_COMMANDS } from '../own-commands.ts'
+import { note } from '../output/terminal.ts'
+import { buildCommand } from './build.ts'
+import { findPluginCommands } from './find.ts'
+import type { FoundCommand } from './find.ts'
+import { FIRST_PARTY_COMMANDS, notInstalled } from './first-party.ts'
+import { loadCommand } from './load.ts'
+import { runPluginCommand } from './run.ts'
+
+const HEADING = 'Commands of plugins:'
+
+/**
+ * Adds the commands of plugins that a command line asks for: the one that it names, loaded; all of them, by name
+ * only, to a list of commands. Commands of dicomtap itself wait for none of it.
+ *
+ * @returns what to tell instead of running anything: the command is known, its plugin is not installed
+ * @throws DICOMTAP_ERR_PLG_COMMAND
+ */
+export async function addPluginCommands(program: Command, args: readonly string[], exit: (code: number) => void): Promise<string | undefined> {
+  const asked = askedFor(args)
+  if (asked !== undefined && OWN_COMMANDS.has(asked)) return undefined
+  const { commands, problems } = await findPluginCommands(configFileOf(args))
+  if (asked === undefined) {
+    for (const command of commands.values()) program.addCommand(listed(command))
+    for (const problem of problems.values()) note(`warning: ${problem}`)
+    return undefined
+  }
+  const problem = problems.get(asked)
+  if (problem !== undefined) throw new DicomtapError('DICOMTAP_ERR_PLG_COMMAND', problem)
+  const found = commands.get(asked)
+  if (found === undefined) return notInstalled(asked)
+  program.addCommand(await build(found, exit))
+  return undefined
+}
+
+async function build(found: FoundCommand, exit: (code: number) => void): Promise<Command> {
+  const definition = await loadCommand(found)
+  try {
+    return buildCommand(definition, async (one, parsed) => exit(await runPluginCommand(one, parsed)))
+  } catch (error) {
+    throw new DicomtapError('DICOMTAP_ERR_PLG_COMMAND', `dicomtap ${found.name} of ${found.package}: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+function listed({ name, package: from }: FoundCommand): Command {
+  const own = FIRST_PARTY_COMMANDS[name]
+  return new Command(name).description(own?.package === from ? own.summary : `Comes with ${from}.`).helpGroup(HEADING)
+}
+
+/** The command that is named, also after `help`; undefined for a list of commands. */
+function askedFor(args: readonly string[]): string | undefined {
+  const [first, second] = args
+  const name = first === 'help' ? second : first
+  return name === undefined || name.startsWith('-') ? undefined : name
+}
+
+/** The file whose folder the plugins belong to: that of --config, else any in the working folder. */
+function configFileOf(args: readonly string[]): string {
+  for (const [index, arg] of args.entries()) {
+    if (arg === '--') break
+    if (arg === '--config' || arg === '-c') return resolve(args[index + 1] ?? 'dicomtap.config.yaml')
+    if (arg.startsWith('--config=')) return resolve(arg.slice('--config='.length))
+  }
+  return resolve('dicomtap.config.yaml')
+}
