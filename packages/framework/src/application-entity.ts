@@ -18,6 +18,7 @@ import { createLogger } from './console-log.ts'
 import type { ReplaceableLogger } from './console-log.ts'
 import { describeApplicationEntity, printsAs } from './describe.ts'
 import type { Operation } from './dimse/types.ts'
+import { diagnose } from './diagnose.ts'
 import { DicomtapError } from './errors/index.ts'
 import type { ErrorCode } from './errors/index.ts'
 import { BindingDispatcher } from './hooks/bindings.ts'
@@ -26,7 +27,7 @@ import type { HandlerBindings } from './hooks/bindings.ts'
 import { createHooks } from './hooks/create-hooks.ts'
 import { createGuardContext } from './hooks/guard-context.ts'
 import { runLifecycle, transform } from './hooks/run.ts'
-import type { HookTable } from './hooks/types.ts'
+import type { Finding, HookTable } from './hooks/types.ts'
 import { FRAMEWORK_VERSION, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME } from './identity.ts'
 import type { Logger } from './logger.ts'
 import { PluginContainer } from './plugin/container.ts'
@@ -194,6 +195,8 @@ export class ApplicationEntity extends Bindable {
 
   async #start(): Promise<void> {
     await this.#plugins.boot()
+    // What a listener asks for and no plugin brings must not wait for the listener to be told of.
+    for (const [index, listener] of this.#config.listen.entries()) await this.#plugins.listenerOptions(listener, `listen[${index}]`)
     await runLifecycle(this.hooks.configResolved, { applicationEntity: this, config: this.#config })
     await runLifecycle(this.hooks.ready, { applicationEntity: this })
     this.#isSealed = true
@@ -207,7 +210,9 @@ export class ApplicationEntity extends Bindable {
     this.#refuseWhenClosed()
     const checked = parseListenerOptions(options)
     await this.ready()
-    const listener = await transform(this.hooks.listenerOptions, checked, { applicationEntity: this })
+    const index = this.#config.listen.indexOf(options)
+    const complete = await this.#plugins.listenerOptions(checked, index < 0 ? 'listen' : `listen[${index}]`)
+    const listener = await transform(this.hooks.listenerOptions, complete, { applicationEntity: this })
     const server = this.#createServer(listener)
     // It may have been closed while handlers were asked, or the socket opened.
     this.#refuseWhenClosed()
@@ -306,6 +311,15 @@ export class ApplicationEntity extends Bindable {
   }
 
   /**
+   * Asks the plugins whether all is well, e.g. whether certificates are about to expire. Needs no listener.
+   * @throws what `ready` throws.
+   */
+  async diagnose(): Promise<readonly Finding[]> {
+    await this.ready()
+    return diagnose(this)
+  }
+
+  /**
    * Closes gracefully: refuse new associations, `preClose`, wait for running operations until the
    * deadline, abort the rest, dispose plugins in reverse order. Every call gets the same promise.
    */
@@ -354,6 +368,7 @@ export class ApplicationEntity extends Bindable {
       options,
       bindings: this.#dispatcher.createBindings(),
       log: this.log,
+      hooks: this.hooks,
       registry: this.#registry,
       settings: () => this.#settingsFor(options, resolved),
       environmentFor: (server, settings) => this.#environmentFor(server, settings),
@@ -380,6 +395,7 @@ export class ApplicationEntity extends Bindable {
       unrestrictedStorage: options.unrestrictedStorage ?? config.unrestrictedStorage ?? false,
       rejectWhenNoContext: options.rejectWhenNoContext ?? config.rejectWhenNoContext ?? false,
       networkTimeoutAction: options.networkTimeoutAction ?? config.networkTimeoutAction ?? 'abort',
+      omittedUserItems: [],
     }
   }
 

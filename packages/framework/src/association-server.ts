@@ -1,19 +1,22 @@
-import { createServer } from 'node:net'
-import type { AddressInfo, Server, Socket } from 'node:net'
+import { createServer, Socket } from 'node:net'
+import type { AddressInfo, Server } from 'node:net'
 import type { SupportedContext } from './acse/types.ts'
 import type { ApplicationEntity } from './application-entity.ts'
 import { Association } from './association/association.ts'
 import type { AssociationEnvironment } from './association/association.ts'
+import type { IncomingOrigin } from './association/control.ts'
 import type { AssociationRegistry } from './association/registry.ts'
 import type { AssociationSettings } from './association/settings.ts'
 import { DEFAULT_PORT } from './config/defaults.ts'
 import type { ListenerOptions } from './config/types.ts'
 import { describeServer, printsAs } from './describe.ts'
+import { prepareConnection } from './association/incoming.ts'
 import { takeOver } from './dul/take-over.ts'
 import type { TransportSocket } from './dul/transport.ts'
 import { DicomtapError } from './errors/index.ts'
 import { Bindable } from './hooks/bindable.ts'
 import type { HandlerBindings } from './hooks/bindings.ts'
+import type { HookTable } from './hooks/types.ts'
 import type { Logger } from './logger.ts'
 
 const DEFAULT_BACKLOG = 511
@@ -24,6 +27,7 @@ export interface ServerEnvironment {
   readonly options: ListenerOptions
   readonly bindings: HandlerBindings
   readonly log: Logger
+  readonly hooks: HookTable
   readonly registry: AssociationRegistry
   /** The settings for a connection that arrives now. */
   settings(): AssociationSettings
@@ -146,14 +150,7 @@ export class AssociationServer extends Bindable {
    * @returns undefined when the connection was cut, because too many wait without an association request.
    */
   inject(socket: TransportSocket): Association | undefined {
-    const { registry, log } = this.#environment
-    const settings = this.#environment.settings()
-    if (!registry.hasRoomFor(settings.limits.maximumPendingAssociations)) {
-      log.warn('a connection was cut: too many wait without an association request', { remoteAddress: socket.remoteAddress })
-      socket.destroy()
-      return undefined
-    }
-    return new Association(this.#environment.environmentFor(this, settings), { socket })
+    return this.#hasRoomFor(socket) ? this.#associate({ socket }) : undefined
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -171,8 +168,34 @@ export class AssociationServer extends Bindable {
       accepted.destroy()
       return
     }
-    const socket = takeOver(accepted)
-    this.inject(socket)
+    if (!this.#hasRoomFor(accepted)) return
+    if (this.#environment.hooks.incomingConnection.taps.length === 0) this.#take({ socket: accepted })
+    else void this.#prepare(accepted)
+  }
+
+  /** Handlers may put TLS on it, or know better whose it is. */
+  async #prepare(accepted: Socket): Promise<void> {
+    const { ae, hooks, log, registry } = this.#environment
+    const { limits, timeouts } = this.#environment.settings()
+    const prepared = await prepareConnection(accepted, { applicationEntity: ae, server: this }, { hooks, log, registry, limits, timeouts })
+    if (prepared !== undefined) this.#take(prepared)
+  }
+
+  #take(origin: IncomingOrigin): void {
+    const socket = origin.socket instanceof Socket ? takeOver(origin.socket) : origin.socket
+    this.#associate({ ...origin, socket })
     socket.resume()
+  }
+
+  #associate(origin: IncomingOrigin): Association {
+    return new Association(this.#environment.environmentFor(this, this.#environment.settings()), origin)
+  }
+
+  #hasRoomFor(socket: TransportSocket): boolean {
+    const { registry, log } = this.#environment
+    if (registry.hasRoomFor(this.#environment.settings().limits.maximumPendingAssociations)) return true
+    log.warn('a connection was cut: too many wait without an association request', { remoteAddress: socket.remoteAddress })
+    socket.destroy()
+    return false
   }
 }

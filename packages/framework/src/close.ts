@@ -50,6 +50,7 @@ export async function closeApplicationEntity(closing: Closing): Promise<void> {
   await within(deadlineMs, Promise.all(idled).then(() => subAssociations.close()))
   // 4. The rest is aborted, and its handlers may clean up; what does not go is cut.
   await Promise.all(servers.map((server) => server.close()))
+  registry.cutArriving(WHY)
   ae.abort(WHY)
   const gone = registry.connections.flatMap((association) => [association.closed, association.operationsEnded()])
   await within(ABORT_GRACE_MS, Promise.all(gone))

@@ -1,6 +1,7 @@
 import validRange from 'semver/ranges/valid.js'
 import valid from 'semver/functions/valid.js'
 import type { Config } from './config/types.ts'
+import { LISTENER_PLUGINS } from './plugin/listener-options.ts'
 import { DicomtapError } from './errors/index.ts'
 import type { Plugin, PluginDefinition, PluginFactory, PluginInput, StandardSchema } from './plugin/types.ts'
 import { parseRequirement, pluginName } from './plugin/requirement.ts'
@@ -42,7 +43,7 @@ export function definePlugin<Schema extends StandardSchema | undefined = undefin
   definition: PluginDefinition<Schema>,
 ): PluginFactory<Schema> {
   checkDefinition(definition)
-  const { version = '0.0.0', framework, requires = [], before = [], after = [], options: optionsSchema } = definition
+  const { version = '0.0.0', framework, requires = [], before = [], after = [], options: optionsSchema, listenerOptions } = definition
   const name = pluginName(definition.name)
   const create = (options?: unknown): Plugin =>
     Object.freeze<Plugin>({
@@ -53,6 +54,7 @@ export function definePlugin<Schema extends StandardSchema | undefined = undefin
       before,
       after,
       optionsSchema,
+      ...(listenerOptions === undefined ? {} : { listenerOptions }),
       options,
       apply: (api, validated) => definition.apply(api, validated as never),
     })
@@ -86,7 +88,7 @@ const NAME = /^(?:@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]{0,213}$/
 
 function checkDefinition(definition: unknown): void {
   if (typeof definition !== 'object' || definition === null) throw invalid('definePlugin takes an object with name and apply')
-  const { name, version, framework, requires, before, after, options, apply } = definition as Partial<PluginDefinition>
+  const { name, version, framework, requires, before, after, options, listenerOptions, apply } = definition as Partial<PluginDefinition>
   if (typeof name !== 'string' || !NAME.test(name)) {
     throw invalid(`A plugin's name must be a package name such as 'dicomtap-plugin-hello', got ${JSON.stringify(name) ?? typeof name}`)
   }
@@ -104,6 +106,10 @@ function checkDefinition(definition: unknown): void {
   for (const requirement of requires ?? []) {
     const { range } = parseRequirement(requirement)
     if (validRange(range) === null) throw invalid(`Plugin '${name}': requires '${requirement}' has no valid version range`)
+  }
+  for (const [key, schema] of Object.entries(listenerOptions ?? {})) {
+    if (!Object.hasOwn(LISTENER_PLUGINS, key)) throw invalid(`Plugin '${name}': listenerOptions.${key} is not a key of a listener that plugins may define`)
+    if (typeof schema?.['~standard']?.validate !== 'function') throw invalid(`Plugin '${name}': listenerOptions.${key} must be a Standard Schema`)
   }
   if (options !== undefined && typeof options['~standard']?.validate !== 'function') {
     throw invalid(`Plugin '${name}': options must be a Standard Schema, e.g. a zod object`)

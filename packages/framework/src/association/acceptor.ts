@@ -21,6 +21,7 @@ import type { AAssociateAc, AAssociateRq } from '../pdu/types.ts'
 import type { SopClassCommonExtended, SopClassExtended, UserItem } from '../pdu/user-items/types.ts'
 import { ownItems } from './association-user.ts'
 import type { AssociationRegistry } from './registry.ts'
+import { checkedSettings } from './settings.ts'
 import type { AssociationSettings } from './settings.ts'
 
 export interface Acceptance {
@@ -39,13 +40,17 @@ export interface AcceptorContext {
   readonly hooks: HookTable
   readonly log: Logger
   readonly registry: AssociationRegistry
+  /** Makes what was decided for this peer hold. */
+  adopt(settings: AssociationSettings): void
 }
 
+/** Maximum length and implementation class UID (PS3.7 D.3.3.1, D.3.3.2). */
+const MANDATORY_ITEMS: readonly number[] = [0x51, 0x52]
 /** A handler that should have decided failed: not to let the peer in is the safe answer. */
 const HANDLER_FAILED: Rejection = { result: 2, source: 1, reason: 1 }
 
 /** Checks that need nobody's answer; the first failure ends them (PS3.8 9.3.4). */
-export function admit(request: AAssociateRq, { settings, registry }: AcceptorContext): { rejection: Rejection; why: string } | undefined {
+export function admit(request: AAssociateRq, { settings, registry }: Pick<AcceptorContext, 'settings' | 'registry'>): { rejection: Rejection; why: string } | undefined {
   return admissionRejection(request, {
     aeTitle: settings.aeTitle,
     requireCalledAeTitle: settings.requireCalledAeTitle,
@@ -56,13 +61,18 @@ export function admit(request: AAssociateRq, { settings, registry }: AcceptorCon
 }
 
 /** Decides on an admitted A-ASSOCIATE-RQ: asks the hooks, negotiates, builds the A-ASSOCIATE-AC. */
-export async function decide(info: AssociationRequestInfo, context: AcceptorContext): Promise<Decision> {
-  const { hooks, settings } = context
+export async function decide(info: AssociationRequestInfo, general: AcceptorContext): Promise<Decision> {
+  const { hooks } = general
   const { request } = info
-  const refused = await refusalByHooks(info, context)
+  const refused = await refusalByHooks('associationRequest', info, general)
   if (refused !== undefined) return refused
+  const settings = await settingsByHooks(info, general)
+  if (settings === undefined) return { rejection: HANDLER_FAILED, why: 'a handler of associationSettings failed' }
+  const context = { ...general, settings }
   const identity = await verifyIdentity(info, context)
   if ('rejection' in identity) return identity
+  const unauthorized = await refusalByHooks('authorization', info, context)
+  if (unauthorized !== undefined) return unauthorized
 
   const proposedRoles = rolesOf(request.userInformation)
   const roleAnswers = await inRounds(context, proposedRoles, (rest) => ask(hooks.roleSelection, rest, info), checkedRoles)
@@ -86,7 +96,9 @@ export async function decide(info: AssociationRequestInfo, context: AcceptorCont
     callingAeTitle: request.callingAeTitle,
     applicationContextName: APPLICATION_CONTEXT_NAME,
     presentationContexts: contextResults(request.presentationContexts, accepted, negotiation.rejected),
-    userInformation: [...ownItems(settings), ...roleItems(negotiation.roles, accepted), ...extended.items, ...identity.items],
+    userInformation: [...ownItems(settings), ...roleItems(negotiation.roles, accepted), ...extended.items, ...identity.items].filter(
+      ({ type }) => !settings.omittedUserItems.includes(type) || MANDATORY_ITEMS.includes(type),
+    ),
   }
   // Each item fits; all of them together may not: a user information item has at most 65535 bytes.
   if (!isEncodable(accept)) return { rejection: HANDLER_FAILED, why: 'the answers of handlers do not fit an A-ASSOCIATE-AC' }
@@ -110,15 +122,36 @@ function isEncodable(accept: AAssociateAc): boolean {
   }
 }
 
-async function refusalByHooks(info: AssociationRequestInfo, { hooks, log }: AcceptorContext): Promise<Decision | undefined> {
+async function refusalByHooks(
+  hook: 'associationRequest' | 'authorization',
+  info: AssociationRequestInfo,
+  { hooks, log }: AcceptorContext,
+): Promise<Decision | undefined> {
   try {
-    const rejection = await ask(hooks.associationRequest, info)
+    const rejection = await ask(hooks[hook], info)
     if (rejection === undefined) return undefined
-    if (isRejection(rejection)) return { rejection, why: 'a handler of associationRequest refused it' }
-    log.error('a handler of associationRequest answered no valid rejection', { answer: rejection })
-    return { rejection: HANDLER_FAILED, why: 'a handler of associationRequest answered no valid rejection' }
+    if (isRejection(rejection)) return { rejection, why: `a handler of ${hook} refused it` }
+    log.error(`a handler of ${hook} answered no valid rejection`, { answer: rejection })
+    return { rejection: HANDLER_FAILED, why: `a handler of ${hook} answered no valid rejection` }
   } catch {
-    return { rejection: HANDLER_FAILED, why: 'a handler of associationRequest failed' }
+    return { rejection: HANDLER_FAILED, why: `a handler of ${hook} failed` }
+  }
+}
+
+/** What holds for this peer; undefined: a handler failed. */
+async function settingsByHooks(
+  info: AssociationRequestInfo,
+  { hooks, settings, log, adopt }: AcceptorContext,
+): Promise<AssociationSettings | undefined> {
+  if (hooks.associationSettings.taps.length === 0) return settings
+  try {
+    const answer = checkedSettings(await transform(hooks.associationSettings, settings, info))
+    adopt(answer)
+    return answer
+  } catch (error) {
+    // Others were logged where they were thrown.
+    if (error instanceof DicomtapError && error.code === 'DICOMTAP_ERR_HOOK_ANSWER') log.error(error.message)
+    return undefined
   }
 }
 
@@ -172,12 +205,13 @@ async function negotiateExtended(
   info: AssociationRequestInfo,
   context: AcceptorContext,
 ): Promise<{ items: UserItem[]; window: OperationsWindow }> {
-  const { hooks } = context
+  const { hooks, settings } = context
   const { userInformation } = info.request
   const items: UserItem[] = []
   let window = SYNCHRONOUS
   const proposedWindow = asynchronousOperationsOf(userInformation)
-  if (proposedWindow !== undefined) {
+  // What is not answered was not negotiated.
+  if (proposedWindow !== undefined && !settings.omittedUserItems.includes(0x53)) {
     const answer = await optional(context, () => ask(hooks.asyncOperations, proposedWindow, info), checkedWindow)
     if (answer !== undefined) {
       window = narrowerWindow(answer, proposedWindow)

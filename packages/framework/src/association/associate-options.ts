@@ -1,5 +1,5 @@
 import type { OperationsWindow, RequestedContext } from '../acse/types.ts'
-import type { Limits, NetworkTimeoutAction, Timeouts } from '../config/types.ts'
+import type { AssociateTls, Limits, NetworkTimeoutAction, Timeouts } from '../config/types.ts'
 import type { HookHandlers } from '../hooks/types.ts'
 import type { SopClassCommonExtended, SopClassExtended } from '../pdu/user-items/types.ts'
 
@@ -52,7 +52,7 @@ export interface AssociateOptions {
    * Asks for a secure connection. What it may hold is said by the plugin that provides TLS; without one
    * `associate` rejects with DICOMTAP_ERR_TLS_UNAVAILABLE and never falls back to plain TCP.
    */
-  readonly tls?: unknown
+  readonly tls?: AssociateTls | boolean
   /** In milliseconds; null is none. Those that are not given are of the ApplicationEntity. */
   readonly timeouts?: Partial<Timeouts>
   /** Those that are not given are of the ApplicationEntity; `maximumPduBytes` is what the peer is told. */

@@ -15,6 +15,7 @@ import { AssociationControl } from './control.ts'
 import type { AssociationOrigin } from './control.ts'
 import type { AssociationRegistry } from './registry.ts'
 import { DimseServiceUser } from './service-user.ts'
+import type { ConnectionSecurity } from './security.ts'
 import type { AssociationSettings } from './settings.ts'
 
 /** Where an association is in its life. */
@@ -55,7 +56,6 @@ export class Association extends DimseServiceUser {
   readonly ae: ApplicationEntity
   /** The listener it came in on; undefined when this side requested it. */
   readonly server: AssociationServer | undefined
-  readonly settings: AssociationSettings
   readonly openedAt: Date = new Date()
   /** A place for plugins to keep what belongs to this association; use a symbol or the plugin's name as key. */
   readonly notes: Map<unknown, unknown> = new Map()
@@ -70,10 +70,9 @@ export class Association extends DimseServiceUser {
     this.id = id
     this.ae = environment.ae
     this.server = environment.server
-    this.settings = settings
     this.bindings = environment.bindings
     this.bindAll(handlers)
-    this.#control = new AssociationControl(this, registry, hooks, log.child({ association: id }), origin)
+    this.#control = new AssociationControl(this, settings, registry, hooks, log.child({ association: id }), origin)
     this.#control.start(origin)
   }
 
@@ -105,6 +104,14 @@ export class Association extends DimseServiceUser {
     return this.state === 'aborted'
   }
 
+  /** What it goes by: of the listener or of `associate`, until `associationSettings` says what holds for the peer. */
+  get settings(): AssociationSettings {
+    return this.#control.settings
+  }
+  /** How the connection is secured; undefined: it is not, or is not there yet. */
+  get security(): ConnectionSecurity | undefined {
+    return this.#control.security
+  }
   /** Address of the peer; before a requested connection is there, the host that was asked for. */
   get remoteAddress(): string {
     return this.#control.remote.address

@@ -24,11 +24,20 @@ import { Opening } from './opening.ts'
 import type { AssociationRegistry } from './registry.ts'
 import { confirmation } from './requestor.ts'
 import type { Confirmation } from './requestor.ts'
+import { securityOf } from './security.ts'
+import type { ConnectionSecurity } from './security.ts'
 import type { AssociationSettings } from './settings.ts'
 
+/** A peer connected. */
+export interface IncomingOrigin {
+  readonly socket: TransportSocket
+  /** Where they are not those of the socket. */
+  readonly remote?: Endpoint
+  readonly local?: Endpoint
+}
 /** How an association comes about: a peer connected, or this side requests it. */
 export type AssociationOrigin =
-  | { readonly socket: TransportSocket }
+  | IncomingOrigin
   | { readonly request: AAssociateRq; readonly connect: () => TransportSocket; readonly host: string; readonly port: number }
 
 const NO_CONTEXTS: ReadonlyMap<number, AcceptedContext> = new Map()
@@ -56,9 +65,10 @@ export class AssociationControl implements DulUser, DimseHost {
   commonExtended: readonly SopClassCommonExtended[] = []
   window: OperationsWindow = SYNCHRONOUS
   dimse: DimseServiceProvider | undefined
+  security: ConnectionSecurity | undefined
+  settings: AssociationSettings
   /** Why it was aborted or rejected. */
   endReason: string | undefined
-  readonly #settings: AssociationSettings
   readonly #registry: AssociationRegistry
   readonly #observer: HookObserver
   #resolveClosed!: () => void
@@ -66,13 +76,19 @@ export class AssociationControl implements DulUser, DimseHost {
   /** Requestor: until the association is established, or is not. */
   #opening: Opening | undefined
 
-  constructor(association: Association, registry: AssociationRegistry, hooks: HookTable, log: Logger, origin: AssociationOrigin) {
-    const { settings } = association
+  constructor(
+    association: Association,
+    settings: AssociationSettings,
+    registry: AssociationRegistry,
+    hooks: HookTable,
+    log: Logger,
+    origin: AssociationOrigin,
+  ) {
     const isRequestor = 'request' in origin
     this.association = association
     this.hooks = hooks
     this.log = log
-    this.#settings = settings
+    this.settings = settings
     this.#registry = registry
     this.role = isRequestor ? 'requestor' : 'acceptor'
     this.#state = isRequestor ? 'connecting' : 'connected'
@@ -99,13 +115,16 @@ export class AssociationControl implements DulUser, DimseHost {
   // DimseHost
 
   get limits(): AssociationSettings['limits'] {
-    return this.#settings.limits
+    return this.settings.limits
   }
   get timeouts(): AssociationSettings['timeouts'] {
-    return this.#settings.timeouts
+    return this.settings.timeouts
   }
   get peerMaximumLength(): number {
-    return (this.role === 'acceptor' ? this.requestor : this.acceptor)?.maximumLength ?? 0
+    const announced = (this.role === 'acceptor' ? this.requestor : this.acceptor)?.maximumLength ?? 0
+    const { maximumSentPduBytes } = this.limits
+    if (announced === 0 || maximumSentPduBytes === 0) return Math.max(announced, maximumSentPduBytes)
+    return Math.min(announced, maximumSentPduBytes)
   }
   /** The window is the requestor's: what it may invoke is what the acceptor performs (PS3.7 D.3.3.3). */
   get maximumOperationsPerformed(): number {
@@ -124,7 +143,7 @@ export class AssociationControl implements DulUser, DimseHost {
   /** Begins: hears the connection that arrived, or opens one. */
   start(origin: AssociationOrigin): void {
     if ('request' in origin) this.#requestAssociation(origin)
-    else this.#acceptConnection(origin.socket)
+    else this.#acceptConnection(origin)
   }
 
   /** Resolves when a requested association is established. @throws what `associate` throws. */
@@ -161,7 +180,15 @@ export class AssociationControl implements DulUser, DimseHost {
   associateIndication(request: AAssociateRq): void {
     this.#requested(request)
     if (this.#hasEnded()) return
-    const context = { settings: this.#settings, hooks: this.hooks, log: this.log, registry: this.#registry }
+    const context = {
+      settings: this.settings,
+      hooks: this.hooks,
+      log: this.log,
+      registry: this.#registry,
+      adopt: (settings: AssociationSettings) => {
+        this.#adopt(settings)
+      },
+    }
     const refused = admit(request, context)
     if (refused !== undefined) {
       this.#reject(refused.rejection, refused.why)
@@ -261,7 +288,7 @@ export class AssociationControl implements DulUser, DimseHost {
 
   silenceIndication(isMidPdu: boolean): boolean {
     const isSilent = isMidPdu || this.dimse === undefined || this.dimse.isWaitingForPeer
-    if (!isSilent || isMidPdu || this.#state !== 'established' || this.#settings.networkTimeoutAction === 'abort') return isSilent
+    if (!isSilent || isMidPdu || this.#state !== 'established' || this.settings.networkTimeoutAction === 'abort') return isSilent
     void this.release()
     return false
   }
@@ -283,8 +310,17 @@ export class AssociationControl implements DulUser, DimseHost {
     return state === 'released' || state === 'rejected' || state === 'aborted' || state === 'closed'
   }
 
-  #acceptConnection(socket: TransportSocket): void {
+  /** From here on what was decided for this peer holds. */
+  #adopt(settings: AssociationSettings): void {
+    this.settings = settings
+    this.dul.adopt({ networkTimeoutMs: settings.timeouts.networkMs, maximumPduBytes: settings.limits.maximumPduBytes })
+  }
+
+  #acceptConnection({ socket, remote, local }: IncomingOrigin): void {
     this.#setEndpoints(socket)
+    if (remote !== undefined) this.remote = remote
+    if (local !== undefined) this.local = local
+    this.security = securityOf(socket)
     this.#registry.add(this.association, this.limits.maximumPendingAssociations)
     this.#observer.connectionOpened()
     this.dul.accept(socket)
@@ -304,7 +340,10 @@ export class AssociationControl implements DulUser, DimseHost {
     if (this.#opening === undefined) return
     this.#opening.isConnected = true
     this.#state = 'negotiating'
-    if (this.dul.transport !== undefined) this.#setEndpoints(this.dul.transport)
+    const { transport } = this.dul
+    if (transport === undefined) return
+    this.#setEndpoints(transport)
+    this.security = securityOf(transport.socket)
   }
 
   #setEndpoints(connection: Connection): void {

@@ -1,5 +1,11 @@
 import type { Association } from './association.ts'
 
+/** A connection that handlers of `incomingConnection` are asked about. */
+export interface ArrivingConnection {
+  /** Lets it go. */
+  cut(why: string): void
+}
+
 /** A connection that has sent no request for this long may be dropped to let another one in. */
 const STALE_AFTER_MS = 1_000
 /** Connections beyond the pending limit that are still heard out before they are rejected. */
@@ -10,6 +16,8 @@ const PENDING_MARGIN = 1_024
  * A-ASSOCIATE-RQ is admitted, active from then until it is gone.
  */
 export class AssociationRegistry {
+  /** Connections that are being prepared: their socket is not yet an association's. */
+  readonly #arriving = new Map<ArrivingConnection, number>()
   readonly #pending = new Map<Association, number>()
   readonly #active = new Set<Association>()
   /** Those that this side requested; the limits are for peers and do not count them. */
@@ -37,7 +45,7 @@ export class AssociationRegistry {
   }
 
   get pendingCount(): number {
-    return this.#pending.size
+    return this.#pending.size + this.#arriving.size
   }
 
   /** From now on every request is over the limit: the AE is closing. */
@@ -47,7 +55,8 @@ export class AssociationRegistry {
 
   /** May another connection be heard at all? Of the ended ones the oldest makes room. */
   hasRoomFor(maximumPending: number): boolean {
-    if (this.#connections.size - this.#active.size - this.#requested.size < maximumPending + PENDING_MARGIN) return true
+    const waiting = this.#connections.size - this.#active.size - this.#requested.size + this.#arriving.size
+    if (waiting < maximumPending + PENDING_MARGIN) return true
     const [oldest] = this.#ended
     if (oldest === undefined) return false
     this.#ended.delete(oldest)
@@ -60,9 +69,25 @@ export class AssociationRegistry {
    * room, so that silent connections cannot lock others out.
    */
   add(association: Association, maximumPending: number): void {
-    if (this.#pending.size >= maximumPending) this.#dropStale()
+    if (this.pendingCount >= maximumPending) this.#dropStale()
     this.#pending.set(association, Date.now())
     this.#connections.add(association)
+  }
+
+  /** A connection is being prepared; it makes others go as `add` does. */
+  addArriving(connection: ArrivingConnection, maximumPending: number): void {
+    if (this.pendingCount >= maximumPending) this.#dropStale()
+    this.#arriving.set(connection, Date.now())
+  }
+
+  /** It has become an association, or is gone. */
+  removeArriving(connection: ArrivingConnection): void {
+    this.#arriving.delete(connection)
+  }
+
+  /** Lets go what is being prepared. */
+  cutArriving(why: string): void {
+    for (const connection of this.#arriving.keys()) connection.cut(why)
   }
 
   /** This side requests an association. */
@@ -72,7 +97,7 @@ export class AssociationRegistry {
   }
 
   isOverPendingLimit(maximumPending: number): boolean {
-    return this.#isClosing || this.#pending.size > maximumPending
+    return this.#isClosing || this.pendingCount > maximumPending
   }
 
   isOverAssociationLimit(maximumAssociations: number): boolean {
@@ -100,9 +125,14 @@ export class AssociationRegistry {
   }
 
   #dropStale(): void {
-    const oldest = this.#pending.entries().next().value
-    if (oldest === undefined || Date.now() - oldest[1] < STALE_AFTER_MS) return
-    this.#pending.delete(oldest[0])
-    void oldest[0].kill()
+    const pending = this.#pending.entries().next().value
+    const arriving = this.#arriving.entries().next().value
+    const staleBefore = Date.now() - STALE_AFTER_MS
+    if (arriving !== undefined && arriving[1] <= staleBefore && (pending === undefined || arriving[1] <= pending[1])) {
+      arriving[0].cut('it had to make room for another one')
+    } else if (pending !== undefined && pending[1] <= staleBefore) {
+      this.#pending.delete(pending[0])
+      void pending[0].kill()
+    }
   }
 }

@@ -19,6 +19,7 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   maximumAssociatePduBytes: 1_048_576,
   maximumCommandSetBytes: 65_536,
   receiveBufferBytes: 524_288,
+  maximumSentPduBytes: 0,
   maximumQueuedOperations: 64,
   maximumPerformedOperations: 64,
   maximumInvokedOperations: 64,

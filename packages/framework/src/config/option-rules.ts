@@ -2,6 +2,7 @@ import { HOOK_NAMES } from '../hooks/catalog.ts'
 import type { HookHandler, HookHandlers, HookName } from '../hooks/types.ts'
 import type { PluginInput } from '../plugin/types.ts'
 import { isPlugin, isPluginFactory } from '../define.ts'
+import { LISTENER_PLUGINS } from '../plugin/listener-options.ts'
 import { DEFAULT_AE_TITLE, DEFAULT_LIMITS, DEFAULT_PORT, DEFAULT_TIMEOUTS } from './defaults.ts'
 import { aeTitle, implementationVersionName, supportedContext, uid } from './dicom-rules.ts'
 import type { Rule, ValueRule } from './rules.ts'
@@ -38,6 +39,11 @@ export const LIMITS: FieldsOf<Limits> = {
     'Largest P-DATA-TF accepted; 0 means unlimited',
     DEFAULT_LIMITS.maximumPduBytes,
   ),
+  maximumSentPduBytes: described(
+    orElse(integer(4096, UNSIGNED_32, ' bytes'), 0, 'as the peer says'),
+    'Largest P-DATA-TF sent, whatever the peer takes; 0 means as it says',
+    DEFAULT_LIMITS.maximumSentPduBytes,
+  ),
   maximumAssociatePduBytes: limit('Largest A-ASSOCIATE PDU accepted', 'maximumAssociatePduBytes', 1024, UNSIGNED_32),
   maximumCommandSetBytes: limit('Largest command set accepted', 'maximumCommandSetBytes', 1024, UNSIGNED_32),
   receiveBufferBytes: limit('Data set bytes buffered per association before the socket is paused', 'receiveBufferBytes', 1),
@@ -67,6 +73,10 @@ const HANDLER = value('a function', {}, (candidate) => (typeof candidate === 'fu
 /** Functions by the names of their hooks. */
 export const HANDLERS: Rule<HookHandlers> = codeOnly(objectOf(Object.fromEntries(HOOK_NAMES.map((name) => [name, HANDLER]))))
 
+/** A plugin says what it means; without one the listener does not open. */
+const ofPlugin = <T>(name: string, description: string): Rule<T> =>
+  described({ schema: { anyOf: [{ type: 'object' }, { type: 'boolean' }] }, parse: (candidate) => candidate as T }, `${description}; needs ${name}`)
+
 const LISTENER: FieldsOf<ListenerOptions> = {
   ...SHARED,
   port: described(integer(0, 65_535), 'TCP port; 0 picks a free one', DEFAULT_PORT),
@@ -75,6 +85,8 @@ const LISTENER: FieldsOf<ListenerOptions> = {
   aeTitle: described(aeTitle(), 'The AE title of this listener; without it that of the AE'),
   implementationClassUid: described(uid(), 'Implementation Class UID of this listener; without it that of the AE'),
   implementationVersionName: described(IMPLEMENTATION_VERSION_NAME, 'Implementation Version Name of this listener; without it that of the AE'),
+  tls: ofPlugin(LISTENER_PLUGINS.tls, 'TLS from the first byte on'),
+  proxyProtocol: ofPlugin(LISTENER_PLUGINS.proxyProtocol, 'The PROXY protocol of load balancers'),
   handlers: HANDLERS,
 }
 

@@ -30,6 +30,8 @@ export interface Limits {
   readonly maximumCommandSetBytes: number
   /** Data set bytes buffered per association before the socket is paused. Default 512 KiB. */
   readonly receiveBufferBytes: number
+  /** Largest P-DATA-TF sent to the peer, whatever it takes; 0: as it says. Default 0. */
+  readonly maximumSentPduBytes: number
   /** Requests of a peer waiting behind the running one before the socket is paused. Default 64. */
   readonly maximumQueuedOperations: number
   /** Requests of a peer performed at once, however wide the negotiated window. Default 64. */
@@ -44,6 +46,19 @@ export interface Limits {
 
 /** What happens when an association was silent for `timeouts.networkMs`. */
 export type NetworkTimeoutAction = 'abort' | 'release'
+
+/** What plugin-tls adds to a listener, by declaration merging. */
+// oxlint-disable-next-line typescript/no-empty-object-type -- merged into by plugins
+export interface ListenerTls {}
+/** What plugin-access adds to a listener, by declaration merging. */
+// oxlint-disable-next-line typescript/no-empty-object-type -- merged into by plugins
+export interface ListenerProxyProtocol {}
+/** What plugin-tls takes as `tls` of `associate` and of move destinations, by declaration merging. */
+// oxlint-disable-next-line typescript/no-empty-object-type -- merged into by plugins
+export interface AssociateTls {}
+
+/** Keys of a listener that belong to plugins: one of them must say with `listenerOptions` what they mean. */
+export type ListenerPluginKey = 'tls' | 'proxyProtocol'
 
 /** One listening socket. Values here override those of the AE for its associations. */
 export interface ListenerOptions {
@@ -68,6 +83,10 @@ export interface ListenerOptions {
   readonly unrestrictedStorage?: boolean
   readonly rejectWhenNoContext?: boolean
   readonly networkTimeoutAction?: NetworkTimeoutAction
+  /** TLS from the first byte on (PS3.15 annex B); needs plugin-tls. `false`: plain TCP. */
+  readonly tls?: ListenerTls | boolean
+  /** The PROXY protocol of load balancers; needs plugin-access. */
+  readonly proxyProtocol?: ListenerProxyProtocol | boolean
   /**
    * Handlers bound on the listener before it opens, so that `listening` and the first connection reach them.
    * In code only: a YAML or JSON file has no functions.

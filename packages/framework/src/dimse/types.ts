@@ -1,4 +1,5 @@
 import type { AcceptedContext, OperationsWindow } from '../acse/types.ts'
+import type { AssociateTls } from '../config/types.ts'
 import type { AssociateOptions } from '../association/associate-options.ts'
 import type { Association } from '../association/association.ts'
 import type { DataSet } from '../dataset/types.ts'
@@ -241,7 +242,7 @@ export interface MoveDestination extends Pick<AssociateOptions, 'host' | 'port' 
   /** Default: the title that the peer addressed the C-MOVE to. */
   readonly callingAeTitle?: string
   /** As in `AssociateOptions`: asks for a secure connection. */
-  readonly tls?: unknown
+  readonly tls?: AssociateTls | boolean
   /** With one of its own there is one association with the destination at most, and none for some time after it. */
   readonly localPort?: number
   /** What the destination agrees to of it is how many instances are outstanding at once. */

@@ -62,8 +62,7 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   readonly #framer: PduFramer
   readonly #queue: IndicationQueue | undefined
   readonly #deadline: StateDeadline
-  readonly #networkTimeoutMs: number | null
-  readonly #networkTimer: NodeJS.Timeout | undefined
+  #networkTimer: NodeJS.Timeout | undefined
   readonly #observation: PDataObservation
   readonly #drainWaiters: (() => void)[] = []
   #transport: Transport | undefined
@@ -99,12 +98,7 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
       maximumAssociatePduBytes: options.maximumAssociatePduBytes ?? 1_048_576,
     })
     this.#observation = new PDataObservation()
-    this.#networkTimeoutMs = options.networkTimeoutMs === undefined ? 60_000 : options.networkTimeoutMs
-    if (this.#networkTimeoutMs !== null) {
-      this.#networkTimer = setTimeout(() => {
-        this.#silent()
-      }, this.#networkTimeoutMs)
-    }
+    this.#watchSilence(options.networkTimeoutMs === undefined ? 60_000 : options.networkTimeoutMs)
     if (options.socket !== undefined) this.accept(options.socket)
   }
 
@@ -113,6 +107,12 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
     this.#transport = new Transport(socket, this, true)
     this.#dispatch('Evt5', {})
     if (this.#isKilled) this.#transport.destroy()
+  }
+
+  /** Other limits than those it was made with hold from now on. */
+  adopt({ networkTimeoutMs, maximumPduBytes }: { readonly networkTimeoutMs: number | null; readonly maximumPduBytes: number }): void {
+    this.#framer.maximumPduBytes = maximumPduBytes
+    this.#watchSilence(networkTimeoutMs)
   }
 
   get state(): DulState {
@@ -367,6 +367,16 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
     }
     this.#dispatch('Evt15', { pdu: { type: 'A-ABORT', source: 2, reason: 0 } })
     this.user.abortIndication({ source: 2, reason: 0, by: 'local', message, isTimeout: true })
+  }
+
+  #watchSilence(timeoutMs: number | null): void {
+    clearTimeout(this.#networkTimer)
+    this.#networkTimer =
+      timeoutMs === null || this.#isTransportGone
+        ? undefined
+        : setTimeout(() => {
+            this.#silent()
+          }, timeoutMs)
   }
 
   #silent(): void {

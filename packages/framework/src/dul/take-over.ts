@@ -1,4 +1,5 @@
 import { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import type { OnReadOpts } from 'node:net'
 import { ReadBuffers } from './read-buffers.ts'
 
@@ -27,6 +28,8 @@ type Internals = { _handle?: TcpHandle | null; _server?: unknown; server?: unkno
 export function takeOver(accepted: Socket): Socket | BufferedSocket {
   const internals = accepted as unknown as Internals
   const handle = internals._handle
+  // A TLS socket reads decrypted bytes, and what somebody has read from is half-way through them.
+  if (accepted instanceof TLSSocket || accepted.bytesRead > 0) return accepted
   if (handle == null || typeof handle.useUserBuffer !== 'function' || typeof handle.readStart !== 'function') return accepted
   const readBuffers = new ReadBuffers()
   const onread: OnReadOpts = {

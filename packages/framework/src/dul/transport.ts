@@ -36,7 +36,7 @@ const FLUSH_DEADLINE_MS = 2_000
  * place of the DUL that touches a socket.
  */
 export class Transport {
-  readonly #socket: TransportSocket
+  readonly socket: TransportSocket
   readonly #handler: TransportHandler
   #isConnected: boolean
   #isClosed = false
@@ -46,7 +46,7 @@ export class Transport {
   #unsentBytes = 0
 
   constructor(socket: TransportSocket, handler: TransportHandler, isConnected: boolean) {
-    this.#socket = socket
+    this.socket = socket
     this.#handler = handler
     this.#isConnected = isConnected
     socket.setNoDelay?.(true)
@@ -92,7 +92,7 @@ export class Transport {
 
   /** Undefined when each chunk has memory of its own. */
   get readBuffers(): ReadBuffers | undefined {
-    return this.#socket.readBuffers
+    return this.socket.readBuffers
   }
 
   get isPaused(): boolean {
@@ -101,7 +101,7 @@ export class Transport {
 
   /** Bytes written but not yet taken by the operating system; those of one write count until all of it was. */
   get pendingBytes(): number {
-    return this.#socket.writableLength
+    return this.socket.writableLength
   }
 
   /**
@@ -109,7 +109,7 @@ export class Transport {
    * over, however long it takes on a slow link; the handle knows how much of it is left.
    */
   hasProgressed(): boolean {
-    const { _handle: handle } = this.#socket as { _handle?: { readonly writeQueueSize?: unknown } | null }
+    const { _handle: handle } = this.socket as { _handle?: { readonly writeQueueSize?: unknown } | null }
     const queuedBytes = typeof handle?.writeQueueSize === 'number' ? handle.writeQueueSize : 0
     const unsentBytes = this.pendingBytes + queuedBytes
     const hasProgressed = unsentBytes !== this.#unsentBytes
@@ -118,16 +118,16 @@ export class Transport {
   }
 
   get remoteAddress(): string {
-    return this.#socket.remoteAddress ?? ''
+    return this.socket.remoteAddress ?? ''
   }
   get remotePort(): number {
-    return this.#socket.remotePort ?? 0
+    return this.socket.remotePort ?? 0
   }
   get localAddress(): string {
-    return this.#socket.localAddress ?? ''
+    return this.socket.localAddress ?? ''
   }
   get localPort(): number {
-    return this.#socket.localPort ?? 0
+    return this.socket.localPort ?? 0
   }
 
   /**
@@ -136,59 +136,59 @@ export class Transport {
    * memory itself on to their reader
    */
   write(bytes: Uint8Array, left?: () => void): boolean {
-    if (this.#isClosed || this.#socket.destroyed) return true
-    return this.#socket.write(bytes, left !== undefined && this.#socket instanceof Socket ? whenFlushed(left) : undefined)
+    if (this.#isClosed || this.socket.destroyed) return true
+    return this.socket.write(bytes, left !== undefined && this.socket instanceof Socket ? whenFlushed(left) : undefined)
   }
 
   /** Writes header and body in one system call. @param left as for `write` */
   writePair(header: Uint8Array, body: Uint8Array, left?: () => void): boolean {
-    if (this.#isClosed || this.#socket.destroyed) return true
-    this.#socket.cork()
-    this.#socket.write(header)
+    if (this.#isClosed || this.socket.destroyed) return true
+    this.socket.cork()
+    this.socket.write(header)
     const isWritable = this.write(body, left)
-    this.#socket.uncork()
+    this.socket.uncork()
     return isWritable
   }
 
   /** Until `uncork` what is written is gathered. */
   cork(): void {
-    this.#socket.cork()
+    this.socket.cork()
   }
 
   uncork(): void {
-    this.#socket.uncork()
+    this.socket.uncork()
   }
 
   pause(): void {
     if (this.#isPaused) return
     this.#isPaused = true
-    this.#socket.pause()
+    this.socket.pause()
   }
 
   resume(): void {
     if (!this.#isPaused) return
     this.#isPaused = false
-    this.#socket.resume()
+    this.socket.resume()
   }
 
   /** Flushes what was written, then closes; cuts the connection when the peer does not take it in time. */
   close(): void {
-    if (this.#socket.destroyed || this.#flushTimer !== undefined) return
+    if (this.socket.destroyed || this.#flushTimer !== undefined) return
     if (!this.#isConnected) {
       this.destroy()
       return
     }
     this.resume()
     this.#flushTimer = setTimeout(() => {
-      this.#socket.destroy()
+      this.socket.destroy()
     }, FLUSH_DEADLINE_MS)
-    if (this.#socket.destroySoon === undefined) this.#socket.end(() => this.#socket.destroy())
-    else this.#socket.destroySoon()
+    if (this.socket.destroySoon === undefined) this.socket.end(() => this.socket.destroy())
+    else this.socket.destroySoon()
   }
 
   /** Cuts the connection at once. @param why for `transportClosed` */
   destroy(why?: Error): void {
-    this.#socket.destroy(why)
+    this.socket.destroy(why)
   }
 
   #closed(): void {

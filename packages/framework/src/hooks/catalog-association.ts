@@ -37,6 +37,15 @@ export const ASSOCIATION_INTERVENTIONS: Readonly<Record<AssociationHookName, Hoo
     clause: 'PS3.7 D.3.3.7',
     pynetdicom: 'EVT_USER_ID',
   },
+  authorization: {
+    ...BASE,
+    fires: 'When the user identity of a request was verified, or needed no verification: who asks is known now.',
+    arguments: [INFO],
+    returns: 'a rejection (result, source, reason), or undefined to go on',
+    noAnswer: 'the negotiation goes on',
+    onError: 'the association is rejected: transient, no reason given (2,1,1)',
+    clause: 'PS3.8 9.3.4, PS3.7 D.3.3.7',
+  },
   asyncOperations: {
     ...BASE,
     fires: 'When the request carries an Asynchronous Operations Window item.',

@@ -28,6 +28,28 @@ const STOPS_START = 'the start stops with the error; later handlers do not run'
 
 /** Hooks that pass a value along, each handler giving it on changed or not. */
 export const TRANSFORMS: Readonly<Record<TransformHookName, HookCatalogEntry>> = {
+  incomingConnection: {
+    ...TRANSFORM,
+    fires: 'When a peer has connected to a listener, before anything is read from it: for TLS, and load balancers that tell the address of the peer.',
+    arguments: [
+      { name: 'connection', type: 'IncomingConnection', description: 'the socket, paused, and the addresses of both ends' },
+      { name: 'event', type: 'ListeningEvent', description: 'the ApplicationEntity and the listener' },
+    ],
+    returns: 'the connection to go on with: the same, or one with another socket or other addresses. A handler that lets nobody in destroys the socket',
+    onError: 'logged, the connection is cut',
+    clause: 'PS3.8 9.1.1, PS3.15 annex B',
+  },
+  associationSettings: {
+    ...TRANSFORM,
+    fires: 'When no handler of `associationRequest` refused a request: what holds for this peer.',
+    arguments: [
+      { name: 'settings', type: 'AssociationSettings', description: 'what the association would go by: limits, time-outs, policies' },
+      { name: 'info', type: 'AssociationRequestInfo', description: 'the association and the A-ASSOCIATE-RQ as received' },
+    ],
+    returns: 'the settings to go by; they hold for this association alone',
+    onError: 'the association is rejected: transient, no reason given (2,1,1)',
+    clause: 'PS3.8 9.3.2, PS3.7 D.3.3',
+  },
   acceptedContexts: {
     ...TRANSFORM,
     fires: 'When the presentation contexts of an association request were negotiated, before the A-ASSOCIATE-AC is sent.',
@@ -117,6 +139,12 @@ export const LIFECYCLES: Readonly<Record<LifecycleHookName, HookCatalogEntry>> =
     fires: 'When a new configuration is to be taken over while the server runs.',
     arguments: [{ name: 'event', type: 'ConfigEvent', description: 'the ApplicationEntity and the new configuration' }],
     onError: 'the reload stops with the error; later handlers do not run, the server goes on',
+  },
+  diagnose: {
+    ...LIFECYCLE,
+    fires: 'When the operator asks whether all is well: `dicomtap check`, `ae.diagnose()`.',
+    arguments: [{ name: 'event', type: 'DiagnoseEvent', description: 'the ApplicationEntity, and report(finding) to tell of something' }],
+    onError: 'it becomes a finding; later handlers still run',
   },
   preClose: {
     ...LIFECYCLE,

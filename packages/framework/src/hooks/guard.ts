@@ -3,7 +3,7 @@ import type { Operation } from '../dimse/types.ts'
 import { HOOK_CATALOG } from './catalog.ts'
 import type { GuardContext } from './guard-context.ts'
 import { toHookError } from './hook-error.ts'
-import type { HookName } from './types.ts'
+import type { DiagnoseEvent, HookName } from './types.ts'
 
 /**
  * A handler behind its guard. Of a synchronous hook it never throws and never returns a promise; of an
@@ -59,6 +59,11 @@ function guardAsync(hook: HookName, plugin: string, handler: GuardedHandler, con
     // A close goes on whatever happens; the other lifecycle errors reach whoever starts or reloads.
     if (hook === 'preClose') {
       context.onFailure(hook, plugin, error)
+      return undefined
+    }
+    // Whoever asks whether all is well is told, and the others are still asked.
+    if (hook === 'diagnose') {
+      ;(args[0] as DiagnoseEvent).report({ level: 'error', plugin, message: error.message })
       return undefined
     }
     // What fails because its operation was ended is no failure of the handler.

@@ -3,7 +3,8 @@ import type { AcceptedContext, OperationsWindow, Rejection, RequestedContext, Ro
 import type { ApplicationEntity } from '../application-entity.ts'
 import type { AssociationServer } from '../association-server.ts'
 import type { Association } from '../association/association.ts'
-import type { ListenerOptions, ResolvedConfig } from '../config/types.ts'
+import type { AssociationSettings } from '../association/settings.ts'
+import type { AssociateTls, ListenerOptions, ResolvedConfig } from '../config/types.ts'
 import type { DataSet } from '../dataset/types.ts'
 import type { CommandSet } from '../dimse/command-set.ts'
 import type {
@@ -135,6 +136,34 @@ export interface LifecycleEvent {
 export interface ListeningEvent extends LifecycleEvent {
   readonly server: AssociationServer
 }
+/** What `dicomtap check` tells the operator. */
+export interface Finding {
+  /** `error`: it does not work, or will not be safe. `warning`: it works, and somebody should look at it. */
+  readonly level: 'error' | 'warning'
+  /** The plugin that found it. */
+  readonly plugin: string
+  /** One line: what, where, what to do. */
+  readonly message: string
+}
+export interface DiagnoseEvent extends LifecycleEvent {
+  /** Tells the operator of something. */
+  report(finding: Finding): void
+}
+/**
+ * A connection that a peer opened on a listener, before anything of it was read. Handlers of `incomingConnection`
+ * return it, changed or not.
+ */
+export interface IncomingConnection {
+  /** As accepted, paused; or what a handler before put in its place, such as a `tls.TLSSocket` after its handshake. */
+  readonly socket: TransportSocket
+  /** Who connected. A handler that knows better, behind a load balancer, changes it. */
+  readonly remoteAddress: string
+  readonly remotePort: number
+  readonly localAddress: string
+  readonly localPort: number
+  /** Aborted when the time is over (`timeouts.acseMs`), the connection has to make room, or the server closes. */
+  readonly signal: AbortSignal
+}
 export interface ConfigEvent extends LifecycleEvent {
   readonly config: ResolvedConfig
 }
@@ -156,7 +185,7 @@ export interface OutgoingAssociationOptions {
   readonly sopClassExtended: readonly SopClassExtended[]
   readonly sopClassCommonExtended: readonly SopClassCommonExtended[]
   /** What `associate` was given as `tls`: not undefined and not false when the connection must be secured. */
-  readonly tls?: unknown
+  readonly tls?: AssociateTls | boolean | undefined
   readonly localAddress?: string | undefined
   readonly localPort?: number | undefined
 }
@@ -210,6 +239,7 @@ export interface HookTable {
   // intervention: association
   readonly associationRequest: AsyncSeriesBailHook<[AssociationRequestInfo], Rejection | undefined, TapExtras>
   readonly userIdentity: AsyncSeriesBailHook<[UserIdentityRequest, AssociationRequestInfo], UserIdentityAnswer | undefined, TapExtras>
+  readonly authorization: AsyncSeriesBailHook<[AssociationRequestInfo], Rejection | undefined, TapExtras>
   readonly asyncOperations: AsyncSeriesBailHook<
     [AsynchronousOperationsWindow, AssociationRequestInfo],
     { readonly invoked: number; readonly performed: number } | undefined,
@@ -246,6 +276,8 @@ export interface HookTable {
   readonly nCreate: Ask<NCreateRequest, NServiceAnswer>
   readonly nDelete: Ask<NDeleteRequest, NServiceAnswer>
   // transform
+  readonly incomingConnection: Transform<IncomingConnection, ListeningEvent>
+  readonly associationSettings: Transform<AssociationSettings, AssociationRequestInfo>
   readonly acceptedContexts: Transform<readonly AcceptedContext[], AssociationRequestInfo>
   readonly listenerOptions: Transform<ListenerOptions, LifecycleEvent>
   readonly outgoingAssociation: Transform<OutgoingAssociationOptions, Operation | undefined>
@@ -258,6 +290,7 @@ export interface HookTable {
   readonly listening: AsyncSeriesHook<[ListeningEvent], TapExtras>
   readonly configReload: AsyncSeriesHook<[ConfigEvent], TapExtras>
   readonly preClose: AsyncSeriesHook<[LifecycleEvent], TapExtras>
+  readonly diagnose: AsyncSeriesHook<[DiagnoseEvent], TapExtras>
 }
 
 export type HookName = keyof HookTable
@@ -281,13 +314,14 @@ export type ServiceHookName =
 export type AssociationHookName =
   | 'associationRequest'
   | 'userIdentity'
+  | 'authorization'
   | 'asyncOperations'
   | 'roleSelection'
   | 'sopClassExtended'
   | 'sopClassCommonExtended'
   | 'outgoingConnection'
   | 'associationAnswer'
-export type LifecycleHookName = 'configResolved' | 'ready' | 'listening' | 'configReload' | 'preClose'
+export type LifecycleHookName = 'configResolved' | 'ready' | 'listening' | 'configReload' | 'preClose' | 'diagnose'
 export type NotificationHookName = Exclude<SyncHookName, 'responseStatus'>
 export type InterventionHookName = AssociationHookName | ServiceHookName | 'moveDestination'
 export type TransformHookName = Exclude<HookName, NotificationHookName | InterventionHookName | LifecycleHookName>

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { ApplicationEntity } from '../application-entity.ts'
-import type { ResolvedConfig } from '../config/types.ts'
+import type { ListenerOptions, ResolvedConfig } from '../config/types.ts'
 import { isPlugin, isPluginFactory } from '../define.ts'
 import { DicomtapError } from '../errors/index.ts'
 import type { GuardContext } from '../hooks/guard-context.ts'
@@ -9,6 +9,7 @@ import type { HookTable } from '../hooks/types.ts'
 import type { PluginHost } from './api.ts'
 import { createPluginApi } from './api.ts'
 import { Disposers } from './disposers.ts'
+import { validateListenerOptions } from './listener-options.ts'
 import type { ValidatedPlugin } from './options.ts'
 import { validateAllOptions } from './options.ts'
 import { orderPlugins } from './order.ts'
@@ -72,6 +73,15 @@ export class PluginContainer {
   /** The started plugins, in the order of their start. */
   list(): PluginInfo[] {
     return this.#started.map(({ info }) => info)
+  }
+
+  /**
+   * The options of a listener, with what plugins add to it checked.
+   * @throws DICOMTAP_ERR_CFG_INVALID
+   */
+  listenerOptions(listener: ListenerOptions, where: string): Promise<ListenerOptions> {
+    const plugins = this.#started.map(({ plugin }) => plugin)
+    return validateListenerOptions(listener, plugins, where, this.#options.config.file)
   }
 
   /** Runs what plugins registered with `onDispose`, in reverse order; gives back what failed. */

@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import { DicomtapError } from '../errors/index.ts'
-import type { Plugin, StandardIssue } from './types.ts'
+import type { Plugin, StandardIssue, StandardSchema } from './types.ts'
 
 /** A plugin with its options as its schema gave them back. */
 export interface ValidatedPlugin {
@@ -32,8 +32,13 @@ async function validateOptions({ name, options, optionsSchema }: Plugin, problem
     if (options !== undefined && options !== null && !isEmptyObject(options)) problems.push(`${root}: this plugin takes no options`)
     return undefined
   }
+  return validateWith(optionsSchema, options ?? {}, root, problems)
+}
+
+/** What the schema makes of a value; undefined, and lines in `problems`, when it is not allowed. */
+export async function validateWith(schema: StandardSchema, candidate: unknown, root: string, problems: string[]): Promise<unknown> {
   try {
-    const result = await optionsSchema['~standard'].validate(options ?? {})
+    const result = await schema['~standard'].validate(candidate)
     if (result.issues === undefined) return result.value
     for (const issue of result.issues) problems.push(`${root}${formatPath(issue.path)}: ${issue.message}`)
   } catch (error) {

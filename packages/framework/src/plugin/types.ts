@@ -1,5 +1,5 @@
 import type { ApplicationEntity } from '../application-entity.ts'
-import type { ResolvedConfig } from '../config/types.ts'
+import type { ListenerPluginKey, ResolvedConfig } from '../config/types.ts'
 import type { HookFacade } from '../hooks/types.ts'
 import type { LogArea, Logger, LogLevel, LogSink } from '../logger.ts'
 
@@ -33,6 +33,9 @@ export interface StandardIssue {
 
 export type OptionsInput<S> = S extends StandardSchema<infer I, infer _O> ? I : undefined
 export type OptionsOutput<S> = S extends StandardSchema<infer _I, infer O> ? O : undefined
+
+/** The schemas of listener keys, by key. */
+export type ListenerOptionsSchemas = { readonly [Key in ListenerPluginKey]?: StandardSchema }
 
 /** A SOP class that a plugin serves. */
 export interface SopClassSupport {
@@ -82,6 +85,8 @@ export interface PluginDefinition<Schema extends StandardSchema | undefined = St
   readonly before?: readonly string[]
   readonly after?: readonly string[]
   readonly options?: Schema
+  /** What the plugin takes at each listener, e.g. `{ tls: z.object({...}) }`: the schema of the key. */
+  readonly listenerOptions?: ListenerOptionsSchemas
   apply(api: PluginApi, options: OptionsOutput<Schema>): void | Promise<void>
 }
 
@@ -94,6 +99,7 @@ export interface Plugin {
   readonly before: readonly string[]
   readonly after: readonly string[]
   readonly optionsSchema: StandardSchema | undefined
+  readonly listenerOptions?: ListenerOptionsSchemas
   /** As given, before validation. */
   readonly options: unknown
   apply(api: PluginApi, options: unknown): void | Promise<void>
