@@ -65,14 +65,14 @@ const CLASSES_BY_DESIGN: readonly (readonly [unknown, HookName[]])[] = [
   [
     AsyncSeriesBailHook,
     [
-      'associationRequest', 'userIdentity', 'asyncOperations', 'roleSelection', 'sopClassExtended',
+      'associationRequest', 'userIdentity', 'authorization', 'asyncOperations', 'roleSelection', 'sopClassExtended',
       'sopClassCommonExtended', 'outgoingConnection', 'associationAnswer', 'cEcho', 'cStore', 'cFind', 'cGet', 'cMove', 'moveDestination', 'nEventReport', 'nGet',
       'nSet', 'nAction', 'nCreate', 'nDelete',
     ],
   ],
-  [AsyncSeriesWaterfallHook, ['acceptedContexts', 'listenerOptions', 'outgoingAssociation', 'findIdentifier', 'findMatch']],
+  [AsyncSeriesWaterfallHook, ['incomingConnection', 'associationSettings', 'acceptedContexts', 'listenerOptions', 'outgoingAssociation', 'findIdentifier', 'findMatch']],
   [SyncWaterfallHook, ['responseStatus']],
-  [AsyncSeriesHook, ['configResolved', 'ready', 'listening', 'configReload', 'preClose']],
+  [AsyncSeriesHook, ['configResolved', 'ready', 'listening', 'configReload', 'preClose', 'diagnose']],
 ]
 
 test('the table has every hook of the design, with the class of its kind, and is frozen', (t) => {

@@ -105,7 +105,19 @@ test('bind takes the same handlers', (t) => {
 
 test('names by kind cover the table', (t) => {
   is<Equal<NotificationHookName | InterventionHookName | TransformHookName | LifecycleHookName, keyof typeof table>>()
-  is<Equal<TransformHookName, 'acceptedContexts' | 'listenerOptions' | 'outgoingAssociation' | 'findIdentifier' | 'findMatch' | 'responseStatus'>>()
+  is<
+    Equal<
+      TransformHookName,
+      | 'incomingConnection'
+      | 'associationSettings'
+      | 'acceptedContexts'
+      | 'listenerOptions'
+      | 'outgoingAssociation'
+      | 'findIdentifier'
+      | 'findMatch'
+      | 'responseStatus'
+    >
+  >()
   is<Equal<HookArguments<'moveDestination'>[0], string>>()
   is<Equal<HookArguments<'hookFailed'>['length'], 1>>()
   t.pass()

@@ -34,6 +34,7 @@ const field = (): Rule<string | Uint8Array> => ({
 const NOT_OF_AN_ASSOCIATION: ReadonlySet<string> = new Set([
   ...HOOK_NAMES.filter((name) => HOOK_CATALOG[name].kind === 'lifecycle'),
   'hookFailed',
+  'incomingConnection',
   'listenerOptions',
   'outgoingAssociation',
   'outgoingConnection',

@@ -1,6 +1,7 @@
 import { DicomtapError } from '../errors/index.ts'
 import { suggestion } from '../near-names.ts'
 import { HOOK_CATALOG, HOOK_NAMES, isHookName } from './catalog.ts'
+import { carrierContext } from './guard-context.ts'
 import type { GuardContext } from './guard-context.ts'
 import type { AnyHandler, GuardedHandler } from './guard.ts'
 import { guardHandler } from './guard.ts'
@@ -104,7 +105,7 @@ export class BindingDispatcher {
   /** For {@link HandlerBindings.bind}: guards the handler and sees to the hook's tap. */
   prepare(name: HookName, handler: AnyHandler): GuardedHandler {
     if (!this.#tapped.has(name)) {
-      addTap(this.#table, name, BOUND, {}, DISPATCH[HOOK_CATALOG[name].kind](this, name), this.#context)
+      addTap(this.#table, name, BOUND, {}, DISPATCH[HOOK_CATALOG[name].kind](this, name), carrierContext(this.#context))
       this.#tapped.add(name)
     }
     return guardHandler(name, BOUND, handler, this.#context)
@@ -181,7 +182,7 @@ function associationOf(args: readonly unknown[]): AssociationBindingScope | unde
 }
 
 function serverOf(args: readonly unknown[]): BindingScope | undefined {
-  return args.length === 1 ? (args[0] as Carrier)?.server : undefined
+  return (args.at(-1) as Carrier)?.server
 }
 
 function checkName(name: unknown): asserts name is HookName {

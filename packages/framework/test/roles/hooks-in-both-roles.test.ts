@@ -49,7 +49,9 @@ const ROLES: Readonly<Record<HookName, 'both' | 'acceptor' | 'requestor' | 'ae'>
   findMatch: 'both',
   responseStatus: 'both',
   associationRequest: 'acceptor',
+  associationSettings: 'acceptor',
   userIdentity: 'acceptor',
+  authorization: 'acceptor',
   asyncOperations: 'acceptor',
   roleSelection: 'acceptor',
   sopClassExtended: 'acceptor',
@@ -57,6 +59,7 @@ const ROLES: Readonly<Record<HookName, 'both' | 'acceptor' | 'requestor' | 'ae'>
   acceptedContexts: 'acceptor',
   associationAnswer: 'requestor',
   // Asked before there is an association: of what has none here the AE is told.
+  incomingConnection: 'ae',
   outgoingAssociation: 'ae',
   outgoingConnection: 'ae',
   listenerOptions: 'ae',
@@ -66,6 +69,7 @@ const ROLES: Readonly<Record<HookName, 'both' | 'acceptor' | 'requestor' | 'ae'>
   listening: 'ae',
   configReload: 'ae',
   preClose: 'ae',
+  diagnose: 'ae',
 }
 
 const PERFORMED = [VERIFICATION, CT_IMAGE, STUDY_ROOT_FIND, STUDY_ROOT_GET, STUDY_ROOT_MOVE, MPPS, STORAGE_COMMITMENT]
@@ -204,6 +208,7 @@ test('every hook fires in each role that it is for, and in no other, with what i
   for (const ae of [requestor, acceptor]) {
     await ae.listen({ port: 0, host: '127.0.0.1' })
     await ae.reload(parseConfig({}))
+    await ae.diagnose()
     await ae.close({ deadlineMs: 1_000 })
   }
 

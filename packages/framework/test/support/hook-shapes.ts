@@ -189,5 +189,15 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
   LifecycleEvent: fields({ applicationEntity }),
   ListeningEvent: fields({ applicationEntity, server: that('an AssociationServer', (value) => value instanceof AssociationServer) }),
   ConfigEvent: fields({ applicationEntity, config }),
+  DiagnoseEvent: fields({ applicationEntity, report: that('a function', isFunction) }),
+  IncomingConnection: fields({
+    socket: has({ on: that('a method', isFunction), write: that('a method', isFunction), destroy: that('a method', isFunction) }),
+    remoteAddress: text,
+    remotePort: count,
+    localAddress: text,
+    localPort: count,
+    signal: that('an AbortSignal', (value) => value instanceof AbortSignal),
+  }),
+  AssociationSettings: has({ aeTitle: text, implementationClassUid: uid, limits: has({ maximumPduBytes: count }), timeouts: anything, omittedUserItems: listOf(count) }),
   ListenerOptions: fields({}, { port: count, host: text, contexts: listOf(anything) }),
 }
