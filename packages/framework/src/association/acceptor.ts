@@ -94,6 +94,7 @@ export async function decide(info: AssociationRequestInfo, general: AcceptorCont
     protocolVersion: 1,
     calledAeTitle: request.calledAeTitle,
     callingAeTitle: request.callingAeTitle,
+    ...(request.titlesAsSent === undefined ? {} : { titlesAsSent: request.titlesAsSent }),
     applicationContextName: APPLICATION_CONTEXT_NAME,
     presentationContexts: contextResults(request.presentationContexts, accepted, negotiation.rejected),
     userInformation: [...ownItems(settings), ...roleItems(negotiation.roles, accepted), ...extended.items, ...identity.items].filter(

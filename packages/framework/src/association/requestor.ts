@@ -90,6 +90,8 @@ export function associateRequest(options: OutgoingAssociationOptions, settings: 
  * @throws PduError when the answer is none to this request.
  */
 export function confirmation(request: AAssociateRq, accept: AAssociateAc): Confirmation {
+  // PS3.8 9.3.3: only bit 0 is tested.
+  if ((accept.protocolVersion & 1) === 0) throw invalidAnswer('bit 0 of its protocol version is not set')
   const maximumLength = maximumLengthOf(accept.userInformation)
   if (maximumLength !== 0 && maximumLength < SMALLEST_PDU_BYTES) {
     throw invalidAnswer(`it takes PDUs of at most ${maximumLength} bytes: none fits`)

@@ -1,21 +1,27 @@
 import { ItemType } from './item-types.ts'
+import type { AssociateLimits } from './limits.ts'
+import { AE_TITLE_BYTES } from './limits.ts'
 import type { PduItem, PduReader } from './reader.ts'
 import { decodeUserInformation } from './user-items/decode.ts'
 import { encodeUserItem } from './user-items/encode.ts'
 import type { UserItem } from './user-items/types.ts'
 import { failRepeatedItem } from './violations.ts'
 import type { PduWriter } from './writer.ts'
+import { failEncode } from './writer.ts'
 
 /** The fields that A-ASSOCIATE-RQ and -AC share, at the same offsets (PS3.8 tables 9-11 and 9-17). */
 export interface AAssociateFields {
   readonly protocolVersion: number
   readonly calledAeTitle: string
   readonly callingAeTitle: string
+  readonly titlesAsSent?: Uint8Array
   readonly applicationContextName: string
   readonly userInformation: readonly UserItem[]
 }
 
 const RESERVED_AFTER_AE_TITLES = 32
+/** Both AE titles and the reserved field behind them. */
+const TITLE_FIELDS_BYTES = 2 * AE_TITLE_BYTES + RESERVED_AFTER_AE_TITLES
 
 /**
  * Items may come in any order, and unrecognized ones are skipped (PS3.8 9.3.1). An application context that
@@ -24,13 +30,15 @@ const RESERVED_AFTER_AE_TITLES = 32
 export function decodeAAssociate(
   fields: PduReader,
   presentationContextItem: number,
+  limits: AssociateLimits,
   decodePresentationContext: (item: PduItem) => void,
 ): AAssociateFields {
   const protocolVersion = fields.u16()
   fields.skip(2)
-  const calledAeTitle = fields.aeTitle()
-  const callingAeTitle = fields.aeTitle()
-  fields.skip(RESERVED_AFTER_AE_TITLES)
+  const titles = fields.sub(TITLE_FIELDS_BYTES)
+  const titlesAsSent = titles.peek(TITLE_FIELDS_BYTES)
+  const calledAeTitle = titles.aeTitle()
+  const callingAeTitle = titles.aeTitle()
 
   let applicationContextName: string | undefined
   let userInformation: UserItem[] | undefined
@@ -46,7 +54,7 @@ export function decodeAAssociate(
         break
       case ItemType.UserInformation:
         if (userInformation !== undefined) failRepeatedItem(`${item.fields.name} occurs twice`)
-        userInformation = decodeUserInformation(item.fields)
+        userInformation = decodeUserInformation(item.fields, limits.maximumUserItems)
         break
     }
   }
@@ -54,6 +62,7 @@ export function decodeAAssociate(
     protocolVersion,
     calledAeTitle,
     callingAeTitle,
+    ...(isPlain(titlesAsSent, calledAeTitle, callingAeTitle) ? {} : { titlesAsSent: new Uint8Array(titlesAsSent) }),
     applicationContextName: applicationContextName ?? '',
     userInformation: userInformation ?? [],
   }
@@ -67,12 +76,23 @@ export function encodeAAssociate(
 ): void {
   writer.u16(fields.protocolVersion)
   writer.zeros(2)
-  writer.aeTitle(fields.calledAeTitle)
-  writer.aeTitle(fields.callingAeTitle)
-  writer.zeros(RESERVED_AFTER_AE_TITLES)
+  if (fields.titlesAsSent === undefined) {
+    writer.aeTitle(fields.calledAeTitle)
+    writer.aeTitle(fields.callingAeTitle)
+    writer.zeros(RESERVED_AFTER_AE_TITLES)
+  } else {
+    if (fields.titlesAsSent.length !== TITLE_FIELDS_BYTES) failEncode(`titlesAsSent has ${fields.titlesAsSent.length} bytes instead of ${TITLE_FIELDS_BYTES}`)
+    writer.raw(fields.titlesAsSent)
+  }
   writer.item(ItemType.ApplicationContext, () => writer.uid(fields.applicationContextName))
   encodePresentationContexts()
   writer.item(ItemType.UserInformation, () => {
     for (const item of fields.userInformation) encodeUserItem(writer, item)
   })
+}
+
+/** Are the fields what an encoder makes of the titles? */
+function isPlain(bytes: Uint8Array, calledAeTitle: string, callingAeTitle: string): boolean {
+  const plain = calledAeTitle.padEnd(AE_TITLE_BYTES) + callingAeTitle.padEnd(AE_TITLE_BYTES)
+  return bytes.every((byte, index) => byte === (index < plain.length ? plain.charCodeAt(index) : 0))
 }

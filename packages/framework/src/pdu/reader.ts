@@ -1,5 +1,5 @@
 import { AE_TITLE_BYTES, MAX_UID_BYTES } from './limits.ts'
-import { failMalformed, failValue } from './violations.ts'
+import { failMalformed, failTooLarge, failValue } from './violations.ts'
 
 /** An item of an A-ASSOCIATE PDU (PS3.8 9.3.1): type, a byte that most items reserve, and its fields. */
 export interface PduItem {
@@ -10,6 +10,11 @@ export interface PduItem {
 
 const NO_ITEM = -1
 
+/** Items that a PDU may still have, shared by the readers of its items. */
+interface ItemCount {
+  left: number
+}
+
 /**
  * A cursor over the fields of one PDU or item. No read leaves its bounds: that is a `PduError`, whose
  * message starts with `name`.
@@ -19,20 +24,22 @@ export class PduReader {
   readonly #pduName: string
   readonly #itemType: number
   readonly #end: number
+  readonly #items: ItemCount
   #at: number
 
-  private constructor(bytes: Buffer, start: number, end: number, pduName: string, itemType: number) {
+  private constructor(bytes: Buffer, start: number, end: number, pduName: string, itemType: number, items: ItemCount) {
     this.#bytes = bytes
     this.#at = start
     this.#end = end
     this.#pduName = pduName
     this.#itemType = itemType
+    this.#items = items
   }
 
-  /** Over the variable field of a PDU. */
-  static of(body: Uint8Array, pduName: string): PduReader {
+  /** Over the variable field of a PDU. @param maximumItems items of items included */
+  static of(body: Uint8Array, pduName: string, maximumItems: number = Number.POSITIVE_INFINITY): PduReader {
     const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
-    return new PduReader(bytes, 0, bytes.length, pduName, NO_ITEM)
+    return new PduReader(bytes, 0, bytes.length, pduName, NO_ITEM, { left: maximumItems })
   }
 
   /** What is being read, e.g. `A-ASSOCIATE-RQ, item 0x58`. */
@@ -65,6 +72,14 @@ export class PduReader {
   view(length: number): Uint8Array {
     const start = this.#take(length)
     return new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + start, length)
+  }
+
+  /** As {@link view}, and they are still to be read. */
+  peek(length: number): Uint8Array {
+    const at = this.#at
+    const bytes = this.view(length)
+    this.#at = at
+    return bytes
   }
 
   /** Bytes that outlive the PDU. */
@@ -104,9 +119,16 @@ export class PduReader {
 
   /** The next item, its length checked against what is left here. */
   item(): PduItem {
+    this.countItem()
     const type = this.u8()
     const secondByte = this.u8()
     return { type, secondByte, fields: this.#sub(this.u16(), type) }
+  }
+
+  /** For what is no item and yet may come any number of times. */
+  countItem(): void {
+    this.#items.left -= 1
+    if (this.#items.left < 0) failTooLarge(`${this.#pduName} has too many items`)
   }
 
   /** The next bytes as fields of their own. */
@@ -121,7 +143,7 @@ export class PduReader {
 
   #sub(length: number, itemType: number): PduReader {
     const start = this.#take(length, itemType)
-    return new PduReader(this.#bytes, start, start + length, this.#pduName, itemType)
+    return new PduReader(this.#bytes, start, start + length, this.#pduName, itemType, this.#items)
   }
 
   #take(length: number, itemType = this.#itemType): number {

@@ -34,6 +34,11 @@ interface AAssociateBase {
   /** Leading and trailing spaces removed. */
   readonly calledAeTitle: string
   readonly callingAeTitle: string
+  /**
+   * Bytes 11 to 74 of the PDU, where they are not just the titles padded with spaces and a reserved field of
+   * zeros: an A-ASSOCIATE-AC repeats those of the request (PS3.8 table 9-17).
+   */
+  readonly titlesAsSent?: Uint8Array
   readonly applicationContextName: string
   readonly userInformation: readonly UserItem[]
 }

@@ -106,7 +106,17 @@ test('the protocol version is kept as it is, and reserved fields are not tested'
   body.writeUInt16BE(0x8003, 0)
   body.writeUInt16BE(0xffff, 2)
   body.fill(0xff, 36, 68)
-  t.deepEqual(decodePdu(1, body), { ...A_ASSOCIATE_RQ.pdu, protocolVersion: 0x8003 } as Pdu)
+  const titlesAsSent = new Uint8Array(body.subarray(4, 68))
+  t.deepEqual(decodePdu(1, body), { ...A_ASSOCIATE_RQ.pdu, protocolVersion: 0x8003, titlesAsSent } as Pdu)
+})
+
+test('titles and reserved field that are not plain are kept for the answer, which repeats them (PS3.8 table 9-17)', (t) => {
+  const body = Buffer.from(A_ASSOCIATE_RQ.bytes.subarray(6))
+  body.write('  ARCHIVE\0\0\0\0\0\0\0', 4, 'latin1')
+  const pdu = decodePdu(1, body) as AAssociateRq
+  t.is(pdu.calledAeTitle, 'ARCHIVE')
+  t.deepEqual(encodePdu(pdu).subarray(6, 6 + 68), body.subarray(0, 68))
+  t.throws(() => encodePdu({ ...pdu, titlesAsSent: new Uint8Array(63) }), { code: 'DICOMTAP_ERR_PDU_VALUE' })
 })
 
 test('missing items are for ACSE to judge: no application context, no contexts, no user information', (t) => {
