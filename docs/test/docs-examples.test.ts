@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test from 'ava'
-import { createApplication, createProgram } from '@dicomtap/cli'
+import { buildCommand, createApplication, createProgram } from '@dicomtap/cli'
 import type { Actions } from '@dicomtap/cli'
 import { isPluginFactory } from '@dicomtap/framework'
 import { createTestServer } from '@dicomtap/framework/testing'
@@ -10,6 +10,7 @@ import { createProgram as createScaffolder } from '../../create-app/dist/program
 import { compileExamples, onFreePort, packageConfigurations, run, writeExamples } from './examples.js'
 import { ROOT } from './pages.js'
 import type { CodeBlock } from './pages.js'
+import { commandsOfPlugins } from './plugin-commands.js'
 
 const examples = writeExamples()
 const compilation = compileExamples(examples)
@@ -106,6 +107,13 @@ for (const { block, text } of examples.shown('problems')) {
   })
 }
 
+function overrideExit(command: Program): void {
+  command.exitOverride()
+  for (const one of command.commands) overrideExit(one)
+}
+
+type Program = ReturnType<typeof createProgram>
+
 interface Command {
   readonly block: CodeBlock
   readonly words: readonly string[]
@@ -153,7 +161,8 @@ for (const { block, words } of commands()) {
     if (dicomtap !== null) {
       asked.length = 0
       const program = createProgram(ACTIONS, () => {})
-      for (const one of [program, ...program.commands]) one.exitOverride()
+      for (const one of await commandsOfPlugins()) program.addCommand(buildCommand(one, async ({ name }) => void (await note(name)())))
+      overrideExit(program)
       await program.parseAsync((dicomtap[1] ?? '').split(' '), { from: 'user' })
       t.is(asked.length, 1)
     } else if (scaffolder !== null) {

@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import test from 'ava'
-import { CONFIG_FILE_NAMES, createProgram, loadConfig } from '@dicomtap/cli'
+import { CONFIG_FILE_NAMES, createProgram, FIRST_PARTY_COMMANDS, loadConfig } from '@dicomtap/cli'
+import { commandsOfPlugins } from './plugin-commands.js'
 import { ApplicationEntity, configJsonSchema, DEFAULT_LIMITS, DEFAULT_TIMEOUTS, ERROR_CODES, HOOK_CATALOG, HOOK_NAMES, SopClass, TransferSyntax } from '@dicomtap/framework'
 import type { HookName } from '@dicomtap/framework'
 import { createTestServer, encodedSample, hookRecorder, testScu } from '@dicomtap/framework/testing'
@@ -77,18 +78,25 @@ test('limits and time-outs that the pages name exist', (t) => {
   }
 })
 
-test('every command and flag is in its page', (t) => {
+test('every command and flag is in its page', async (t) => {
   const page = readPage('docs/reference/cli.md')
   const program = createProgram({} as never, () => {})
   for (const command of program.commands) {
     t.true(headings('docs/reference/cli.md').includes(`dicomtap ${command.name()}`), command.name())
     for (const { long } of command.options) t.true(page.text.includes(long ?? ''), `${command.name()} ${long}`)
   }
+  for (const { name } of await commandsOfPlugins()) t.true(headings('docs/reference/cli.md').includes(`dicomtap ${name}`), name)
   for (const name of CONFIG_FILE_NAMES) t.true(readPage('docs/reference/config.md').text.includes(`\`${name}\``), name)
 })
 
-test('commands that the pages name in their text exist', (t) => {
-  const names = createProgram({} as never, () => {}).commands.map((command) => command.name())
+test('the commands of our plugins are those that the command line knows to come with them', async (t) => {
+  const brought = (await commandsOfPlugins()).map(({ name, summary, package: from }) => [name, { package: from, summary }] as const)
+  t.deepEqual(Object.fromEntries(brought), FIRST_PARTY_COMMANDS)
+})
+
+test('commands that the pages name in their text exist', async (t) => {
+  const own = createProgram({} as never, () => {}).commands.map((command) => command.name())
+  const names = [...own, ...(await commandsOfPlugins()).map(({ name }) => name), 'census']
   for (const page of pages) {
     for (const [text, name = ''] of prose(page).matchAll(/`(?:npx )?dicomtap ([a-z]+)/g)) t.true(names.includes(name), `${page.path}: ${text}`)
   }

@@ -9,7 +9,7 @@ export const DEPENDENCY_NOTES = {
   'commander': 'The command line.',
   'cosmiconfig': 'Reads the config file, YAML included.',
   'jiti': 'Runs config files and plugins in TypeScript, without a compiler, sharing the framework with the program.',
-  '@clack/prompts': 'Questions on a terminal: those of the scaffolder, and the passcode of `dicomtap-users`.',
+  '@clack/prompts': 'Questions on a terminal: those of the scaffolder, and the passcode of `dicomtap users`.',
   'winston': 'Passes log lines on to their destinations.',
   'winston-transport': 'The base of the destinations.',
   '@node-rs/argon2': 'Hashes of passcodes (argon2id), in threads. Prebuilt for each platform; nothing is compiled or downloaded at the install.',

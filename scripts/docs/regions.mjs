@@ -1,6 +1,7 @@
 // The generated parts of the documentation, by the name that stands in `<!-- generated:name -->`.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { ROOT, workspaces } from '../workspaces.mjs'
 import { DEPENDENCY_NOTES } from './dependency-notes.mjs'
 import { ERROR_NOTES } from './error-notes.mjs'
@@ -10,9 +11,10 @@ import { optionTable } from './option-table.mjs'
 const framework = await import('../../packages/framework/dist/index.js')
 const cli = await import('../../packages/cli/dist/index.js')
 const scaffolder = await import('../../create-app/dist/program.js')
-const users = await import('../../packages/plugin-user-identity/dist/users-command/program.js')
 
 const { configJsonSchema, ERROR_CODES, HOOK_CATALOG, HOOK_NAMES } = framework
+
+const commandsOfPlugins = await pluginCommands()
 
 const KINDS = {
   notification: 'They tell what happened. A handler cannot change or delay it.',
@@ -49,7 +51,7 @@ export const REGIONS = {
   'plugin-options': pluginOptions,
   'config-files': () => [...cli.CONFIG_FILE_NAMES.map((name) => `- \`${name}\``), '- `package.json`, key `dicomtap`'].join('\n'),
   cli: () => commandHelp(cli.createProgram({}, () => {})),
-  'dicomtap-users': () => commandHelp(users.createProgram({})),
+  'plugin-commands': () => commandsOfPlugins,
   'create-dicomtap': () => helpText(scaffolder.createProgram(() => {})),
   dependencies,
   'framework-layers': layers,
@@ -151,6 +153,22 @@ function pluginOptions() {
 
 function commandHelp(program) {
   const parts = [helpText(program), ...program.commands.map((one) => `### ${program.name()} ${one.name()}\n\n${helpText(one)}`)]
+  return parts.join('\n\n')
+}
+
+/** The commands that plugins of this repository bring, those within them too. */
+async function pluginCommands() {
+  const parts = []
+  for (const { manifest, folder, path } of workspaces()) {
+    for (const module of Object.values(manifest.dicomtap?.commands ?? {})) {
+      if (!existsSync(join(folder, module))) continue
+      const { command: definition } = await import(pathToFileURL(join(folder, module)).href)
+      const command = cli.buildCommand(definition, async () => {})
+      cli.createProgram({}, () => {}).addCommand(command)
+      const within = command.commands.map((one) => `#### dicomtap ${command.name()} ${one.name()}\n\n${helpText(one)}`)
+      parts.push([`### dicomtap ${command.name()}\n\nComes with [${manifest.name}](../../${path}/README.md).\n\n${helpText(command)}`, ...within].join('\n\n'))
+    }
+  }
   return parts.join('\n\n')
 }
 

@@ -86,7 +86,7 @@ export const userIdentityOptions: z.ZodType<ResolvedUserIdentityOptions, UserIde
       description: 'Refuse who does not identify. Default: true when users, usernameOnly, jwt, kerberos or saml is there.',
     }),
     users: z
-      .strictObject({ file: file.meta({ description: 'File that dicomtap-users writes. Relative to the config file.' }) })
+      .strictObject({ file: file.meta({ description: 'File that dicomtap users writes. Relative to the config file.' }) })
       .optional()
       .meta({ description: 'Usernames and passcodes (type 2), and the roles of users.' }),
     usernameOnly: z.array(username).default([]).meta({ description: 'Usernames let in without proof (type 1).' }),

@@ -400,7 +400,7 @@ test('the start stops at a file that is absent, broken or of the wrong kind', as
   const folder = await temporaryFolder(t)
   const broken = await usersYaml(t, 'users: { a: { passcode: hunter2 } }')
   const cases: readonly (readonly [UserIdentityPluginOptions, RegExp])[] = [
-    [{ users: { file: join(folder, 'absent.yaml') } }, /options\.users\.file: the file of users .*absent\.yaml cannot be read \(ENOENT\): make it with "npx dicomtap-users add/],
+    [{ users: { file: join(folder, 'absent.yaml') } }, /options\.users\.file: the file of users .*absent\.yaml cannot be read \(ENOENT\): make it with "npx dicomtap users add/],
     [{ users: { file: folder } }, /cannot be read \((?:EISDIR|it is no file)\)/],
     [{ users: { file: broken } }, /users\.yaml: users\.a\.passcode is neither/],
     [{ users: { file: await usersYaml(t, USERS) }, usernameOnly: ['alice'] }, /usernameOnly lets anyone be 'alice'/],
@@ -415,7 +415,7 @@ test('the start stops at a file that is absent, broken or of the wrong kind', as
 test('the file of users is read again when it changed; a broken change does not hold', async (t) => {
   const file = await usersYaml(t, USERS)
   await using server = await openServer({ users: { file }, lockout: false })
-  // As dicomtap-users writes: a new file in the place of the old one.
+  // As dicomtap users writes: a new file in the place of the old one.
   await writeFile(`${file}.new`, `users:\n  carol:\n    passcode: ${ALICE}\n`, { mode: 0o600 })
   await rename(`${file}.new`, file)
   t.true(isAccepted(await outcome(server, identityItem(2, 'carol', 'password'))))

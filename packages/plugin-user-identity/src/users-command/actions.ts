@@ -4,12 +4,12 @@ import { hashPasscode, verifyPasscode } from '../users/phc.ts'
 import { usersOf } from '../users/users-document.ts'
 import type { User } from '../users/users-document.ts'
 import { editUsers, readUsers } from './edit-file.ts'
-import type { AddOptions, ListOptions, PasscodeSource } from './program.ts'
 import { readPasscode } from './read-passcode.ts'
+import type { AddOptions, ListOptions, Output, PasscodeSource } from './types.ts'
 
 const LEAST_CHARACTERS = 8
 
-export async function add(file: string, username: string, options: AddOptions): Promise<void> {
+export async function add(file: string, username: string, options: AddOptions, { note }: Output): Promise<void> {
   const { roles, algorithm, usernameOnly = false, allowShort = false, replace = false } = options
   const refuseKnown = (document: Document | undefined): void => {
     if (replace || document === undefined || !usersOf(document).has(username)) return
@@ -38,7 +38,7 @@ async function newPasscode(source: PasscodeSource, allowShort: boolean, algorith
   return hashPasscode(passcode, algorithm)
 }
 
-export async function list(file: string, { json = false }: ListOptions): Promise<void> {
+export async function list(file: string, { json = false }: ListOptions, { note, print }: Output): Promise<void> {
   const users = [...(await existing(file))].map(([username, { passcode, roles }]) => ({
     username,
     passcode: passcode?.algorithm ?? null,
@@ -52,7 +52,7 @@ export async function list(file: string, { json = false }: ListOptions): Promise
   }
 }
 
-export async function remove(file: string, username: string): Promise<void> {
+export async function remove(file: string, username: string, { note }: Output): Promise<void> {
   known(await existing(file), file, username)
   await editUsers(file, (document) => {
     known(usersOf(document), file, username)
@@ -61,7 +61,7 @@ export async function remove(file: string, username: string): Promise<void> {
   note(`${file}: '${username}' is removed.`)
 }
 
-export async function verify(file: string, username: string, source: PasscodeSource): Promise<void> {
+export async function verify(file: string, username: string, source: PasscodeSource, { note }: Output): Promise<void> {
   const { passcode } = known(await existing(file), file, username)
   if (passcode === undefined) throw new Error(`'${username}' has no passcode`)
   if (!(await verifyPasscode(passcode, await readPasscode(source, false)))) throw new Error('The passcode is wrong')
@@ -70,7 +70,7 @@ export async function verify(file: string, username: string, source: PasscodeSou
 
 async function existing(file: string): Promise<ReadonlyMap<string, User>> {
   const document = await readUsers(file)
-  if (document === undefined) throw new Error(`There is no ${file}; "dicomtap-users add ${file} <username>" makes it`)
+  if (document === undefined) throw new Error(`There is no ${file}; "dicomtap users add ${file} <username>" makes it`)
   return usersOf(document)
 }
 
@@ -78,12 +78,4 @@ function known(users: ReadonlyMap<string, User>, file: string, username: string)
   const user = users.get(username)
   if (user === undefined) throw new Error(`${file} has no user '${username}'`)
   return user
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`)
-}
-
-function note(text: string): void {
-  process.stderr.write(`${text}\n`)
 }

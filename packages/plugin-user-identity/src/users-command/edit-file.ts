@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import type { Document } from 'yaml'
 import { parseUsersYaml, usersOf } from '../users/users-document.ts'
 
-const NEW_FILE = '# Users of dicomtap: dicomtap-users add | list | remove | verify\nusers:\n'
+const NEW_FILE = '# Users of dicomtap: dicomtap users add | list | remove | verify\nusers:\n'
 
 /** The document in a file of users; undefined when there is no file. @throws an Error of one line. */
 export async function readUsers(path: string): Promise<Document | undefined> {

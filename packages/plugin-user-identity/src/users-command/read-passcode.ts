@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises'
-import type { PasscodeSource } from './program.ts'
+import type { PasscodeSource } from './types.ts'
 
 /** The passcode field holds its length in 16 bits (PS3.7 D.3.3.7.1). */
 const MAXIMUM_BYTES = 65_535

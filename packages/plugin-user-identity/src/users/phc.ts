@@ -44,7 +44,7 @@ export function parsePasscodeHash(text: string): PasscodeHash | string {
   if (text.startsWith('$argon2id$')) return parseArgon2id(text)
   if (text.startsWith('$scrypt$')) return parseScrypt(text)
   if (/^\$argon2[id]?\$/.test(text)) return 'is of another variant of argon2: only argon2id is taken'
-  return 'is neither an argon2id nor a scrypt hash in PHC format; make one with "dicomtap-users add"'
+  return 'is neither an argon2id nor a scrypt hash in PHC format; make one with "dicomtap users add"'
 }
 
 function parseArgon2id(text: string): Argon2idHash | string {

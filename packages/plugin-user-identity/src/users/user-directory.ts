@@ -46,7 +46,7 @@ export function usersFile(path: string, usernameOnly: readonly string[], log: Lo
   return new WatchedFile({
     path,
     what: 'the file of users',
-    whenAbsent: 'make it with "npx dicomtap-users add <file> <username>"',
+    whenAbsent: 'make it with "npx dicomtap users add <file> <username>"',
     maximumBytes: MAXIMUM_BYTES,
     log,
     parse(text) {
