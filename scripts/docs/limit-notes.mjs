@@ -6,6 +6,7 @@ export const LIMIT_NOTES = {
   maximumPendingAssociations:
     'Connections that have sent no request yet count here. One more: the connection that has been silent longest, and for at least a second, is cut. When there is none, the new request is rejected: temporary congestion (2,3,1). Beyond 1024 more, connections are cut at once.',
   maximumPduBytes: 'A longer P-DATA-TF: A-ABORT, source 2, reason 6. Announced to the peer as its maximum length. 0 announces no limit; P-DATA is streamed either way and costs no memory.',
+  maximumSentPduBytes: 'What is sent to the peer is cut into P-DATA-TF of this size, or of the size that the peer announced when that is smaller. For peers that announce more than they can take.',
   maximumAssociatePduBytes: 'A longer A-ASSOCIATE-RQ: A-ABORT (source 0, as no association exists yet). Checked before memory is given.',
   maximumCommandSetBytes: 'A longer command set: A-ABORT, source 2, reason 6.',
   receiveBufferBytes: 'The socket is paused until the handler has taken half of it. The peer waits; nothing is lost.',
