@@ -219,10 +219,10 @@ test('the JSON Schema judges as the parser does', (t) => {
 test('time-outs and limits: later layers win, null is a value, undefined is none', (t) => {
   t.deepEqual(resolveTimeouts(), DEFAULT_TIMEOUTS)
   t.deepEqual(resolveTimeouts({ acseMs: 1, dimseMs: 2 }, undefined, { dimseMs: null, networkMs: undefined as never }), {
-    acseMs: 1, dimseMs: null, networkMs: 60_000, connectionMs: 15_000, handlerMs: null,
+    acseMs: 1, dimseMs: null, networkMs: 60_000, connectionMs: 15_000, associationMs: null, handlerMs: 600_000, lifecycleMs: 60_000,
   })
   t.is(resolveLimits({ maximumAssociations: 7 }).maximumAssociations, 7)
-  t.is(resolveLimits().maximumAssociatePduBytes, 1_048_576)
+  t.is(resolveLimits().maximumAssociatePduBytes, 262_144)
   t.true(Object.isFrozen(resolveLimits()))
   t.is(DEFAULT_LIMITS.maximumAssociations, 100)
 })

@@ -7,6 +7,8 @@ import { DulServiceProvider } from '../dul/provider.ts'
 import type { TransportSocket } from '../dul/transport.ts'
 import type { AbortIndication, DulUser } from '../dul/user.ts'
 import { AssociationAbortedError, DicomtapError, PduError } from '../errors/index.ts'
+import { lastAsked } from '../hooks/asked.ts'
+import { HookError } from '../hooks/hook-error.ts'
 import { ask } from '../hooks/run.ts'
 import type { HookTable } from '../hooks/types.ts'
 import type { Logger } from '../logger.ts'
@@ -14,6 +16,7 @@ import type { AAssociateAc, AAssociateRj, AAssociateRq } from '../pdu/types.ts'
 import type { SopClassCommonExtended } from '../pdu/user-items/types.ts'
 import { admit, decide } from './acceptor.ts'
 import type { Acceptance } from './acceptor.ts'
+import { limitAge } from './age.ts'
 import type { Association, AssociationState } from './association.ts'
 import { userOf } from './association-user.ts'
 import type { AssociationUser } from './association-user.ts'
@@ -102,6 +105,8 @@ export class AssociationControl implements DulUser, DimseHost {
       connectionTimeoutMs: settings.timeouts.connectionMs,
       maximumPduBytes: settings.limits.maximumPduBytes,
       maximumAssociatePduBytes: settings.limits.maximumAssociatePduBytes,
+      associateLimits: settings.limits,
+      minimumProgressBytes: settings.limits.minimumProgressBytes,
       user: this,
       observer: this.#observer,
       ...(isRequestor ? { connect: origin.connect } : {}),
@@ -276,6 +281,7 @@ export class AssociationControl implements DulUser, DimseHost {
   abortIndication(abort: AbortIndication): void {
     if (this.#hasEnded()) return
     const hadRequest = this.request !== undefined
+    if (abort.isTimeout === true && this.#state === 'negotiating') this.#blameLateHandler()
     this.#state = 'aborted'
     const text = abort.message ?? 'The peer aborted the association'
     this.endReason = text
@@ -305,6 +311,14 @@ export class AssociationControl implements DulUser, DimseHost {
     this.#resolveClosed()
   }
 
+  /** Who kept the peer waiting for the answer to its request. */
+  #blameLateHandler(): void {
+    const asked = lastAsked(this.association)
+    if (asked?.isPending !== true) return
+    const { acseMs } = this.timeouts
+    asked.failed(new HookError(asked.hook, asked.plugin, `within ${String(acseMs)} ms`, 'DICOMTAP_ERR_HOOK_TIMEOUT'))
+  }
+
   #hasEnded(): boolean {
     const state = this.#state
     return state === 'released' || state === 'rejected' || state === 'aborted' || state === 'closed'
@@ -313,7 +327,7 @@ export class AssociationControl implements DulUser, DimseHost {
   /** From here on what was decided for this peer holds. */
   #adopt(settings: AssociationSettings): void {
     this.settings = settings
-    this.dul.adopt({ networkTimeoutMs: settings.timeouts.networkMs, maximumPduBytes: settings.limits.maximumPduBytes })
+    this.dul.adopt({ networkTimeoutMs: settings.timeouts.networkMs, ...settings.limits })
   }
 
   #acceptConnection({ socket, remote, local }: IncomingOrigin): void {
@@ -381,6 +395,7 @@ export class AssociationControl implements DulUser, DimseHost {
     this.commonExtended = decision.commonExtended
     this.#agree(accept, decision)
     this.#state = 'established'
+    limitAge(this, this.timeouts)
     this.dul.issue(accept)
     // Any of the handlers that are told may end it.
     if (this.#hasEnded()) return

@@ -24,7 +24,9 @@ export const TIMEOUTS: FieldsOf<Timeouts> = {
   dimseMs: timeout('Wait for the rest of a message or for a response, in milliseconds', 'dimseMs'),
   networkMs: timeout('How long an association may be idle, in milliseconds', 'networkMs'),
   connectionMs: timeout('Wait for a TCP connection, in milliseconds', 'connectionMs'),
-  handlerMs: timeout('How long a handler may take, in milliseconds', 'handlerMs'),
+  associationMs: timeout('How long an association that a peer requested may last, in milliseconds', 'associationMs'),
+  handlerMs: timeout('How long a handler of a service may do nothing, in milliseconds', 'handlerMs'),
+  lifecycleMs: timeout('How long a handler of a lifecycle hook may take, in milliseconds', 'lifecycleMs'),
 }
 
 const limit = (description: string, key: keyof Limits, minimum: number, maximum = ANY, unit = ' bytes'): Rule<number> =>
@@ -45,12 +47,24 @@ export const LIMITS: FieldsOf<Limits> = {
     DEFAULT_LIMITS.maximumSentPduBytes,
   ),
   maximumAssociatePduBytes: limit('Largest A-ASSOCIATE PDU accepted', 'maximumAssociatePduBytes', 1024, UNSIGNED_32),
+  maximumAssociateItems: limit('Items of one A-ASSOCIATE PDU, items of items included', 'maximumAssociateItems', 16, ANY, ''),
+  maximumPresentationContexts: limit('Presentation contexts of one A-ASSOCIATE PDU', 'maximumPresentationContexts', 1, 128, ''),
+  maximumUserItems: limit('User information items of one A-ASSOCIATE PDU', 'maximumUserItems', 2, ANY, ''),
   maximumCommandSetBytes: limit('Largest command set accepted', 'maximumCommandSetBytes', 1024, UNSIGNED_32),
+  maximumEmptyFragments: limit('PDVs without data one after the other inside a message', 'maximumEmptyFragments', 0, ANY, ''),
+  minimumProgressBytes: limit('Least that a peer must send of a message within timeouts.dimseMs, and read within timeouts.networkMs', 'minimumProgressBytes', 1),
   receiveBufferBytes: limit('Data set bytes buffered per association before the socket is paused', 'receiveBufferBytes', 1),
   maximumQueuedOperations: limit('Requests waiting per association before the socket is paused', 'maximumQueuedOperations', 1, ANY, ''),
   maximumPerformedOperations: limit('Requests of a peer performed at once, however wide the window', 'maximumPerformedOperations', 1, ANY, ''),
   maximumInvokedOperations: limit('Requests of ours outstanding at once, however wide the window', 'maximumInvokedOperations', 1, ANY, ''),
-  maximumDecodedDataSetBytes: limit('Largest data set that is decoded', 'maximumDecodedDataSetBytes', 1),
+  maximumUnreadResponseBytes: limit('Responses to requests of this side that wait to be taken, per association', 'maximumUnreadResponseBytes', 65_536),
+  maximumDecodedDataSetBytes: limit('Largest data set that is decoded, and what a deflated one may inflate to', 'maximumDecodedDataSetBytes', 1),
+  maximumIdentifierBytes: limit('Largest identifier of a C-FIND, C-GET or C-MOVE request that is decoded', 'maximumIdentifierBytes', 1),
+  maximumGatheredBytes: limit('Data sets held whole for running requests, in the whole AE', 'maximumGatheredBytes', 1),
+  maximumDecodedElements: limit('Elements, items and fragments of a data set that is decoded', 'maximumDecodedElements', 1, ANY, ''),
+  maximumDecodedValues: limit('Values of all elements of a data set that is decoded', 'maximumDecodedValues', 1, ANY, ''),
+  maximumDecodedTextBytes: limit('Longest text of a data set that is decoded', 'maximumDecodedTextBytes', 1),
+  maximumNestingDepth: limit('Sequences within sequences of a data set that is decoded', 'maximumNestingDepth', 1, 1_000, ''),
   closeDeadlineMs: limit('How long a close waits for running operations', 'closeDeadlineMs', 0, LONGEST_MS, ' milliseconds'),
 }
 

@@ -72,7 +72,7 @@ export function oneOf<const T extends string>(...choices: readonly T[]): ValueRu
 
 /** As `rule`, and one value more with a meaning of its own. */
 export function orElse<T, const Extra extends null | 0>(rule: ValueRule<T>, extra: Extra, meaning: string): ValueRule<T | Extra> {
-  return value<T | Extra>(`${rule.must}, or ${extra} for ${meaning}`, { anyOf: [rule.schema, { const: extra }] }, (candidate) =>
+  return value<T | Extra>(`${rule.must}, or ${extra} for ${meaning}`, { anyOf: [rule.schema, { const: extra, description: meaning }] }, (candidate) =>
     candidate === extra ? extra : rule.test(candidate),
   )
 }

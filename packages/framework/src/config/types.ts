@@ -13,8 +13,12 @@ export interface Timeouts {
   readonly networkMs: number | null
   /** TCP connect. Default 15 000. */
   readonly connectionMs: number | null
-  /** How long a handler may take before the core answers for it. Default null. */
+  /** How long a handler of a service may do nothing before the core answers for it. Default 600 000. */
   readonly handlerMs: number | null
+  /** How long a handler of a lifecycle hook, such as `ready` or `configReload`, may take. Default 60 000. */
+  readonly lifecycleMs: number | null
+  /** How long an association that a peer requested may last. Default null. */
+  readonly associationMs: number | null
 }
 
 export interface Limits {
@@ -24,10 +28,23 @@ export interface Limits {
   readonly maximumPendingAssociations: number
   /** Maximum length announced in 0x51: the largest P-DATA-TF accepted; 0 means unlimited. */
   readonly maximumPduBytes: number
-  /** Largest A-ASSOCIATE PDU accepted. Default 1 MiB. */
+  /** Largest A-ASSOCIATE PDU accepted. Default 256 KiB. */
   readonly maximumAssociatePduBytes: number
+  /** Items of one A-ASSOCIATE PDU, items of items included. Default 16 384. */
+  readonly maximumAssociateItems: number
+  /** Presentation contexts of one A-ASSOCIATE PDU, at most 128. Default 128. */
+  readonly maximumPresentationContexts: number
+  /** User information items of one A-ASSOCIATE PDU. Default 1024. */
+  readonly maximumUserItems: number
   /** Largest command set accepted. Default 64 KiB. */
   readonly maximumCommandSetBytes: number
+  /** PDVs without data one after the other inside a message. Default 64. */
+  readonly maximumEmptyFragments: number
+  /**
+   * What a peer must send of a message under way within `timeouts.dimseMs`, unless it ends, and read of what waits
+   * for it within `timeouts.networkMs`. Default 1024.
+   */
+  readonly minimumProgressBytes: number
   /** Data set bytes buffered per association before the socket is paused. Default 512 KiB. */
   readonly receiveBufferBytes: number
   /** Largest P-DATA-TF sent to the peer, whatever it takes; 0: as it says. Default 0. */
@@ -38,8 +55,22 @@ export interface Limits {
   readonly maximumPerformedOperations: number
   /** Requests of ours outstanding at once, however wide the negotiated window. Default 64. */
   readonly maximumInvokedOperations: number
-  /** Largest data set that `dataset()` decodes. Default 64 MiB. */
+  /** Bytes of responses to our requests that wait to be taken, per association. Default 256 MiB. */
+  readonly maximumUnreadResponseBytes: number
+  /** Largest data set that `buffer()` and `dataset()` take; what a deflated one may inflate to. Default 64 MiB. */
   readonly maximumDecodedDataSetBytes: number
+  /** The same for the identifier of a C-FIND, C-GET or C-MOVE request. Default 1 MiB. */
+  readonly maximumIdentifierBytes: number
+  /** Bytes of data sets that `buffer()` and `dataset()` have taken for running requests, in the whole AE. Default 512 MiB. */
+  readonly maximumGatheredBytes: number
+  /** Elements, items and fragments of a data set that is decoded. Default 500 000. */
+  readonly maximumDecodedElements: number
+  /** Values of all elements of a data set that is decoded. Default 5 000 000. */
+  readonly maximumDecodedValues: number
+  /** Bytes of one text of a data set that is decoded. Default 4 MiB. */
+  readonly maximumDecodedTextBytes: number
+  /** Sequences within sequences of a data set that is decoded. Default 64. */
+  readonly maximumNestingDepth: number
   /** How long `close` waits for running operations before it aborts. Default 10 000. */
   readonly closeDeadlineMs: number
 }

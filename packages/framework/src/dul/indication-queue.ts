@@ -1,6 +1,5 @@
 import { DicomtapError } from '../errors/index.ts'
 import type { AAssociateAc, AAssociateRj, AAssociateRq } from '../pdu/types.ts'
-import type { Transport } from './transport.ts'
 import type { AbortIndication, DulUser } from './user.ts'
 
 /** An indication or confirmation as {@link DulServiceProvider.receive} gives it. */
@@ -21,27 +20,37 @@ export type DulIndication =
   | ({ readonly type: 'ABORT' } & AbortIndication)
   | { readonly type: 'CLOSED' }
 
-/** P-DATA bytes that may wait to be received before the socket is paused. */
-const HIGH_WATER_BYTES = 1_048_576
+/** What an indication costs besides its bytes: fragments without any must not cost nothing. */
+const INDICATION_OVERHEAD_BYTES = 256
+
+/** What is paused while too much waits. */
+export interface PausedReceiving {
+  holdReceiving(): void
+  resumeReceiving(): void
+}
 
 /** Turns a provider's calls into a queue, for users that pull. */
 export class IndicationQueue implements DulUser {
-  readonly #transport: () => Transport | undefined
+  readonly #highWaterBytes: number
+  readonly #receiving: PausedReceiving
   readonly #waiting: DulIndication[] = []
   readonly #receivers: { resolve(indication: DulIndication): void; reject(error: Error): void }[] = []
   #queuedBytes = 0
   #isKilled = false
+  #isPaused = false
 
-  constructor(transport: () => Transport | undefined) {
-    this.#transport = transport
+  constructor(highWaterBytes: number, receiving: PausedReceiving) {
+    this.#highWaterBytes = highWaterBytes
+    this.#receiving = receiving
   }
 
   receive(timeoutMs: number | null): Promise<DulIndication> {
     const next = this.#waiting.shift()
     if (next !== undefined) {
-      if (next.type === 'P-DATA') {
-        this.#queuedBytes -= next.data.length
-        if (this.#queuedBytes < HIGH_WATER_BYTES / 2) this.#transport()?.resume()
+      this.#queuedBytes -= costOf(next)
+      if (this.#isPaused && this.#queuedBytes < this.#highWaterBytes / 2) {
+        this.#isPaused = false
+        this.#receiving.resumeReceiving()
       }
       return Promise.resolve(next)
     }
@@ -83,9 +92,10 @@ export class IndicationQueue implements DulUser {
     this.#give(reject)
   }
   pDataIndication(id: number, isCommand: boolean, isLast: boolean, fragment: Buffer, _first: boolean, end: boolean): void {
-    this.#queuedBytes += fragment.length
     this.#give({ type: 'P-DATA', presentationContextId: id, isCommand, isLast: isLast && end, data: Buffer.from(fragment) })
-    if (this.#queuedBytes > HIGH_WATER_BYTES) this.#transport()?.pause()
+    if (this.#isPaused || this.#queuedBytes <= this.#highWaterBytes) return
+    this.#isPaused = true
+    this.#receiving.holdReceiving()
   }
   releaseIndication(isCollision: boolean): void {
     this.#give({ type: 'A-RELEASE', isCollision })
@@ -107,9 +117,13 @@ export class IndicationQueue implements DulUser {
     const receiver = this.#receivers.shift()
     if (receiver === undefined) {
       this.#waiting.push(indication)
+      this.#queuedBytes += costOf(indication)
       return
     }
-    if (indication.type === 'P-DATA') this.#queuedBytes -= indication.data.length
     receiver.resolve(indication)
   }
+}
+
+function costOf(indication: DulIndication): number {
+  return INDICATION_OVERHEAD_BYTES + (indication.type === 'P-DATA' ? indication.data.length : 0)
 }

@@ -4,6 +4,7 @@ import { decodePdu } from '../pdu/decode.ts'
 import { encodePdu } from '../pdu/encode.ts'
 import { PduFramer } from '../pdu/framer.ts'
 import type { FramerHandler } from '../pdu/framer.ts'
+import { PDU_HEADER_BYTES, PDV_HEADER_BYTES } from '../pdu/limits.ts'
 import type { AAssociateRj, AAssociateRq, Pdu } from '../pdu/types.ts'
 import { ACTIONS } from './actions.ts'
 import type { ActionContext, EventPayload } from './actions.ts'
@@ -11,6 +12,9 @@ import { ArtimTimer } from './artim-timer.ts'
 import { step } from './fsm.ts'
 import { IndicationQueue } from './indication-queue.ts'
 import type { DulIndication } from './indication-queue.ts'
+import { Inflow } from './inflow.ts'
+import { resolveDulOptions } from './options.ts'
+import type { AdoptedLimits, DulOptions, ResolvedDulOptions } from './options.ts'
 import { PDataObservation } from './p-data-observation.ts'
 import { PDU_EVENTS, REQUEST_EVENTS } from './primitives.ts'
 import type { DulRequest } from './primitives.ts'
@@ -19,26 +23,12 @@ import type { DulEvent, DulState } from './transition-table.ts'
 import { Transport } from './transport.ts'
 import type { TransportHandler, TransportSocket } from './transport.ts'
 import type { DulObserver, DulUser } from './user.ts'
+import { WriteWatch } from './write-watch.ts'
 
-export interface DulOptions {
-  /** Acceptor: the connection that arrived. One that is not there yet is given to {@link DulServiceProvider.accept}. */
-  readonly socket?: TransportSocket
-  /** Requestor: opens the connection when the A-ASSOCIATE request is issued (AE-1). */
-  readonly connect?: () => TransportSocket
-  /** ARTIM, and the deadline of the states that ARTIM does not cover. Default 30 000; null: none. */
-  readonly acseTimeoutMs?: number | null
-  /** Silence, half-received PDU, peer that does not read. Default 60 000; null: none. */
-  readonly networkTimeoutMs?: number | null
-  /** TCP connect (Sta4). Default 15 000; null: none. */
-  readonly connectionTimeoutMs?: number | null
-  /** Largest P-DATA-TF accepted, as announced in item 0x51; 0: unlimited. Default 262 144. */
-  readonly maximumPduBytes?: number
-  /** Largest A-ASSOCIATE PDU accepted. Default 1 MiB. */
-  readonly maximumAssociatePduBytes?: number
-  /** Gets the indications as calls. Without it they queue up for {@link DulServiceProvider.receive}. */
-  readonly user?: DulUser
-  readonly observer?: DulObserver
-}
+export type { DulOptions } from './options.ts'
+
+/** A chunk of this size that ends in a header has brought something else as well. */
+const HEADERS_BYTES = PDU_HEADER_BYTES + PDV_HEADER_BYTES
 
 /** PS3.8 9.3.4: rejected permanently, by the service provider (ACSE), protocol version not supported. */
 const PROTOCOL_VERSION_REJECTION: AAssociateRj = { type: 'A-ASSOCIATE-RJ', result: 1, source: 2, reason: 2 }
@@ -57,7 +47,8 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   readonly isRequestor: boolean
   readonly user: DulUser
   readonly artim: ArtimTimer
-  readonly #options: DulOptions
+  readonly #connect: DulOptions['connect']
+  readonly #limits: ResolvedDulOptions
   readonly #observer: DulObserver | undefined
   readonly #framer: PduFramer
   readonly #queue: IndicationQueue | undefined
@@ -65,6 +56,8 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   #networkTimer: NodeJS.Timeout | undefined
   readonly #observation: PDataObservation
   readonly #drainWaiters: (() => void)[] = []
+  readonly #inflow: Inflow
+  readonly #writeWatch: WriteWatch
   #transport: Transport | undefined
   #state: DulState = 'Sta1'
   #associateRequest: AAssociateRq | undefined
@@ -76,29 +69,33 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   #acceptsPData = false
 
   constructor(options: DulOptions) {
-    this.#options = options
+    const limits = resolveDulOptions(options)
+    this.#limits = limits
+    this.#connect = options.connect
     this.isRequestor = options.connect !== undefined
     this.#observer = options.observer
     if (options.user === undefined) {
-      this.#queue = new IndicationQueue(() => this.#transport)
+      this.#queue = new IndicationQueue(limits.receiveQueueBytes, this)
       this.user = this.#queue
     } else {
       this.user = options.user
     }
-    const acseTimeoutMs = options.acseTimeoutMs === undefined ? 30_000 : options.acseTimeoutMs
-    this.artim = new ArtimTimer(acseTimeoutMs, () => {
+    this.artim = new ArtimTimer(limits.acseTimeoutMs, () => {
       this.#dispatch('Evt18', { message: 'ARTIM expired' })
     })
-    const connectionTimeoutMs = options.connectionTimeoutMs === undefined ? 15_000 : options.connectionTimeoutMs
-    this.#deadline = new StateDeadline({ acseTimeoutMs, connectionTimeoutMs }, (message) => {
+    this.#deadline = new StateDeadline(limits, (message) => {
       this.#deadlineExpired(message)
     })
-    this.#framer = new PduFramer(this, {
-      maximumPduBytes: options.maximumPduBytes ?? 262_144,
-      maximumAssociatePduBytes: options.maximumAssociatePduBytes ?? 1_048_576,
-    })
+    this.#framer = new PduFramer(this, limits)
     this.#observation = new PDataObservation()
-    this.#watchSilence(options.networkTimeoutMs === undefined ? 60_000 : options.networkTimeoutMs)
+    const transport = (): Transport | undefined => this.#transport
+    this.#inflow = new Inflow({ walk: (chunk) => this.#walk(chunk), interrupt: () => this.#framer.interrupt() }, transport)
+    const { networkTimeoutMs: timeoutMs, minimumProgressBytes: minimumBytes } = limits
+    this.#writeWatch = new WriteWatch({ timeoutMs, minimumBytes }, transport, () => {
+      // An A-ABORT would not reach it either.
+      this.#transport?.destroy(new Error('The peer does not read what is sent to it'))
+    })
+    this.#watchSilence(timeoutMs)
     if (options.socket !== undefined) this.accept(options.socket)
   }
 
@@ -110,8 +107,9 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   }
 
   /** Other limits than those it was made with hold from now on. */
-  adopt({ networkTimeoutMs, maximumPduBytes }: { readonly networkTimeoutMs: number | null; readonly maximumPduBytes: number }): void {
+  adopt({ networkTimeoutMs, maximumPduBytes, minimumProgressBytes }: AdoptedLimits): void {
     this.#framer.maximumPduBytes = maximumPduBytes
+    this.#writeWatch.adopt({ timeoutMs: networkTimeoutMs, minimumBytes: minimumProgressBytes })
     this.#watchSilence(networkTimeoutMs)
   }
 
@@ -174,6 +172,7 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
       observer.stateChanged(this.#state, 'Evt9', action, nextState)
     }
     this.#networkTimer?.refresh()
+    this.#writeWatch.wrote()
     this.#isWritable = isRoomLeft
     return isRoomLeft
   }
@@ -192,7 +191,6 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   /** Resolves when the socket takes data again, or is gone. */
   drained(): Promise<void> {
     if (this.#isWritable || this.#isTransportGone) return Promise.resolve()
-    this.#transport?.hasProgressed()
     return new Promise((resolve) => this.#drainWaiters.push(resolve))
   }
 
@@ -217,7 +215,7 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   /** Cuts the connection whatever the state; resolves when it is gone. No A-ABORT is sent. */
   async kill(): Promise<void> {
     this.#isKilled = true
-    this.#framer.stop()
+    this.#stopReading()
     const transport = this.#transport
     if (transport !== undefined && !this.#isTransportGone) {
       const gone = new Promise<void>((resolve) => this.#drainWaiters.push(resolve))
@@ -229,23 +227,27 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
 
   /** Back-pressure: nothing is read until `resumeReceiving`. */
   pauseReceiving(): void {
-    this.#transport?.pause()
+    this.#inflow.pause()
+  }
+  /** As `pauseReceiving`, and what was read already waits too. */
+  holdReceiving(): void {
+    this.#inflow.hold()
   }
   resumeReceiving(): void {
-    this.#transport?.resume()
+    this.#inflow.resume()
     this.#networkTimer?.refresh()
   }
 
   /** The user found the peer's bytes invalid (a PDV, a command set): Evt19, as for an invalid PDU. */
   protocolError(reason: AbortReason, message: string): void {
-    this.#framer.stop()
+    this.#stopReading()
     this.#dispatch('Evt19', { reason, message })
   }
 
   // ActionContext
 
   connect(): void {
-    const socket = (this.#options.connect as () => TransportSocket)()
+    const socket = (this.#connect as () => TransportSocket)()
     this.#transport = new Transport(socket, this, false)
   }
 
@@ -254,13 +256,14 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
     const bytes = encodePdu(pdu)
     this.#isWritable = this.#transport.write(bytes)
     this.#networkTimer?.refresh()
+    this.#writeWatch.wrote()
     this.#observer?.dataSent(bytes)
     this.#observer?.pduSent(pdu)
   }
 
   closeTransport(): void {
     this.#isClosing = true
-    this.#framer.stop()
+    this.#stopReading()
     if (this.#transport !== undefined) this.#transport.close()
     // By an observer of what comes before AE-1: there will be none that could close.
     else process.nextTick(() => this.#transport ?? this.transportClosed(undefined))
@@ -274,14 +277,8 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   }
 
   transportData(chunk: Buffer): void {
-    this.#networkTimer?.refresh()
     this.#observer?.dataReceived(chunk)
-    try {
-      this.#framer.push(chunk)
-    } catch (error) {
-      if (!(error instanceof PduError)) throw error
-      this.#dispatch('Evt19', { reason: error.abortReason, message: error.message })
-    }
+    this.#inflow.receive(chunk)
   }
 
   transportDrained(): void {
@@ -293,7 +290,7 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   transportClosed(error: Error | undefined): void {
     if (this.#isTransportGone) return
     this.#isTransportGone = true
-    this.#framer.stop()
+    this.#stopReading()
     this.#dispatch('Evt17', { error })
     this.#finish()
     this.user.closedIndication()
@@ -302,7 +299,8 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   // FramerHandler
 
   pdu(type: number, body: Uint8Array): void {
-    const pdu = decodePdu(type, body)
+    this.#inflow.spend()
+    const pdu = decodePdu(type, body, this.#limits.associateLimits)
     this.#observer?.pduReceived(pdu)
     // An observer may have closed the connection.
     if (this.#isClosing || this.#isKilled) return
@@ -323,6 +321,7 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   }
 
   pdvFragment(id: number, isCommand: boolean, isLast: boolean, fragment: Buffer, first: boolean, end: boolean): void {
+    this.#inflow.spend()
     if (!this.#acceptsPData) return
     if (this.#observer?.wantsPData === true) this.#observation.add(id, isCommand, isLast, fragment.length, first)
     this.user.pDataIndication(id, isCommand, isLast, fragment, first, end)
@@ -331,6 +330,24 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   pDataEnd(): void {
     if (this.#acceptsPData && this.#observer?.wantsPData === true) this.#observer.pduReceived(this.#observation.end())
     this.#acceptsPData = false
+  }
+
+  #walk(chunk: Buffer): number {
+    let takenBytes = chunk.length
+    try {
+      takenBytes = this.#framer.push(chunk)
+    } catch (error) {
+      if (!(error instanceof PduError)) throw error
+      this.#dispatch('Evt19', { reason: error.abortReason, message: error.message })
+    }
+    // A header that trickles keeps no association alive, nor does a PDU that has no business there.
+    if (!this.#framer.isInFraming || (takenBytes >= HEADERS_BYTES && !this.#framer.isInBody)) this.#networkTimer?.refresh()
+    return takenBytes
+  }
+
+  #stopReading(): void {
+    this.#framer.stop()
+    this.#inflow.stop()
   }
 
   #associateRequestReceived(request: AAssociateRq): void {
@@ -351,7 +368,7 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
     if (nextState !== 'Sta6' && nextState !== 'Sta7') this.#acceptsPData = false
     this.#deadline.enter(nextState)
     // Sta13 waits for the peer to close: it must be read to be seen.
-    if (nextState === 'Sta13') this.#transport?.resume()
+    if (nextState === 'Sta13') this.#inflow.resume()
     // Before the action, because the action may make the user issue the next primitive at once.
     this.#observer?.stateChanged(current, event, action, nextState)
     // An observer that aborted the association leaves nothing to do: its A-ABORT has been sent.
@@ -383,9 +400,7 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
     const transport = this.#transport
     if (transport === undefined || this.#isTransportGone) return
     if (transport.pendingBytes > 0) {
-      // The peer does not read: an A-ABORT would not reach it either.
-      if (transport.hasProgressed()) this.#networkTimer?.refresh()
-      else transport.destroy(new Error('The peer does not read what is sent to it'))
+      this.#networkTimer?.refresh()
       return
     }
     if (this.#state === 'Sta4' || this.#state === 'Sta5') return this.#deadlineExpired('The peer was silent for too long')
@@ -407,6 +422,7 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
     this.artim.stop()
     this.#deadline.stop()
     clearTimeout(this.#networkTimer)
+    this.#writeWatch.stop()
     this.#isWritable = true
     this.#wakeWriters()
     if (this.#isKilled) this.#queue?.killed()

@@ -43,7 +43,9 @@ export class Transport {
   #isPaused = false
   #error: Error | undefined
   #flushTimer: NodeJS.Timeout | undefined
+  /** When `leftSince` was last asked, and what was written since. */
   #unsentBytes = 0
+  #writtenBytes = 0
 
   constructor(socket: TransportSocket, handler: TransportHandler, isConnected: boolean) {
     this.socket = socket
@@ -105,16 +107,18 @@ export class Transport {
   }
 
   /**
-   * Has any of the bytes that are pending left since this was last asked? Node counts a large write until it is
-   * over, however long it takes on a slow link; the handle knows how much of it is left.
+   * How many bytes have left since this was last asked, at most: what was written meanwhile counts as if it had.
+   * Node counts a large write until it is over, however long it takes on a slow link; the handle knows how much
+   * of it is left.
    */
-  hasProgressed(): boolean {
+  leftSince(): number {
     const { _handle: handle } = this.socket as { _handle?: { readonly writeQueueSize?: unknown } | null }
     const queuedBytes = typeof handle?.writeQueueSize === 'number' ? handle.writeQueueSize : 0
     const unsentBytes = this.pendingBytes + queuedBytes
-    const hasProgressed = unsentBytes !== this.#unsentBytes
+    const leftBytes = this.#unsentBytes - unsentBytes + 2 * this.#writtenBytes
     this.#unsentBytes = unsentBytes
-    return hasProgressed
+    this.#writtenBytes = 0
+    return leftBytes
   }
 
   get remoteAddress(): string {
@@ -137,6 +141,7 @@ export class Transport {
    */
   write(bytes: Uint8Array, left?: () => void): boolean {
     if (this.#isClosed || this.socket.destroyed) return true
+    this.#writtenBytes += bytes.length
     return this.socket.write(bytes, left !== undefined && this.socket instanceof Socket ? whenFlushed(left) : undefined)
   }
 

@@ -1,5 +1,6 @@
 import { decodeAAssociate, encodeAAssociate } from './a-associate.ts'
 import { ItemType } from './item-types.ts'
+import type { AssociateLimits } from './limits.ts'
 import { checkOwnContexts, checkReceivedContexts } from './presentation-context-ids.ts'
 import type { PduItem, PduReader } from './reader.ts'
 import type { AAssociateAc, PresentationContextAc } from './types.ts'
@@ -10,11 +11,11 @@ import type { PduWriter } from './writer.ts'
 const ACCEPTANCE = 0
 
 /** PS3.8 9.3.3 */
-export function decodeAAssociateAc(fields: PduReader): AAssociateAc {
+export function decodeAAssociateAc(fields: PduReader, limits: AssociateLimits): AAssociateAc {
   const presentationContexts: PresentationContextAc[] = []
-  const shared = decodeAAssociate(fields, ItemType.PresentationContextAc, (item) => {
+  const shared = decodeAAssociate(fields, ItemType.PresentationContextAc, limits, (item) => {
     const context = decodePresentationContext(item)
-    checkReceivedContexts(presentationContexts, context.id)
+    checkReceivedContexts(presentationContexts, context.id, limits.maximumPresentationContexts)
     presentationContexts.push(context)
   })
   return { type: 'A-ASSOCIATE-AC', ...shared, presentationContexts }

@@ -1,5 +1,6 @@
 import { decodeAAssociate, encodeAAssociate } from './a-associate.ts'
 import { ItemType } from './item-types.ts'
+import type { AssociateLimits } from './limits.ts'
 import { checkOwnContexts, checkReceivedContexts } from './presentation-context-ids.ts'
 import type { PduItem, PduReader } from './reader.ts'
 import type { AAssociateRq, PresentationContextRq } from './types.ts'
@@ -8,11 +9,11 @@ import { failMalformed, failRepeatedItem } from './violations.ts'
 import type { PduWriter } from './writer.ts'
 
 /** PS3.8 9.3.2 */
-export function decodeAAssociateRq(fields: PduReader): AAssociateRq {
+export function decodeAAssociateRq(fields: PduReader, limits: AssociateLimits): AAssociateRq {
   const presentationContexts: PresentationContextRq[] = []
-  const shared = decodeAAssociate(fields, ItemType.PresentationContextRq, (item) => {
+  const shared = decodeAAssociate(fields, ItemType.PresentationContextRq, limits, (item) => {
     const context = decodePresentationContext(item)
-    checkReceivedContexts(presentationContexts, context.id)
+    checkReceivedContexts(presentationContexts, context.id, limits.maximumPresentationContexts)
     presentationContexts.push(context)
   })
   return { type: 'A-ASSOCIATE-RQ', ...shared, presentationContexts }

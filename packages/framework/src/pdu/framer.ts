@@ -56,6 +56,7 @@ export class PduFramer {
   #phase: Phase = Phase.PduHeader
   #isStopped = false
   #isFailed = false
+  #isInterrupted = false
 
   /** Bytes of the PDU or PDV header that have arrived, and the length field as far as it has. */
   #headerBytes = 0
@@ -92,6 +93,19 @@ export class PduFramer {
     return this.#phase !== Phase.PduHeader || this.#headerBytes > 0
   }
 
+  /**
+   * What came last is part of a header, or of a PDU that is no P-DATA-TF: a few bytes of these are no progress
+   * of what the association is for.
+   */
+  get isInFraming(): boolean {
+    return this.#phase === Phase.Body || this.#headerBytes > 0
+  }
+
+  /** In a PDU that is no P-DATA-TF. */
+  get isInBody(): boolean {
+    return this.#phase === Phase.Body
+  }
+
   /** A violation was found, or the handler threw: further input is ignored. */
   get isFailed(): boolean {
     return this.#isFailed
@@ -103,17 +117,24 @@ export class PduFramer {
     this.#body = EMPTY
   }
 
+  /** Leave the rest of the present chunk for later. Only the handler may call it, from within `push`. */
+  interrupt(): void {
+    this.#isInterrupted = true
+  }
+
   /**
    * Walks a chunk; every callback happens before it returns.
    *
+   * @returns how many bytes it took: all of them, unless it was interrupted
    * @throws PduError at the first violation (`abortReason` says what to answer), and whatever the handler
    * throws. Later input is ignored: a stream that lost its place cannot be resumed.
    */
-  push(chunk: Buffer): void {
-    if (this.#isStopped || this.#isFailed) return
+  push(chunk: Buffer): number {
+    if (this.#isStopped || this.#isFailed) return chunk.length
+    this.#isInterrupted = false
     try {
       let at = 0
-      while (at < chunk.length && !this.#isStopped) {
+      while (at < chunk.length && !this.#isInterrupted && !this.#isStopped) {
         switch (this.#phase) {
           case Phase.PduHeader:
             at = this.#readPduHeader(chunk, at)
@@ -129,6 +150,7 @@ export class PduFramer {
             break
         }
       }
+      return this.#isStopped ? chunk.length : at
     } catch (error) {
       this.#isFailed = true
       this.#body = EMPTY

@@ -1,11 +1,25 @@
 /** Presentation context ids are odd integers from 1 to 255 (PS3.8 9.3.2.2), so there are 128 of them. */
 export const MAX_PRESENTATION_CONTEXTS = 128
 
+/** What one A-ASSOCIATE PDU may hold, however short its items are. */
+export interface AssociateLimits {
+  /** At most 128: there are no more ids. */
+  readonly maximumPresentationContexts: number
+  /** Items of all kinds and depths together, those that are skipped included. */
+  readonly maximumAssociateItems: number
+  /** Sub-items of the user information. */
+  readonly maximumUserItems: number
+}
+
 /**
- * User items taken from one A-ASSOCIATE PDU. 128 contexts can need one role selection, one extended and
- * one common extended negotiation item each; beyond a multiple of that the peer is not negotiating.
+ * 128 contexts can need one role selection, one extended and one common extended negotiation item each, and
+ * 60 transfer syntaxes; beyond a multiple of that the peer is not negotiating.
  */
-export const MAX_USER_ITEMS = 1024
+export const DEFAULT_ASSOCIATE_LIMITS: AssociateLimits = Object.freeze({
+  maximumPresentationContexts: MAX_PRESENTATION_CONTEXTS,
+  maximumAssociateItems: 16_384,
+  maximumUserItems: 1_024,
+})
 
 /** PS3.5 9.1 */
 export const MAX_UID_BYTES = 64

@@ -1,4 +1,3 @@
-import { MAX_PRESENTATION_CONTEXTS } from './limits.ts'
 import { failTooLarge, failValue } from './violations.ts'
 import { failEncode } from './writer.ts'
 
@@ -7,11 +6,9 @@ export function isPresentationContextId(id: number): boolean {
   return Number.isInteger(id) && id % 2 === 1 && id >= 1 && id <= 255
 }
 
-/** Refuses ids that are even or used before, and more contexts than there are ids. */
-export function checkReceivedContexts(contexts: readonly { readonly id: number }[], id: number): void {
-  if (contexts.length >= MAX_PRESENTATION_CONTEXTS) {
-    failTooLarge(`More than ${MAX_PRESENTATION_CONTEXTS} presentation contexts`)
-  }
+/** Refuses ids that are even or used before, and more contexts than are taken. */
+export function checkReceivedContexts(contexts: readonly { readonly id: number }[], id: number, maximum: number): void {
+  if (contexts.length >= maximum) failTooLarge(`More than ${maximum} presentation contexts`)
   if (!isPresentationContextId(id)) failValue(`Presentation context id ${id} is not odd`)
   if (contexts.some((context) => context.id === id)) failValue(`Presentation context id ${id} is used twice`)
 }

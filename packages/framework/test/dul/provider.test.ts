@@ -571,7 +571,7 @@ test('a peer that reads slowly is not cut while anything leaves, one that stops 
     _handle: {
       get writeQueueSize() {
         asked += 1
-        if (asked < 5) queuedBytes -= 1_000
+        if (asked < 5) queuedBytes -= 2_000
         return queuedBytes
       },
     },

@@ -4,7 +4,7 @@ import { AbortReason, DicomtapError, PduError } from '../../dist/errors/index.js
 import type { ErrorCode } from '../../dist/errors/index.js'
 import { decodePdu } from '../../dist/pdu/decode.js'
 import { encodePdu } from '../../dist/pdu/encode.js'
-import { MAX_USER_ITEMS } from '../../dist/pdu/limits.js'
+import { DEFAULT_ASSOCIATE_LIMITS } from '../../dist/pdu/limits.js'
 import { P_DATA_TF_HEADER_BYTES, writePDataTfHeader } from '../../dist/pdu/p-data-tf.js'
 import type { AAssociateAc, AAssociateRq, Pdu } from '../../dist/pdu/types.js'
 import { filterUserItems, findUserItem, isKnownUserItem } from '../../dist/pdu/user-items/find.js'
@@ -303,8 +303,8 @@ test('user items that occur again are kept in order, up to a limit', (t) => {
     { type: 0x51, maximumLengthReceived: 1 },
     { type: 0x51, maximumLengthReceived: 2 },
   ])
-  const many = Array.from({ length: MAX_USER_ITEMS }, () => one)
-  t.is(decodeUserItems(...many).length, MAX_USER_ITEMS)
+  const many = Array.from({ length: DEFAULT_ASSOCIATE_LIMITS.maximumUserItems }, () => one)
+  t.is(decodeUserItems(...many).length, DEFAULT_ASSOCIATE_LIMITS.maximumUserItems)
   refuses(t, 'DICOMTAP_ERR_PDU_TOO_LARGE', 6, () => decodeUserItems(...many, item('7f 00')))
 })
 

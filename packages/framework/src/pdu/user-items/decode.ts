@@ -1,4 +1,3 @@
-import { MAX_USER_ITEMS } from '../limits.ts'
 import type { PduItem, PduReader } from '../reader.ts'
 import { failTooLarge } from '../violations.ts'
 import { decodeAsynchronousOperationsWindow } from './asynchronous-operations-window.ts'
@@ -13,10 +12,10 @@ import type { UserItem } from './types.ts'
 import { decodeUserIdentityRequest, decodeUserIdentityResponse } from './user-identity.ts'
 
 /** The sub-items of a user information item (PS3.8 9.3.2.3), in the order they came, repeated ones too. */
-export function decodeUserInformation(fields: PduReader): UserItem[] {
+export function decodeUserInformation(fields: PduReader, maximumItems: number): UserItem[] {
   const items: UserItem[] = []
   while (fields.remaining > 0) {
-    if (items.length === MAX_USER_ITEMS) failTooLarge(`${fields.name} has more than ${MAX_USER_ITEMS} sub-items`)
+    if (items.length === maximumItems) failTooLarge(`${fields.name} has more than ${maximumItems} sub-items`)
     items.push(decodeUserItem(fields.item()))
   }
   return items

@@ -11,7 +11,10 @@ export function decodeSopClassCommonExtended({ secondByte, fields }: PduItem): S
   const serviceClassUid = fields.uid(fields.u16())
   const related = fields.sub(fields.u16())
   const relatedGeneralSopClassUids: string[] = []
-  while (related.remaining > 0) relatedGeneralSopClassUids.push(related.uid(related.u16()))
+  while (related.remaining > 0) {
+    related.countItem()
+    relatedGeneralSopClassUids.push(related.uid(related.u16()))
+  }
   return { type: 0x57, subItemVersion: secondByte, sopClassUid, serviceClassUid, relatedGeneralSopClassUids }
 }
 
