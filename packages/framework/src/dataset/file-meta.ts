@@ -91,7 +91,8 @@ export interface Part10Header {
 
 /**
  * Reads the start of a DICOM file. The group length is not relied on, since files exist where it is missing
- * or wrong: the group ends where the first element of another group begins.
+ * or wrong: the group ends where the first element of another group begins. A value that is all padding
+ * counts as absent.
  *
  * @param bytes the first bytes of the file; a few KiB hold any real header
  * @throws DICOMTAP_ERR_DS_MALFORMED when it is no DICOM file, or `bytes` ends within the header
@@ -114,7 +115,9 @@ export function decodePart10Header(bytes: Uint8Array): Part10Header {
     if (length > source.length - start) throw malformed('the file meta information is cut off')
     at = start + length
     const name = FIELDS_BY_ELEMENT.get(element)?.[2]
-    if (name !== undefined && length > 0) meta[name] = trimBoth(source.toString('latin1', start, at))
+    if (name === undefined || length === 0) continue
+    const value = trimBoth(source.toString('latin1', start, at))
+    if (value !== '') meta[name] = value
   }
   return { meta, dataSetOffset: at }
 }
