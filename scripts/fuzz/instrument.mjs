@@ -25,6 +25,9 @@ export function instrument(folder) {
   cpSync(join(FRAMEWORK, 'package.json'), join(folder, 'package.json'))
   for (const path of TESTS) cpSync(join(FRAMEWORK, 'dist-test', path), join(folder, 'dist-test', path), { recursive: true })
   const state = { counters: 0, words: new Set() }
+  const canary = join(folder, 'dist-test/fuzz/targets/canary.js')
+  writeFileSync(canary, counted(readFileSync(canary, 'utf8'), state))
+  state.words.clear()
   const dist = join(FRAMEWORK, 'dist')
   for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile() || !entry.name.endsWith('.js')) continue
