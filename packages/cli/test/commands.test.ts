@@ -123,12 +123,35 @@ test('check --json has the resolved configuration and no secret', async (t) => {
   t.is(code, 0, stderr)
   t.notRegex(stdout + stderr, /hunter2/)
   const report = JSON.parse(stdout) as CheckReport
-  t.deepEqual(Object.keys(report), ['ok', 'problems', 'file', 'aeTitle', 'listeners', 'plugins', 'supportedContexts', 'config'])
+  t.deepEqual(Object.keys(report), ['ok', 'problems', 'findings', 'file', 'aeTitle', 'listeners', 'plugins', 'supportedContexts', 'config'])
   t.deepEqual(report.listeners, [{ host: null, port: 11112, aeTitle: 'DICOMTAP' }])
   t.like(report.plugins?.[0]?.options, { token: { file: './token' } })
   t.like(report.config, { aeTitle: 'DICOMTAP', timeouts: { acseMs: 30000 } })
   t.notRegex((await run(['check'], { cwd })).stdout, /hunter2/)
   t.notRegex((await run(['plugins', '--json'], { cwd })).stdout, /hunter2/)
+})
+
+test('check tells what plugins found; an error among it is exit code 1', async (t) => {
+  const config = (findings: string): string => `import { definePlugin } from '@dicomtap/framework'
+export default { plugins: [definePlugin({ name: 'finder', apply(api) {
+  api.hooks.diagnose.tapPromise(async ({ report }) => { for (const one of ${findings}) report({ plugin: 'finder', ...one }) })
+} })()] }`
+  const warning = "{ level: 'warning', message: 'expires in 7 days\\u001b[2J' }"
+  const cwd = await makeSite(t, {
+    'dicomtap.config.mjs': config(`[${warning}]`),
+    'other.mjs': config(`[${warning}, { level: 'error', message: 'has expired' }]`),
+  })
+  const fine = await run(['check'], { cwd })
+  t.is(fine.code, 0)
+  t.is(fine.stderr, 'warning finder: expires in 7 days\\u001b[2J\n')
+  t.regex(fine.stdout, /^The configuration is right\./)
+  const wrong = await run(['check', '--config', 'other.mjs'], { cwd })
+  t.is(wrong.code, 1)
+  t.regex(wrong.stderr, /^warning finder: .*\nerror finder: has expired\n$/)
+  t.regex(wrong.stdout, /^The server would start, but something is wrong\./)
+  const { ok, findings } = JSON.parse((await run(['check', '--json', '--config', 'other.mjs'], { cwd })).stdout) as CheckReport
+  t.false(ok)
+  t.deepEqual(findings?.map(({ level }) => level), ['warning', 'error'])
 })
 
 test('check starts plugins without a port and disposes them', async (t) => {

@@ -13,7 +13,7 @@ import { ECHO, makeSite, pluginPackage } from './support/site.js'
 function withCommands(name: string, commands: Readonly<Record<string, string>>, plugin: string = ''): Record<string, string> {
   const files = Object.entries(commands).map(([command, source]) => [
     `node_modules/${name}/${command}.js`,
-    `import { defineCommand } from '@dicomtap/framework'\n${source}`,
+    `import { defineCommand, DicomtapError } from '@dicomtap/framework'\n${source}`,
   ])
   const paths = Object.fromEntries(Object.keys(commands).map((command) => [command, `./${command}.js`]))
   return { ...pluginPackage(name, plugin, { dicomtap: { commands: paths } }), ...Object.fromEntries(files) }

@@ -178,6 +178,18 @@ test('a user identity is sent, and a confirmation required where it is asked for
   t.notRegex(refused.stderr, /wr0ng/u)
 })
 
+test('a secret sent without TLS to another host is warned of once; a name alone is not', async (t) => {
+  const server = await peer(t, { contexts })
+  const cwd = await makeSite(t)
+  const env = { DICOMTAP_PASSCODE: 's3cret' }
+  // An address of this host that does not look like one.
+  const elsewhere = await run(['echo', `0.0.0.0:${server.port}`, '--user', 'jane', '--quiet'], { cwd, env })
+  t.is(elsewhere.code, 0, elsewhere.stderr)
+  t.is(elsewhere.stderr, 'warning: without TLS anyone on the way can read the passcode that is sent: add --tls\n')
+  t.is((await run(['echo', `0.0.0.0:${server.port}`, '--user', 'jane', '--quiet'], { cwd })).stderr, '')
+  t.is((await run(['echo', `127.0.0.1:${server.port}`, '--user', 'jane', '--quiet'], { cwd, env })).stderr, '')
+})
+
 test('--config loads plugins and the AE title', async (t) => {
   const server = await peer(t, { contexts })
   const titles: string[] = []

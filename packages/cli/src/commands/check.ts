@@ -1,18 +1,20 @@
 import { createServer } from 'node:net'
 import { relative } from 'node:path'
 import { DEFAULT_PORT, DicomtapError, redactOptions } from '@dicomtap/framework'
-import type { ApplicationEntity, ListenerOptions, ResolvedConfig } from '@dicomtap/framework'
+import type { ApplicationEntity, Finding, ListenerOptions, ResolvedConfig } from '@dicomtap/framework'
 import { createApplication } from '../application.ts'
 import { endpoint } from '../output/endpoint.ts'
 import { exitCodeOf, problemsOf, reportError } from '../output/report-error.ts'
 import type { Problem } from '../output/report-error.ts'
-import { painter, print, printJson, table } from '../output/terminal.ts'
+import { note, painter, print, printJson, table, visible } from '../output/terminal.ts'
 import type { CheckOptions } from '../program.ts'
 
 /** What `dicomtap check --json` prints. */
 export interface CheckReport {
   readonly ok: boolean
   readonly problems: readonly Problem[]
+  /** What plugins have to say, e.g. of a certificate that expires soon. */
+  readonly findings?: readonly Finding[]
   /** Absolute path of the config file; this and what follows is absent when it did not get that far. */
   readonly file?: string
   readonly aeTitle?: string
@@ -29,13 +31,16 @@ export async function check(options: CheckOptions): Promise<number> {
   try {
     const application = await createApplication(options.config)
     ae = application.ae
-    await ae.ready()
+    const findings = await ae.diagnose()
     const problems = options.ports === true ? await tryPorts(application.config) : []
-    const report = describe(ae, application.config, application.file, problems.flatMap(problemsOf))
+    const report = describe(ae, application.config, application.file, problems.flatMap(problemsOf), findings)
     if (options.json === true) printJson(report)
-    else printReport(report)
-    for (const problem of options.json === true ? [] : problems) reportError(problem)
-    return problems.length === 0 ? 0 : 1
+    else {
+      printReport(report)
+      for (const finding of findings) printFinding(finding)
+      for (const problem of problems) reportError(problem)
+    }
+    return report.ok ? 0 : 1
   } catch (error) {
     if (options.json === true) printJson({ ok: false, problems: problemsOf(error) } satisfies CheckReport)
     reportError(error, options.verbose === true)
@@ -45,11 +50,23 @@ export async function check(options: CheckOptions): Promise<number> {
   }
 }
 
-function describe(ae: ApplicationEntity, config: ResolvedConfig, file: string, problems: readonly Problem[]): CheckReport {
+function printFinding({ level, plugin, message }: Finding): void {
+  const paint = painter(process.stderr)
+  note(`${paint(level === 'error' ? 'red' : 'yellow', level)} ${plugin}: ${visible(message)}`)
+}
+
+function describe(
+  ae: ApplicationEntity,
+  config: ResolvedConfig,
+  file: string,
+  problems: readonly Problem[],
+  findings: readonly Finding[],
+): CheckReport {
   const { plugins: _entries, listen, file: _file, ...settings } = config
   return {
-    ok: problems.length === 0,
+    ok: problems.length === 0 && findings.every(({ level }) => level !== 'error'),
     problems,
+    findings,
     file,
     aeTitle: ae.aeTitle,
     listeners: listeners(config).map(({ host, port = DEFAULT_PORT, aeTitle }) => ({ host: host ?? null, port, aeTitle: aeTitle ?? ae.aeTitle })),
@@ -68,9 +85,10 @@ function listeners({ listen }: ResolvedConfig): readonly ListenerOptions[] {
   return listen.length === 0 ? [{}] : listen
 }
 
-function printReport({ ok, file = '', aeTitle = '', listeners: places = [], plugins = [], supportedContexts = 0, config }: CheckReport): void {
+function printReport({ ok, problems, file = '', aeTitle = '', listeners: places = [], plugins = [], supportedContexts = 0, config }: CheckReport): void {
   const paint = painter(process.stdout)
-  const verdict = ok ? paint('green', 'The configuration is right.') : paint('red', 'The server would not start.')
+  const wrong = problems.length === 0 ? 'The server would start, but something is wrong.' : 'The server would not start.'
+  const verdict = ok ? paint('green', 'The configuration is right.') : paint('red', wrong)
   print(`${verdict} ${paint('dim', shortPath(file))}\n`)
   print(
     table([

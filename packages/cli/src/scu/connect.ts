@@ -50,6 +50,13 @@ export async function createConnector(target: Target, options: ConnectionOptions
     if (hasTlsDetails(options)) ae.hooks.outgoingConnection.tapPromise({ name: 'dicomtap', stage: Stage.Guard }, async (outgoing) => connectTls(outgoing))
     else ae.bind('outgoingConnection', (outgoing) => connectTls(outgoing))
   }
+  if (connectTls === undefined && userIdentity !== undefined && userIdentity.type !== 1 && !isThisHost(base.host)) {
+    // Asked last: nobody has secured the connection.
+    ae.hooks.outgoingConnection.tapPromise({ name: 'dicomtap', stage: Stage.Fallback }, async () => {
+      reporter.warn(`${reporter.paint.err('yellow', 'warning')}: without TLS anyone on the way can read the ${SECRETS[userIdentity.type]} that is sent: add --tls`)
+      return undefined
+    })
+  }
   if (options.identityResponse === true) ae.bind('associationAnswer', refuseWithoutIdentityResponse)
   if (reporter.isVerbose) {
     // Asked for when nothing was accepted, above all: then there is no association to look at afterwards.
@@ -120,6 +127,13 @@ async function createAe({ config, calling, verbose = false, debug = false }: Con
   const logLevel: LogLevel = debug ? 'debug' : verbose ? 'warn' : 'error'
   if (config !== undefined) return (await createApplication(config, { aeTitle: calling, logLevel })).ae
   return new ApplicationEntity({ aeTitle: calling ?? DEFAULT_CALLING_AE_TITLE, logLevel })
+}
+
+/** What a user identity gives away, by its type (PS3.7 D.3.3.7.1). */
+const SECRETS: Readonly<Record<number, string>> = { 2: 'passcode', 3: 'ticket', 4: 'assertion', 5: 'token' }
+
+function isThisHost(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(?:\.\d+){3}$/u.test(host)
 }
 
 /** Without a confirmation nobody may have looked at the identity (PS3.7 D.3.3.7). */
