@@ -48,8 +48,8 @@ export const ERROR_NOTES = {
     remedy: 'Each line of the message is one problem with its path, e.g. `plugins[storage].options.directory`.',
   },
   DICOMTAP_ERR_PLG_TIMEOUT: {
-    cause: 'The `apply` of a plugin did not end within 10 seconds.',
-    remedy: 'See what it waits for: a database or a server that cannot be reached, most often. In a plugin, connect in `ready`, which has no time limit, or in the background.',
+    cause: 'The `apply` of a plugin did not end within 10 seconds, or what it registered with `onDispose` not within `limits.closeDeadlineMs`.',
+    remedy: 'See what it waits for: a database or a server that cannot be reached, most often. In a plugin, connect in `ready`, which has more time, or in the background.',
   },
   DICOMTAP_ERR_PLG_FAILED: {
     cause: 'The `apply` of a plugin threw, or what it registered with `onDispose` did. What was thrown is the `cause`.',
@@ -79,9 +79,13 @@ export const ERROR_NOTES = {
     cause: 'A handler threw or rejected. `hook` and `plugin` of the error say whose it was, `cause` is what was thrown. Logged, except where it reaches you as a rejection of `ready()`, `listen()` or `reload()`.',
     remedy: 'Look at the cause. To answer a request with a status on purpose, throw a `StatusError`. What the peer gets is in [hooks.md](hooks.md) under "Error".',
   },
+  DICOMTAP_ERR_HOOK_TIMEOUT: {
+    cause: 'A handler did not answer in time: `hook` and `plugin` of the error say whose it is. Service hooks have `timeouts.handlerMs`, lifecycle hooks `timeouts.lifecycleMs`, hooks of associations `timeouts.acseMs`.',
+    remedy: 'Look for what the handler waits for, and give that a time-out of its own; pass `operation.signal` on. What takes its time for good reason gets a longer time-out.',
+  },
   DICOMTAP_ERR_HOOK_ANSWER: {
-    cause: 'A handler that decides on an association gave an answer that cannot be sent: not of the form in [hooks.md](hooks.md), or too long. Logged: with `userIdentity` the association is rejected, with the others it goes on as if nobody had answered.',
-    remedy: 'Mend the handler; the message says what the hook takes. A wrong answer to a request of a peer has no code: it becomes status C002, or 0110 for the N services.',
+    cause: 'A handler gave an answer that its hook does not allow, or that cannot be sent. `hook` and `plugin` of the error say whose it was. Logged. What holds instead stands in [hooks.md](hooks.md) under "Error"; a wrong answer to a request of a peer becomes status C002, or 0110 for the N services.',
+    remedy: 'Mend the handler; the message says what the hook takes.',
   },
   DICOMTAP_ERR_HOOK_AFTER_LISTEN: {
     cause: 'A plugin tapped a hook, or `use()` was called, after the first `listen()`.',

@@ -1,6 +1,7 @@
 import { dirname, resolve as resolvePath } from 'node:path'
 import type { RequestedContext, SupportedContext } from './acse/types.ts'
 import { AssociationServer } from './association-server.ts'
+import { ANSWER_CHECKS } from './association/answer-checks.ts'
 import type { AssociateOptions } from './association/associate-options.ts'
 import type { Association, AssociationEnvironment } from './association/association.ts'
 import { AssociationPool } from './association/pool.ts'
@@ -23,16 +24,20 @@ import { DicomtapError } from './errors/index.ts'
 import type { ErrorCode } from './errors/index.ts'
 import { BindingDispatcher } from './hooks/bindings.ts'
 import { Bindable } from './hooks/bindable.ts'
+import { HOOK_CATALOG } from './hooks/catalog.ts'
 import type { HandlerBindings } from './hooks/bindings.ts'
 import { createHooks } from './hooks/create-hooks.ts'
 import { createGuardContext } from './hooks/guard-context.ts'
 import { runLifecycle, transform } from './hooks/run.ts'
-import type { Finding, HookTable } from './hooks/types.ts'
+import type { Finding, HookName, HookTable } from './hooks/types.ts'
 import { FRAMEWORK_VERSION, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME } from './identity.ts'
 import type { Logger } from './logger.ts'
 import { PluginContainer } from './plugin/container.ts'
 import type { PluginInfo } from './plugin/container.ts'
 import type { PluginInput } from './plugin/types.ts'
+
+/** However short the deadline of a close is, a plugin may take so long to finish what it has begun. */
+const LEAST_CLEAN_UP_MS = 1_000
 
 export interface CloseOptions {
   /** How long to wait for running operations. Default `limits.closeDeadlineMs`. */
@@ -80,6 +85,7 @@ export class ApplicationEntity extends Bindable {
   #associations = 0
   #isPreClosed = false
   #closing: Promise<void> | undefined
+  #closesAtMs: number | undefined
 
   /**
    * @param options also a whole resolved config, as `parseConfig` gives it.
@@ -100,7 +106,13 @@ export class ApplicationEntity extends Bindable {
     this.hooks = createHooks()
     const log: ReplaceableLogger = createLogger({ level: config.logLevel ?? 'info' })
     this.log = log
-    const guardContext = createGuardContext({ table: this.hooks, log: this.log, isSealed: () => this.#isSealed })
+    const guardContext = createGuardContext({
+      table: this.hooks,
+      log: this.log,
+      isSealed: () => this.#isSealed,
+      checks: ANSWER_CHECKS,
+      limitMs: (hook) => this.#limitMs(hook),
+    })
     this.#dispatcher = new BindingDispatcher(this.hooks, guardContext)
     this.bindings = this.#dispatcher.root
     this.#plugins = new PluginContainer({
@@ -109,6 +121,7 @@ export class ApplicationEntity extends Bindable {
       config,
       frameworkVersion: FRAMEWORK_VERSION,
       guardContext,
+      disposeTimeoutMs: this.limits.closeDeadlineMs,
       host: {
         supportSopClass: ({ uid, transferSyntaxes, roles }) => {
           this.addSupportedContext(uid, transferSyntaxes, roles)
@@ -324,6 +337,8 @@ export class ApplicationEntity extends Bindable {
    * deadline, abort the rest, dispose plugins in reverse order. Every call gets the same promise.
    */
   close(options: CloseOptions = {}): Promise<void> {
+    const deadlineMs = options.deadlineMs ?? this.limits.closeDeadlineMs
+    this.#closesAtMs ??= performance.now() + deadlineMs
     this.#closing ??= closeApplicationEntity({
       ae: this,
       servers: this.#servers,
@@ -334,7 +349,7 @@ export class ApplicationEntity extends Bindable {
       preClosed: () => {
         this.#isPreClosed = true
       },
-      deadlineMs: options.deadlineMs ?? this.limits.closeDeadlineMs,
+      deadlineAtMs: this.#closesAtMs,
     })
     return this.#closing
   }
@@ -351,6 +366,17 @@ export class ApplicationEntity extends Bindable {
   /** What it is and has, on several lines, for people: titles, listeners, contexts, limits, associations. */
   override toString(): string {
     return describeApplicationEntity(this)
+  }
+
+  /**
+   * What nobody else bounds: handlers of a request of a peer have until the association is given up, those of an
+   * operation `timeouts.handlerMs`.
+   */
+  #limitMs(hook: HookName): number | null {
+    if (hook === 'preClose') return Math.max(LEAST_CLEAN_UP_MS, Math.ceil((this.#closesAtMs ?? 0) - performance.now()))
+    if (HOOK_CATALOG[hook].kind === 'lifecycle' || hook === 'listenerOptions') return this.timeouts.lifecycleMs
+    const isOutgoing = hook === 'outgoingAssociation' || hook === 'outgoingConnection' || hook === 'associationAnswer'
+    return isOutgoing ? this.timeouts.acseMs : null
   }
 
   #refuseWhenClosed(code: ErrorCode = 'DICOMTAP_ERR_NET_LISTEN'): void {

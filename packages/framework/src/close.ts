@@ -14,7 +14,8 @@ interface Closing {
   readonly signal: AbortController
   /** Called when plugins have finished what they had begun. */
   readonly preClosed: () => void
-  readonly deadlineMs: number
+  /** When running operations have had their time, on the clock of `performance`. */
+  readonly deadlineAtMs: number
 }
 
 /** How long an aborted association may take to be gone before its connection is cut. */
@@ -23,11 +24,11 @@ const WHY = 'The server is closing'
 
 /** The steps of `ApplicationEntity.close`, in the order of docs/reference/lifecycle.md. */
 export async function closeApplicationEntity(closing: Closing): Promise<void> {
-  const { ae, servers, registry, subAssociations, plugins, signal, preClosed, deadlineMs } = closing
+  const { ae, servers, registry, subAssociations, plugins, signal, preClosed, deadlineAtMs } = closing
   // 1. New associations are refused (transient, temporary congestion) while the listeners are still there.
   registry.refuseNew()
   void subAssociations.close()
-  // 2. Plugins may finish what they have begun; an error does not stop the close.
+  // 2. Plugins may finish what they have begun, until the deadline; an error does not stop the close.
   try {
     await runLifecycle(ae.hooks.preClose, { applicationEntity: ae })
   } catch (error) {
@@ -47,15 +48,16 @@ export async function closeApplicationEntity(closing: Closing): Promise<void> {
     }
     association.abort(WHY)
   })
-  await within(deadlineMs, Promise.all(idled).then(() => subAssociations.close()))
+  await within(Math.max(0, deadlineAtMs - performance.now()), Promise.all(idled).then(() => subAssociations.close()))
   // 4. The rest is aborted, and its handlers may clean up; what does not go is cut.
   await Promise.all(servers.map((server) => server.close()))
   registry.cutArriving(WHY)
   ae.abort(WHY)
   const gone = registry.connections.flatMap((association) => [association.closed, association.operationsEnded()])
   await within(ABORT_GRACE_MS, Promise.all(gone))
-  await Promise.all(registry.connections.map((association) => association.kill()))
-  // 5. Plugins clean up, last one first.
+  // A socket that a plugin made may not do even that.
+  await within(ABORT_GRACE_MS, Promise.all(registry.connections.map((association) => association.kill())))
+  // 5. Plugins clean up, last one first, each for a time.
   signal.abort()
   for (const error of await plugins.dispose()) ae.log.error(error.message)
 }

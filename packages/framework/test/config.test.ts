@@ -37,7 +37,7 @@ test('a full configuration passes unchanged', (t) => {
     implementationClassUid: '2.25.1234',
     implementationVersionName: null,
     contexts: [{ abstractSyntax: CT, transferSyntaxes: [IMPLICIT], roles: { scu: false, scp: true } }],
-    timeouts: { acseMs: 1, dimseMs: null, networkMs: 60_000, connectionMs: 2_147_483_647, handlerMs: null },
+    timeouts: { acseMs: 1, dimseMs: null, networkMs: 60_000, connectionMs: 2_147_483_647, handlerMs: null, lifecycleMs: null },
     limits: {
       maximumAssociations: 1, maximumPendingAssociations: 1, maximumPduBytes: 0, maximumAssociatePduBytes: 1024,
       maximumCommandSetBytes: 1024, receiveBufferBytes: 1, maximumQueuedOperations: 1, maximumDecodedDataSetBytes: 1,

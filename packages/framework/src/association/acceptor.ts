@@ -1,7 +1,7 @@
 import { admissionRejection } from '../acse/admission.ts'
 import { checkedIdentityAnswer, checkedItems, checkedRoles, checkedWindow } from '../acse/answers.ts'
 import { contextResults, negotiateContexts } from '../acse/negotiate-contexts.ts'
-import { REJECTIONS, isRejection } from '../acse/rejections.ts'
+import { REJECTIONS } from '../acse/rejections.ts'
 import type { AcceptedContext, OperationsWindow, RejectedContext, Rejection, RoleSelection } from '../acse/types.ts'
 import {
   asynchronousOperationsOf,
@@ -11,7 +11,6 @@ import {
   userIdentityOf,
 } from '../acse/user-information.ts'
 import { narrowerWindow, SYNCHRONOUS } from '../acse/window.ts'
-import { DicomtapError } from '../errors/index.ts'
 import { ask, transform } from '../hooks/run.ts'
 import type { AssociationRequestInfo, HookTable } from '../hooks/types.ts'
 import type { Logger } from '../logger.ts'
@@ -126,14 +125,12 @@ function isEncodable(accept: AAssociateAc): boolean {
 async function refusalByHooks(
   hook: 'associationRequest' | 'authorization',
   info: AssociationRequestInfo,
-  { hooks, log }: AcceptorContext,
+  { hooks }: AcceptorContext,
 ): Promise<Decision | undefined> {
   try {
     const rejection = await ask(hooks[hook], info)
     if (rejection === undefined) return undefined
-    if (isRejection(rejection)) return { rejection, why: `a handler of ${hook} refused it` }
-    log.error(`a handler of ${hook} answered no valid rejection`, { answer: rejection })
-    return { rejection: HANDLER_FAILED, why: `a handler of ${hook} answered no valid rejection` }
+    return { rejection, why: `a handler of ${hook} refused it` }
   } catch {
     return { rejection: HANDLER_FAILED, why: `a handler of ${hook} failed` }
   }
@@ -142,23 +139,21 @@ async function refusalByHooks(
 /** What holds for this peer; undefined: a handler failed. */
 async function settingsByHooks(
   info: AssociationRequestInfo,
-  { hooks, settings, log, adopt }: AcceptorContext,
+  { hooks, settings, adopt }: AcceptorContext,
 ): Promise<AssociationSettings | undefined> {
   if (hooks.associationSettings.taps.length === 0) return settings
   try {
     const answer = checkedSettings(await transform(hooks.associationSettings, settings, info))
     adopt(answer)
     return answer
-  } catch (error) {
-    // Others were logged where they were thrown.
-    if (error instanceof DicomtapError && error.code === 'DICOMTAP_ERR_HOOK_ANSWER') log.error(error.message)
+  } catch {
     return undefined
   }
 }
 
 async function verifyIdentity(
   info: AssociationRequestInfo,
-  { hooks, settings, log }: AcceptorContext,
+  { hooks, settings }: AcceptorContext,
 ): Promise<{ readonly items: readonly UserItem[] } | { readonly rejection: Rejection; readonly why: string }> {
   const identity = userIdentityOf(info.request.userInformation)
   if (identity === undefined) {
@@ -177,9 +172,7 @@ async function verifyIdentity(
     // PS3.7 D.3.3.7.2: types 1 and 2 are answered with an empty response, the others with the server's token.
     const hasToken = identity.userIdentityType > 2 && response !== undefined
     return { items: [{ type: 0x59, serverResponse: hasToken ? response : new Uint8Array(0) }] }
-  } catch (error) {
-    // Others were logged where they were thrown.
-    if (error instanceof DicomtapError && error.code === 'DICOMTAP_ERR_HOOK_ANSWER') log.error(error.message)
+  } catch {
     return { rejection: REJECTIONS.userIdentity, why: 'a handler of userIdentity failed' }
   }
 }

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type { Limits, Timeouts } from '../config/types.ts'
 import type { TransportSocket } from '../dul/transport.ts'
 import { DicomtapError } from '../errors/index.ts'
+import { lastAsked } from '../hooks/asked.ts'
 import { transform } from '../hooks/run.ts'
 import type { HookTable, IncomingConnection, ListeningEvent } from '../hooks/types.ts'
 import type { Logger } from '../logger.ts'
@@ -46,7 +47,11 @@ export async function prepareConnection(
       accepted.destroy()
     },
   }
-  const deadline = timeouts.acseMs === null ? undefined : setTimeout(() => arriving.cut('it was not ready in time'), timeouts.acseMs)
+  const late = (): void => {
+    const asked = lastAsked(ended.signal)
+    arriving.cut(`it was not ready in time${asked?.isPending === true ? `, '${asked.plugin}' had it in hand` : ''}`)
+  }
+  const deadline = timeouts.acseMs === null ? undefined : setTimeout(late, timeouts.acseMs)
   registry.addArriving(arriving, limits.maximumPendingAssociations)
   const given: IncomingConnection = {
     socket: accepted,
@@ -65,8 +70,7 @@ export async function prepareConnection(
     }
     return { socket, remote: { address, port }, local: { address: localAddress, port: localPort } }
   } catch (error) {
-    // What a handler threw has been logged.
-    if (error instanceof DicomtapError && error.code === 'DICOMTAP_ERR_HOOK_ANSWER') log.error(error.message)
+    // What a handler threw or gave has been logged.
     accepted.destroy()
     return undefined
   } finally {
@@ -93,7 +97,8 @@ function untilAborted(answer: Promise<IncomingConnection>, signal: AbortSignal):
   })
 }
 
-function checkedConnection(answer: IncomingConnection): IncomingConnection {
+/** @throws DICOMTAP_ERR_HOOK_ANSWER */
+export function checkedConnection(answer: IncomingConnection): IncomingConnection {
   const { socket, remoteAddress, remotePort, localAddress, localPort } = answer
   const { on, write, destroy } = socket as Partial<TransportSocket>
   const isSocket = [on, write, destroy].every((method) => typeof method === 'function')

@@ -1,6 +1,8 @@
-import { DicomtapError, StatusError } from '../errors/index.ts'
+import { codeOf, DicomtapError } from '../errors/index.ts'
 import type { ErrorCode } from '../errors/index.ts'
-import { statusCategory } from './status.ts'
+import { isHookError } from '../hooks/hook-error.ts'
+import { checkedStatus, isFinalStatus } from './answers.ts'
+import type { ServiceHookName } from '../hooks/types.ts'
 import type { DimseService, OutgoingDataSet, StatusAnswer, StatusDetails } from './types.ts'
 import { Status, StorageStatus } from './status-names.ts'
 
@@ -18,6 +20,11 @@ export interface Outcome extends StatusDetails {
 /** A handler of a C service answered something that is no status: of the range C000 to CFFF, which is ours to fill. */
 export const INVALID_HANDLER_ANSWER = 0xc002
 
+/** Hooks whose answer is that of the operation. */
+const ANSWERERS: ReadonlySet<string> = new Set<ServiceHookName | 'moveDestination'>([
+  'cEcho', 'cStore', 'cFind', 'cGet', 'cMove', 'moveDestination', 'nEventReport', 'nGet', 'nSet', 'nAction', 'nCreate', 'nDelete',
+])
+
 /** Answered when a handler threw something that is not a StatusError. */
 const HANDLER_FAILED: Readonly<Partial<Record<DimseService, number>>> = {
   'C-STORE': 0xc211,
@@ -31,7 +38,11 @@ export function outcomeOfStatus(answer: StatusAnswer | undefined, service: Dimse
   if (answer === undefined) return { status: noAnswer }
   const details = typeof answer === 'number' ? { status: answer } : answer
   if (isFinalStatus(details.status)) return service.startsWith('C-') ? statusDetailsOf(details) : details
-  return { status: service.startsWith('C-') ? INVALID_HANDLER_ANSWER : Status.ProcessingFailure }
+  return outcomeOfWrongAnswer(service)
+}
+
+export function outcomeOfWrongAnswer(service: DimseService): Outcome {
+  return { status: service.startsWith('C-') ? INVALID_HANDLER_ANSWER : Status.ProcessingFailure, errorComment: 'Processing failure' }
 }
 
 /** What a response of a C service takes of a handler's answer: its data set and counters are the core's. */
@@ -39,35 +50,31 @@ function statusDetailsOf({ status, errorComment, offendingElements, errorId }: S
   return { status, errorComment, offendingElements, errorId }
 }
 
-export function isFinalStatus(status: unknown): status is number {
-  return (
-    typeof status === 'number' &&
-    Number.isInteger(status) &&
-    status >= 0 &&
-    status <= 0xffff &&
-    statusCategory(status) !== 'pending'
-  )
-}
-
-/** The outcome of a handler that threw; nothing of the error goes to the peer but what it meant to tell. */
+/**
+ * The outcome of a handler that threw; nothing of the error goes to the peer but what it meant to tell.
+ * @throws DICOMTAP_ERR_HOOK_ANSWER for a StatusError that is none: see {@link outcomeOfWrongAnswer}
+ */
 export function outcomeOfError(error: unknown, service: DimseService): Outcome {
-  if (error instanceof StatusError) {
-    if (!isFinalStatus(error.status)) return { status: INVALID_HANDLER_ANSWER }
-    const details = statusDetailsOf(error)
-    return service.startsWith('C-') ? details : { ...details, attributeIdentifierList: error.attributeIdentifierList }
+  if (codeOf(error) === 'DICOMTAP_ERR_DIMSE_STATUS') {
+    const details = checkedStatus(error) as StatusDetails
+    return service.startsWith('C-') ? statusDetailsOf(details) : { ...statusDetailsOf(details), attributeIdentifierList: details.attributeIdentifierList }
   }
+  if (isHookError(error) && error.code === 'DICOMTAP_ERR_HOOK_ANSWER' && ANSWERERS.has(error.hook)) return outcomeOfWrongAnswer(service)
   if (service.startsWith('C-') && isUndecodable(error)) {
     return { status: StorageStatus.CannotUnderstand, errorComment: 'The data set cannot be decoded' }
   }
   return { status: HANDLER_FAILED[service] ?? Status.ProcessingFailure, errorComment: 'Processing failure' }
 }
 
+/** A cause may be its own. */
+const DEEPEST_CAUSE = 10
 /** Nesting without end is a matter of size. */
 const UNDECODABLE: readonly ErrorCode[] = ['DICOMTAP_ERR_DS_MALFORMED', 'DICOMTAP_ERR_DS_TOO_LARGE']
 
 function isUndecodable(error: unknown): boolean {
-  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
-    if (cause instanceof StatusError) return false
+  let cause: unknown = error
+  for (let depth = 0; depth < DEEPEST_CAUSE && cause instanceof Error; depth++, cause = cause.cause) {
+    if (codeOf(cause) === 'DICOMTAP_ERR_DIMSE_STATUS') return false
     if (cause instanceof DicomtapError && UNDECODABLE.includes(cause.code)) return true
   }
   return false

@@ -1,18 +1,21 @@
 import type { AcceptedContext } from '../acse/types.ts'
 import { encodeDataSet } from '../dataset/index.ts'
-import { DicomtapError } from '../errors/index.ts'
+import { codeOf, DicomtapError } from '../errors/index.ts'
+import { lastAsked } from '../hooks/asked.ts'
+import { isHookError, toHookError } from '../hooks/hook-error.ts'
 import { notify, transformSync } from '../hooks/run.ts'
 import type { HookTable } from '../hooks/types.ts'
 import type { Logger } from '../logger.ts'
 import { CommandField, DATA_SET_PRESENT } from './command-set.ts'
 import type { CommandSet } from './command-set.ts'
 import type { Exchange } from './exchange.ts'
+import { isFinalStatus } from './answers.ts'
 import { DrawnBytes } from './drawn-bytes.ts'
 import type { DataSetBytes } from './fragmenter.ts'
 import { HANDLER_TOOK_TOO_LONG, isHandlerLate, withinHandlerTime } from './handler-time.ts'
 import type { Response } from './invocations.ts'
 import type { RunningOperation } from './operation.ts'
-import { isFinalStatus, outcomeOfError } from './outcome.ts'
+import { INVALID_HANDLER_ANSWER, outcomeOfError } from './outcome.ts'
 import type { Outcome } from './outcome.ts'
 import type { DimseHost } from './provider.ts'
 import { responseTo } from './responses.ts'
@@ -72,6 +75,16 @@ export class OperationPerformer implements Exchange {
 
   /** Never rejects. */
   async perform(operation: RunningOperation): Promise<void> {
+    try {
+      await this.#perform(operation)
+    } catch (error) {
+      // A mistake of ours ends the association that met it, and no other.
+      this.log.error('an operation could not be performed', { service: operation.service, messageId: operation.messageId, error })
+      this.#host.abort('An operation could not be performed')
+    }
+  }
+
+  async #perform(operation: RunningOperation): Promise<void> {
     const { hooks } = this
     if (hooks.operationStarted.taps.length > 0) notify(hooks.operationStarted, { operation })
     let outcome = await this.#outcome(operation)
@@ -157,8 +170,28 @@ export class OperationPerformer implements Exchange {
     } catch (error) {
       if (operation.isCancelled) return { status: Status.Cancel }
       if (isHandlerLate(operation)) return HANDLER_TOOK_TOO_LONG
-      return outcomeOfError(error, operation.service)
+      return this.#outcomeOfFailure(operation, error)
     }
+  }
+
+  /** Handlers that throw or give nonsense were told of where it is known whose they are; what they gave may be found wanting only here. */
+  #outcomeOfFailure(operation: RunningOperation, error: unknown): Outcome {
+    try {
+      const outcome = outcomeOfError(error, operation.service)
+      const isTold = isHookError(error) || codeOf(error) === 'DICOMTAP_ERR_DIMSE_STATUS'
+      const isOver = operation.endReason !== undefined || !this.#host.isOpenForSending
+      if (!isTold && !isOver) this.#blame(operation, error)
+      return outcome
+    } catch (wrong) {
+      this.#blame(operation, wrong)
+      return { status: INVALID_HANDLER_ANSWER }
+    }
+  }
+
+  #blame(operation: RunningOperation, error: unknown): void {
+    const asked = lastAsked(operation)
+    if (asked !== undefined) asked.failed(toHookError(asked.hook, asked.plugin, error))
+    else this.log.error('an operation failed', { service: operation.service, messageId: operation.messageId, error })
   }
 
   /** The outcome after `responseStatus`, whose handlers own the status and its details and nothing else. */
@@ -185,8 +218,7 @@ export class OperationPerformer implements Exchange {
       return outcome
     } catch (error) {
       if (!this.#host.isOpenForSending) return outcome
-      this.log.error('a response could not be encoded', { service: operation.service, messageId: operation.messageId, error })
-      const failure = outcomeOfError(error, operation.service)
+      const failure = this.#outcomeOfFailure(operation, error)
       await this.#send(operation, failure).catch(() => {
         this.#host.abort('A response could not be sent')
       })

@@ -16,7 +16,7 @@ export const ERROR_CODES = {
   DICOMTAP_ERR_PLG_DUPLICATE: 'Two plugins have the same name',
   DICOMTAP_ERR_PLG_CYCLE: 'Plugins require or order each other in a circle',
   DICOMTAP_ERR_PLG_OPTIONS: 'The options of a plugin are not valid',
-  DICOMTAP_ERR_PLG_TIMEOUT: 'A plugin did not finish its start in time',
+  DICOMTAP_ERR_PLG_TIMEOUT: 'A plugin did not finish its start or its close in time',
   DICOMTAP_ERR_PLG_FAILED: 'A plugin threw while it was applied',
   DICOMTAP_ERR_PLG_SERVICE: 'A service was provided twice or injected before it was provided',
   DICOMTAP_ERR_PLG_COMMAND: 'A command that a plugin adds to the command line cannot be used',
@@ -25,6 +25,7 @@ export const ERROR_CODES = {
   DICOMTAP_ERR_HOOK_UNKNOWN: 'There is no hook of that name',
   DICOMTAP_ERR_HOOK_TAP: 'A hook was tapped with wrong arguments',
   DICOMTAP_ERR_HOOK_FAILED: 'A handler threw or rejected',
+  DICOMTAP_ERR_HOOK_TIMEOUT: 'A handler did not answer in time',
   DICOMTAP_ERR_HOOK_ANSWER: 'A handler gave an answer that its hook does not allow',
   DICOMTAP_ERR_HOOK_AFTER_LISTEN: 'A hook was tapped after the server started',
   // NET: sockets

@@ -23,7 +23,12 @@ export class DicomtapError extends Error {
 
   static override [Symbol.hasInstance](value: unknown): boolean {
     if (typeof value !== 'object' || value === null) return false
-    if (this === DicomtapError) return (value as { [BRAND]?: true })[BRAND] === true
-    return Function.prototype[Symbol.hasInstance].call(this, value)
+    try {
+      if (this === DicomtapError) return (value as { [BRAND]?: true })[BRAND] === true
+      return Function.prototype[Symbol.hasInstance].call(this, value)
+    } catch {
+      // A proxy that does not let itself be looked at.
+      return false
+    }
   }
 }

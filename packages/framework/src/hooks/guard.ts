@@ -1,9 +1,15 @@
-import { DicomtapError } from '../errors/index.ts'
+import { codeOf } from '../errors/index.ts'
 import type { Operation } from '../dimse/types.ts'
+import { nowAsked } from './asked.ts'
+import type { AskedHandler, HandlerName } from './asked.ts'
 import { HOOK_CATALOG } from './catalog.ts'
 import type { GuardContext } from './guard-context.ts'
-import { toHookError } from './hook-error.ts'
-import type { DiagnoseEvent, HookName } from './types.ts'
+import { withGuardedItems } from './guard-items.ts'
+import { HookError, toHookError } from './hook-error.ts'
+import type { AssociationRequestInfo, DiagnoseEvent, HookName, IncomingConnection } from './types.ts'
+
+/** Everybody else waits meanwhile: a handler that takes so long at a stretch is told of. */
+const STALL_MS = 100
 
 /**
  * A handler behind its guard. Of a synchronous hook it never throws and never returns a promise; of an
@@ -31,27 +37,34 @@ export function guardHandler(hook: HookName, plugin: string, handler: AnyHandler
 function guardSync(hook: HookName, plugin: string, handler: GuardedHandler, context: GuardContext): GuardedHandler {
   const fail = (error: unknown): void => context.onFailure(hook, plugin, toHookError(hook, plugin, error))
   const isNotification = HOOK_CATALOG[hook].kind === 'notification'
+  const check = context.checkOf(hook)
   return (first, second) => {
-    let result: unknown
+    const startedAtMs = performance.now()
     try {
-      result = handler(first, second)
+      const result = handler(first, second)
       if (isThenable(result)) {
         context.onMistake(hook, plugin, 'returned a promise, but this hook does not wait: use a synchronous function')
         Promise.resolve(result).catch(fail)
         return undefined
       }
+      if (isNotification) return undefined
+      const answer = withoutNull(hook, plugin, result, context)
+      return check === undefined || answer === undefined ? answer : check(answer)
     } catch (error) {
       fail(error)
       return undefined
+    } finally {
+      const durationMs = performance.now() - startedAtMs
+      if (durationMs > STALL_MS) context.onStall(hook, plugin, durationMs)
     }
-    return isNotification ? undefined : withoutNull(hook, plugin, result, context)
   }
 }
 
 function guardAsync(hook: HookName, plugin: string, handler: GuardedHandler, context: GuardContext): GuardedHandler {
   const isLifecycle = HOOK_CATALOG[hook].kind === 'lifecycle'
   const findOperation = operationFinder(hook)
-  const settle = isLifecycle ? () => undefined : (result: unknown) => answerOf(hook, plugin, result, context)
+  const findSubject = subjectFinder(hook)
+  const check = context.checkOf(hook)
 
   const fail = (thrown: unknown, args: readonly unknown[]): undefined => {
     if (!isLifecycle && isStatusError(thrown)) throw thrown
@@ -72,15 +85,60 @@ function guardAsync(hook: HookName, plugin: string, handler: GuardedHandler, con
     throw error
   }
 
-  return (...args) => {
-    let result: unknown
-    try {
-      result = handler(...args)
-    } catch (error) {
-      return fail(error, args)
-    }
-    return isThenable(result) ? Promise.resolve(result).then(settle, (error: unknown) => fail(error, args)) : settle(result)
+  const settle = (result: unknown, args: readonly unknown[]): unknown => {
+    if (isLifecycle) return undefined
+    const answer = answerOf(hook, plugin, result, context)
+    if (check === undefined || answer === undefined) return answer
+    return withGuardedItems(check(answer), { hook, plugin }, findOperation?.(args), context)
   }
+
+  return (...args) => {
+    const subject = findSubject?.(args)
+    const asked: AskedHandler = { hook, plugin, isPending: true, failed: (error) => context.onFailure(hook, plugin, error) }
+    if (subject !== undefined) nowAsked(subject, asked)
+    const startedAtMs = performance.now()
+    try {
+      const result = handler(...args)
+      if (!isThenable(result)) {
+        asked.isPending = false
+        return settle(result, args)
+      }
+      const answered = inTime(Promise.resolve(result), context.limitMs(hook), { hook, plugin })
+      return answered.then(
+        (answer) => {
+          asked.isPending = false
+          try {
+            return settle(answer, args)
+          } catch (error) {
+            return fail(error, args)
+          }
+        },
+        (error: unknown) => {
+          asked.isPending = false
+          return fail(error, args)
+        },
+      )
+    } catch (error) {
+      asked.isPending = false
+      return fail(error, args)
+    } finally {
+      const durationMs = performance.now() - startedAtMs
+      if (durationMs > STALL_MS) context.onStall(hook, plugin, durationMs)
+    }
+  }
+}
+
+/** The answer, or a rejection when there is none in time. */
+function inTime<T>(answer: Promise<T>, limitMs: number | null, { hook, plugin }: HandlerName): Promise<T> {
+  if (limitMs === null) return answer
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      reject(new HookError(hook, plugin, `within ${limitMs} ms`, 'DICOMTAP_ERR_HOOK_TIMEOUT'))
+    }, limitMs)
+    answer.then(resolve, reject).finally(() => {
+      clearTimeout(timer)
+    })
+  })
 }
 
 /** Hooks whose handlers answer for the SOP classes that they serve: an empty list answers for none. */
@@ -107,9 +165,18 @@ export function operationFinder(hook: HookName): ((args: readonly unknown[]) => 
   return undefined
 }
 
-/** As `instanceof StatusError`, and true for one of another installed copy. */
+/** What is told by name when it does not answer: an operation, an association, the signal of a connection that came in. */
+function subjectFinder(hook: HookName): ((args: readonly unknown[]) => object | undefined) | undefined {
+  const findOperation = operationFinder(hook)
+  if (findOperation !== undefined) return findOperation
+  if (hook === 'incomingConnection') return (args) => (args[0] as IncomingConnection).signal
+  const position = HOOK_CATALOG[hook].arguments.findIndex(({ type }) => type === 'AssociationRequestInfo')
+  return position < 0 ? undefined : (args) => (args[position] as AssociationRequestInfo).association
+}
+
+/** As `instanceof StatusError`, and true for one of another installed copy; of what it says nothing is known yet. */
 function isStatusError(error: unknown): boolean {
-  return error instanceof DicomtapError && error.code === 'DICOMTAP_ERR_DIMSE_STATUS'
+  return codeOf(error) === 'DICOMTAP_ERR_DIMSE_STATUS'
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -1,5 +1,15 @@
-import { DicomtapError } from '../errors/index.ts'
+import { codeOf, DicomtapError, harmless, messageOf } from '../errors/index.ts'
+import type { ErrorCode } from '../errors/index.ts'
 import type { HookName } from './types.ts'
+
+/** A handler threw, gave what its hook does not allow, or did not answer in time. */
+export type HookErrorCode = Extract<ErrorCode, 'DICOMTAP_ERR_HOOK_FAILED' | 'DICOMTAP_ERR_HOOK_ANSWER' | 'DICOMTAP_ERR_HOOK_TIMEOUT'>
+
+const WORDS: Readonly<Record<HookErrorCode, string>> = {
+  DICOMTAP_ERR_HOOK_FAILED: 'failed',
+  DICOMTAP_ERR_HOOK_ANSWER: 'gave a wrong answer',
+  DICOMTAP_ERR_HOOK_TIMEOUT: 'did not answer',
+}
 
 /** What a handler threw or rejected with, and whose handler it was. `cause` is the original. */
 export class HookError extends DicomtapError {
@@ -8,21 +18,23 @@ export class HookError extends DicomtapError {
   /** The plugin that tapped the hook; `(bound)` for a handler added with `bind`. */
   readonly plugin: string
 
-  constructor(hook: HookName, plugin: string, cause: unknown) {
-    super('DICOMTAP_ERR_HOOK_FAILED', `Handler of '${plugin}' for the hook ${hook} failed: ${describe(cause)}`, { cause })
+  constructor(hook: HookName, plugin: string, cause: unknown, code: HookErrorCode = 'DICOMTAP_ERR_HOOK_FAILED') {
+    const colon = code === 'DICOMTAP_ERR_HOOK_TIMEOUT' ? '' : ':'
+    super(code, `Handler of '${plugin}' for the hook ${hook} ${WORDS[code]}${colon} ${messageOf(cause)}`, { cause: harmless(cause) })
     this.hook = hook
     this.plugin = plugin
   }
 }
 
-function describe(cause: unknown): string {
-  if (cause instanceof Error) return cause.message
-  if (typeof cause === 'string') return cause
-  return `a thrown ${cause === null ? 'null' : typeof cause}`
-}
-
 /** {@link HookError}s go through unchanged, so that the innermost handler keeps the blame. */
 export function toHookError(hook: HookName, plugin: string, error: unknown): HookError {
-  if (error instanceof DicomtapError && error.code === 'DICOMTAP_ERR_HOOK_FAILED') return error as HookError
-  return new HookError(hook, plugin, error)
+  if (isHookError(error)) return error
+  const isAnswer = codeOf(error) === 'DICOMTAP_ERR_HOOK_ANSWER'
+  return new HookError(hook, plugin, error, isAnswer ? 'DICOMTAP_ERR_HOOK_ANSWER' : 'DICOMTAP_ERR_HOOK_FAILED')
+}
+
+/** As `instanceof HookError`, and true for one of another installed copy. */
+export function isHookError(error: unknown): error is HookError {
+  const code = codeOf(error)
+  return code !== undefined && Object.hasOwn(WORDS, code) && typeof (error as Partial<HookError>).hook === 'string'
 }

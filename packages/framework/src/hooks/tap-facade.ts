@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import type { Operation } from '../dimse/types.ts'
 import { DicomtapError } from '../errors/index.ts'
 import { suggestion } from '../near-names.ts'
@@ -102,7 +103,7 @@ function withCallback(guarded: GuardedHandler): (...args: unknown[]) => void {
       done(error)
       return
     }
-    if (result instanceof Promise) result.then((answer) => done(null, answer), done)
+    if (types.isPromise(result)) result.then((answer) => done(null, answer), done)
     else done(null, result)
   }
 }

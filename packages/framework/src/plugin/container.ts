@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks'
 import type { ApplicationEntity } from '../application-entity.ts'
 import type { ListenerOptions, ResolvedConfig } from '../config/types.ts'
 import { isPlugin, isPluginFactory } from '../define.ts'
-import { DicomtapError } from '../errors/index.ts'
+import { DicomtapError, harmless, messageOf } from '../errors/index.ts'
 import type { GuardContext } from '../hooks/guard-context.ts'
 import { tapFacade } from '../hooks/tap-facade.ts'
 import type { HookTable } from '../hooks/types.ts'
@@ -26,6 +26,8 @@ export interface PluginContainerOptions {
   readonly host: PluginHost
   /** How long one plugin's `apply` may take; null means any time. Default 10 000. */
   readonly bootTimeoutMs?: number | null
+  /** How long what all plugins registered with `onDispose` may take together. Default 10 000. */
+  readonly disposeTimeoutMs?: number
 }
 
 /** A started plugin, for `dicomtap plugins` and `dicomtap check`. */
@@ -49,7 +51,7 @@ export class PluginContainer {
 
   constructor(options: PluginContainerOptions) {
     this.#options = options
-    this.#disposers = new Disposers((error) => options.host.logger.error(error.message))
+    this.#disposers = new Disposers(options.disposeTimeoutMs ?? 10_000, (error) => options.host.logger.error(error.message))
   }
 
   /**
@@ -151,8 +153,7 @@ async function apply(plugin: Plugin, api: PluginApi, options: unknown, timeoutMs
 /** Errors that name the plugin themselves keep their code. */
 function startError(name: string, cause: unknown): unknown {
   if (cause instanceof DicomtapError && /^DICOMTAP_ERR_(?:PLG|HOOK)_/.test(cause.code)) return cause
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  return new DicomtapError('DICOMTAP_ERR_PLG_FAILED', `Plugin '${name}' failed to start: ${reason}`, { cause })
+  return new DicomtapError('DICOMTAP_ERR_PLG_FAILED', `Plugin '${name}' failed to start: ${messageOf(cause)}`, { cause: harmless(cause) })
 }
 
 function flatten(inputs: readonly PluginInput[]): Plugin[] {

@@ -116,10 +116,10 @@ const MISBEHAVIOURS: Readonly<Record<string, Misbehaviour>> = {
   'answers a Pending status': { handler: () => 0xff00, status: INVALID },
   'answers a Pending status with details': { handler: () => ({ status: 0xff01 }), status: INVALID },
   'answers a function': { handler: () => () => 0, status: INVALID },
-  'answers a comment that is no text': { handler: () => ({ status: 0, errorComment: 5 }), status: FAILED },
-  'answers elements that are no tags': { handler: () => ({ status: 0xa900, offendingElements: ['(0010,0010)'] }), status: FAILED },
-  'answers elements that are no list': { handler: () => ({ status: 0xa900, offendingElements: 17 }), status: FAILED },
-  'answers an error id too large': { handler: () => ({ status: 0x0110, errorId: 70_000 }), status: FAILED },
+  'answers a comment that is no text': { handler: () => ({ status: 0, errorComment: 5 }), status: INVALID },
+  'answers elements that are no tags': { handler: () => ({ status: 0xa900, offendingElements: ['(0010,0010)'] }), status: INVALID },
+  'answers elements that are no list': { handler: () => ({ status: 0xa900, offendingElements: 17 }), status: INVALID },
+  'answers an error id too large': { handler: () => ({ status: 0x0110, errorId: 70_000 }), status: INVALID },
   'answers a status nobody knows': { handler: () => 0x1234, status: () => 0x1234 },
 }
 

@@ -503,7 +503,7 @@ test('an application entity printed: titles, listeners, contexts by name, time-o
     '  requested contexts: 1',
     '    CT Image Storage',
     '      ExplicitVRLittleEndian; as SCP',
-    '  time-outs: acseMs 30000, dimseMs 30000, networkMs none, connectionMs 15000, handlerMs none',
+    '  time-outs: acseMs 30000, dimseMs 30000, networkMs none, connectionMs 15000, associationMs none, handlerMs 600000, lifecycleMs 60000',
   ])
   t.true(printed.includes('maximumAssociations 7, '))
   t.true(printed.includes('closeDeadlineMs 10000\n'))

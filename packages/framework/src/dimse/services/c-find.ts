@@ -1,12 +1,14 @@
 import { setImmediate as turn } from 'node:timers/promises'
+import { isIterable } from '../../hooks/guard-items.ts'
 import { ask, transform } from '../../hooks/run.ts'
 import type { Exchange } from '../exchange.ts'
 import type { RunningOperation } from '../operation.ts'
-import { isFinalStatus, outcomeOfStatus } from '../outcome.ts'
+import { isFinalStatus } from '../answers.ts'
+import { outcomeOfStatus } from '../outcome.ts'
 import type { Outcome } from '../outcome.ts'
 import type { CFindAnswer, CFindRequest, FindMatch, OutgoingDataSet, StatusAnswer } from '../types.ts'
 import { QueryStatus, Status } from '../status-names.ts'
-import { ItemPuller, isIterable } from './pull.ts'
+import { ItemPuller } from './pull.ts'
 
 /**
  * Matches that are all there already leave the event loop no turn in between, as long as the network takes them:
@@ -20,10 +22,10 @@ export async function performCFind(operation: RunningOperation, exchange: Exchan
   const request = operation.request as CFindRequest
   operation.dataSet!.mapDataSet = (dataset) => transform(hooks.findIdentifier, dataset, operation)
   const answer = (await operation.untilEnd(ask(hooks.cFind, request, operation))) as CFindAnswer | undefined
-  if (!isIterable<OutgoingDataSet | FindMatch>(answer)) {
-    return outcomeOfStatus(answer, 'C-FIND', Status.SopClassNotSupported)
+  if (!isIterable(answer)) {
+    return outcomeOfStatus(answer as StatusAnswer | undefined, 'C-FIND', Status.SopClassNotSupported)
   }
-  const matches = new ItemPuller(answer, operation)
+  const matches = new ItemPuller(answer as AsyncIterable<OutgoingDataSet | FindMatch>, operation)
   try {
     for (let sent = 1; ; sent++) {
       const { done, value } = await matches.next()

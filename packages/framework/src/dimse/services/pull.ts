@@ -30,7 +30,3 @@ export class ItemPuller<T> {
     void (async () => this.#iterator.return?.())().catch(failed)
   }
 }
-
-export function isIterable<T>(value: unknown): value is AsyncIterable<T> | Iterable<T> {
-  return typeof value === 'object' && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value)
-}

@@ -1,15 +1,14 @@
 import type { DimseService, RetrieveAnswer, RetrieveAnswerInstances } from '../types.ts'
 import { INVALID_HANDLER_ANSWER, outcomeOfStatus } from '../outcome.ts'
 import type { Outcome } from '../outcome.ts'
-import { isIterable } from './pull.ts'
+import { isIterable } from '../../hooks/guard-items.ts'
 import { Status } from '../status-names.ts'
 
 /** Instances to send, with a number of them that can be one. */
 export function isRetrieve(answer: RetrieveAnswer | undefined): answer is RetrieveAnswerInstances {
   if (typeof answer !== 'object' || !('instances' in answer)) return false
   const { instances, total } = answer
-  // Of bytes or a path the items would be numbers and letters.
-  if (!isIterable(instances) || instances instanceof Uint8Array) return false
+  if (!isIterable(instances)) return false
   return total === undefined || (Number.isInteger(total) && total >= 0)
 }
 
