@@ -107,6 +107,14 @@ export const ERROR_NOTES = {
     cause: '`tls` was asked for and no handler of `outgoingConnection` opened a connection. dicomtap does not fall back to plain TCP.',
     remedy: 'Add the plugin that provides TLS.',
   },
+  DICOMTAP_ERR_TLS_CREDENTIALS: {
+    cause: 'A file that TLS needs is absent, unreadable, damaged or no PEM; a key does not belong to its certificate or is encrypted without its passphrase; a CA file holds no certificate.',
+    remedy: 'The message names option and file. Files that change while the server runs are only taken when they can be used; the ones before stay.',
+  },
+  DICOMTAP_ERR_TLS_PROFILE: {
+    cause: 'A retired profile of PS3.15 asks for ciphers that the OpenSSL of this Node was built without, such as Triple DES.',
+    remedy: 'Use `bcp195-rfc9325`. For equipment that knows nothing newer, put a TLS gateway beside it.',
+  },
   DICOMTAP_ERR_PDU_UNRECOGNIZED: {
     cause: 'The first byte of a PDU is not 01 to 07: another protocol (HTTP, TLS, SSH) talks to the port, or the peer lost its place in the stream.',
     remedy: 'See who connects: the log line has the address. What the peer gets is in [hostile-input.md](hostile-input.md).',

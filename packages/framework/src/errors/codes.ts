@@ -34,6 +34,8 @@ export const ERROR_CODES = {
   DICOMTAP_ERR_NET_CLOSED: 'The connection ended',
   // TLS: secure transport
   DICOMTAP_ERR_TLS_UNAVAILABLE: 'A secure connection was asked for and no plugin provides one',
+  DICOMTAP_ERR_TLS_CREDENTIALS: 'A certificate, a key or a revocation list cannot be used',
+  DICOMTAP_ERR_TLS_PROFILE: 'This Node cannot do what a TLS profile requires',
   // PDU: the codec of PS3.8 9.3 and annex D of PS3.7
   DICOMTAP_ERR_PDU_UNRECOGNIZED: 'The PDU type is not one of PS3.8 9.3.1',
   DICOMTAP_ERR_PDU_TOO_LARGE: 'A PDU is longer than this side accepts',
