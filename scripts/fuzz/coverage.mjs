@@ -34,7 +34,7 @@ export async function fuzzByCoverage({ seed, runs, minutes, targets, jobs = 2 })
   return total
 }
 
-async function fuzzTarget(name, build, runs = Number.POSITIVE_INFINITY, ms = undefined) {
+async function fuzzTarget(name, build, runs, ms) {
   const corpus = join(WORK, 'corpus', name)
   const started = Date.now()
   let findings = 0
@@ -46,7 +46,7 @@ async function fuzzTarget(name, build, runs = Number.POSITIVE_INFINITY, ms = und
     ...build,
     name,
     corpus: [...readInputs(join(FINDINGS, name)), ...(ms === undefined ? [] : readInputs(corpus))],
-    maximumRuns: runs,
+    maximumRuns: runs ?? Number.POSITIVE_INFINITY,
     deadline: ms === undefined ? Number.POSITIVE_INFINITY : started + ms,
   }
   const onKept = ms === undefined ? undefined : (input) => void writeInput(corpus, input)

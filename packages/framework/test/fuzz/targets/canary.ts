@@ -16,14 +16,9 @@ export const canary: FuzzTarget & { readonly flaws: readonly RegExp[] } = {
     if (input[1] !== PATH[1]) return
     if (input[2] !== PATH[2]) return
     if (input[3] !== PATH[3]) return
-    switch (input[4]) {
-      case 0xa1:
-        throw new TypeError('the canary')
-      case 0xa2:
-        if (input.length > 8) Buffer.alloc(input.readUInt16BE(5))
-        return
-      case 0xa3:
-        for (let left = input.length ** 2; left > 0; left--) if (input[left % 7] === 0xff) return
-    }
+    if (input[4] === 0xa1) throw new TypeError('the canary')
+    if (input[4] === 0xa2 && input.length > 8) Buffer.alloc(input.readUInt16BE(5))
+    if (input[4] !== 0xa3) return
+    for (let left = input.length ** 2; left > 0; left--) if (input[left % 7] === 0xff) return
   },
 }
