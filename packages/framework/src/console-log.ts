@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { DicomtapError } from './errors/index.ts'
+import { DicomtapError, messageOf } from './errors/index.ts'
 import type { LogArea, Logger, LogLevel, LogRecord, LogSink } from './logger.ts'
 
 const LEVELS: readonly LogLevel[] = ['error', 'warn', 'info', 'debug', 'trace']
@@ -31,7 +31,7 @@ export function createLogger({ level = 'info', sink = consoleSink() }: LoggerOpt
   const byLevel: LogFilter = (candidate) => LEVELS.indexOf(candidate) <= least
   const own: Output = { sink, isEnabled: byLevel }
   const outputs: Output[] = []
-  const root = childLogger(() => outputs.at(-1) ?? own, {}, 'server')
+  const root = childLogger(() => outputs.at(-1) ?? own, fallingBackTo(own), {}, 'server')
   return {
     ...root,
     setSink(replacement, isEnabled = byLevel) {
@@ -45,12 +45,33 @@ export function createLogger({ level = 'info', sink = consoleSink() }: LoggerOpt
   }
 }
 
-function childLogger(output: () => Output, common: Readonly<Record<string, unknown>>, area: LogArea): Logger {
+/** Writes a line that the sink of a plugin threw at, after the first time with why. It does not throw. */
+type Fallback = (record: LogRecord, thrown: unknown) => void
+
+function fallingBackTo({ sink, isEnabled }: Output): Fallback {
+  let isSaid = false
+  return (record, thrown) => {
+    try {
+      if (!isSaid) sink({ level: 'error', area: 'plugin', message: `The log sink failed: ${messageOf(thrown)}`, fields: {} })
+      isSaid = true
+      if (isEnabled(record.level, record.area)) sink(record)
+    } catch {
+      // There is nobody left to tell.
+    }
+  }
+}
+
+function childLogger(output: () => Output, fallback: Fallback, common: Readonly<Record<string, unknown>>, area: LogArea): Logger {
   const write =
     (level: LogLevel) =>
     (message: string, fields?: Record<string, unknown>): void => {
       const { sink, isEnabled } = output()
-      if (isEnabled(level, area)) sink({ level, area, message, fields: { ...common, ...fields } })
+      const record = { level, area, message, fields: { ...common, ...fields } }
+      try {
+        if (isEnabled(level, area)) sink(record)
+      } catch (thrown) {
+        fallback(record, thrown)
+      }
     }
   return {
     error: write('error'),
@@ -58,8 +79,14 @@ function childLogger(output: () => Output, common: Readonly<Record<string, unkno
     info: write('info'),
     debug: write('debug'),
     trace: write('trace'),
-    child: (fields, childArea = area) => childLogger(output, { ...common, ...fields }, childArea),
-    isEnabled: (level) => output().isEnabled(level, area),
+    child: (fields, childArea = area) => childLogger(output, fallback, { ...common, ...fields }, childArea),
+    isEnabled: (level) => {
+      try {
+        return output().isEnabled(level, area)
+      } catch {
+        return true
+      }
+    },
   }
 }
 

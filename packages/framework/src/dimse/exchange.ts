@@ -20,6 +20,8 @@ export interface Exchange {
   readonly keepAliveMs: number
   /** Bounds what a handler does for the operation by `timeouts.handlerMs`. */
   withinHandlerTime<T>(operation: RunningOperation, work: Promise<T>): Promise<T>
+  /** Bounds what a source of bytes to send is asked for by `timeouts.handlerMs`. @throws DICOMTAP_ERR_DIMSE_TIMEOUT */
+  withinSourceTime<T>(work: Promise<T>): Promise<T>
   /** Sends a Pending response and waits until the socket took it. */
   sendPending(operation: RunningOperation, outcome: Outcome): Promise<void>
   /** The accepted context that this side may send an instance on as SCU, for C-GET sub-operations. */

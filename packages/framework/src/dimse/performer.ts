@@ -10,7 +10,7 @@ import { CommandField, DATA_SET_PRESENT } from './command-set.ts'
 import type { CommandSet } from './command-set.ts'
 import type { Exchange } from './exchange.ts'
 import { isFinalStatus } from './answers.ts'
-import { DrawnBytes } from './drawn-bytes.ts'
+import { DrawnBytes, withinSourceTime } from './drawn-bytes.ts'
 import type { DataSetBytes } from './fragmenter.ts'
 import { HANDLER_TOOK_TOO_LONG, isHandlerLate, withinHandlerTime } from './handler-time.ts'
 import type { Response } from './invocations.ts'
@@ -124,6 +124,10 @@ export class OperationPerformer implements Exchange {
     return withinHandlerTime(operation, work, this.#host.timeouts.handlerMs, this.log)
   }
 
+  withinSourceTime<T>(work: Promise<T>): Promise<T> {
+    return withinSourceTime(work, this.#host.timeouts.handlerMs)
+  }
+
   async sendPending(operation: RunningOperation, outcome: Outcome): Promise<void> {
     if (operation.endReason !== undefined) throw operation.endReason
     await this.#send(operation, outcome)
@@ -146,7 +150,7 @@ export class OperationPerformer implements Exchange {
       priority,
       commandDataSetType: DATA_SET_PRESENT,
     }
-    const bytes = source instanceof Uint8Array ? source : await DrawnBytes.of(source)
+    const bytes = source instanceof Uint8Array ? source : await DrawnBytes.of(source, this.#host.timeouts.handlerMs)
     try {
       for await (const response of this.#messages.invoke(context, command, bytes)) {
         response.dataSet?.discard()

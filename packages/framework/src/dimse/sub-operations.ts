@@ -1,3 +1,6 @@
+import { harmless } from '../errors/index.ts'
+import { givenBy } from '../hooks/asked.ts'
+import type { HandlerName } from '../hooks/asked.ts'
 import { notify } from '../hooks/run.ts'
 import type { Exchange } from './exchange.ts'
 import { HANDLER_TOOK_TOO_LONG, isHandlerLate } from './handler-time.ts'
@@ -36,6 +39,8 @@ class SubOperations {
   readonly #counters: SubOperationCounters
   readonly #instances: LookAhead
   readonly #keepAlive: KeepAlive
+  /** Whose instances they are, for the log. */
+  readonly #by: HandlerName | undefined
   readonly #running = new Set<Promise<void>>()
   #isBeatUnderWay = false
 
@@ -43,6 +48,7 @@ class SubOperations {
     this.#operation = operation
     this.#exchange = exchange
     this.#sender = sender
+    this.#by = givenBy(answer.instances)
     this.#counters = new SubOperationCounters(answer.total)
     this.#instances = new LookAhead(answer.instances, operation, {
       depth: sender.lookAhead,
@@ -131,7 +137,7 @@ class SubOperations {
 
   /** What cannot be opened is a sub-operation that failed. */
   #fail({ sopInstanceUid, error }: UnusableInstance): Promise<void> {
-    this.#exchange.log.warn('a sub-operation failed', { messageId: this.#operation.messageId, error })
+    this.#exchange.log.warn('a sub-operation failed', { messageId: this.#operation.messageId, ...this.#by, error: harmless(error) })
     return this.#completed(sopInstanceUid, Status.ProcessingFailure)
   }
 
@@ -150,7 +156,7 @@ class SubOperations {
     } catch (error) {
       const { messageId, endReason } = this.#operation
       // Not to be told of an association that is gone for each instance.
-      if (endReason === undefined) this.#exchange.log.warn('a sub-operation failed', { messageId, error })
+      if (endReason === undefined) this.#exchange.log.warn('a sub-operation failed', { messageId, ...this.#by, error: harmless(error) })
       return Status.ProcessingFailure
     }
   }
@@ -177,7 +183,7 @@ class SubOperations {
 
   #stopPulling(): void {
     this.#instances.stop((error) => {
-      this.#exchange.log.warn('a retrieve handler failed while it was stopped', { messageId: this.#operation.messageId, error })
+      this.#exchange.log.warn('a retrieve handler failed while it was stopped', { messageId: this.#operation.messageId, ...this.#by, error })
     })
   }
 }

@@ -43,7 +43,7 @@ export class GetSender implements InstanceSender {
     if (context === undefined) return Status.SopClassNotSupported
     this.#running += 1
     try {
-      const bytes = await instance.bytesIn(context.transferSyntax)
+      const bytes = await this.#exchange.withinSourceTime(Promise.resolve(instance.bytesIn(context.transferSyntax)))
       const sent = this.#isWithoutBulkData ? withoutBulkData(bytes, context.transferSyntax) : bytes
       return await this.#exchange.storeOnAssociation(context, instance, sent, this.#priority)
     } finally {

@@ -1,4 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
+import { givenBy } from '../../hooks/asked.ts'
 import { isIterable } from '../../hooks/guard-items.ts'
 import { ask, transform } from '../../hooks/run.ts'
 import type { Exchange } from '../exchange.ts'
@@ -25,6 +26,7 @@ export async function performCFind(operation: RunningOperation, exchange: Exchan
   if (!isIterable(answer)) {
     return outcomeOfStatus(answer as StatusAnswer | undefined, 'C-FIND', Status.SopClassNotSupported)
   }
+  const by = givenBy(answer)
   const matches = new ItemPuller(answer as AsyncIterable<OutgoingDataSet | FindMatch>, operation)
   try {
     for (let sent = 1; ; sent++) {
@@ -37,7 +39,7 @@ export async function performCFind(operation: RunningOperation, exchange: Exchan
     }
   } finally {
     matches.stop((error) => {
-      log.warn('a C-FIND handler failed while it was stopped', { messageId: operation.messageId, error })
+      log.warn('a C-FIND handler failed while it was stopped', { messageId: operation.messageId, ...by, error })
     })
   }
 }

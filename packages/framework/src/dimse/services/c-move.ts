@@ -1,4 +1,5 @@
 import { parseAeTitle } from '../../dataset/ae-title.ts'
+import { givenBy } from '../../hooks/asked.ts'
 import { ask, transform } from '../../hooks/run.ts'
 import type { Exchange } from '../exchange.ts'
 import type { RunningOperation } from '../operation.ts'
@@ -25,7 +26,7 @@ export async function performCMove(operation: RunningOperation, exchange: Exchan
   if (!isRetrieve(answer)) return outcomeOfRetrieve(answer, 'C-MOVE')
   const letGo = (): void => {
     new ItemPuller(answer.instances, operation).stop((error) => {
-      log.warn('a retrieve handler failed while it was stopped', { messageId: operation.messageId, error })
+      log.warn('a retrieve handler failed while it was stopped', { messageId: operation.messageId, ...givenBy(answer.instances), error })
     })
   }
   const destination = await exchange

@@ -1,5 +1,5 @@
 import { CommandField, DATA_SET_PRESENT } from '../command-set.ts'
-import { DrawnBytes } from '../drawn-bytes.ts'
+import { DrawnBytes, withinSourceTime } from '../drawn-bytes.ts'
 import type { DataSetBytes } from '../fragmenter.ts'
 import type { DimseServiceProvider } from '../provider.ts'
 import type { CStoreOptions, CStoreResponse, CStoreSource } from '../user-types.ts'
@@ -90,10 +90,10 @@ class StoreSending {
 
   /** The first piece is drawn before anything is sent: a source that fails there costs this call alone. */
   async #bytes(object: StoreObject, transferSyntaxUid: string): Promise<DataSetBytes | undefined> {
-    const source = await object.bytesIn(transferSyntaxUid)
+    const source = await withinSourceTime(Promise.resolve(object.bytesIn(transferSyntaxUid)), this.#dimse.sourceMs)
     let bytes: DataSetBytes = source
     if (!(source instanceof Uint8Array)) {
-      bytes = this.#drawn = await DrawnBytes.of(source)
+      bytes = this.#drawn = await DrawnBytes.of(source, this.#dimse.sourceMs)
       // It may have been closed while it was made or drawn from: it must be let go all the same.
       if (this.#isClosed) this.#drawn.close()
     }
