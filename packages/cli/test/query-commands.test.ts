@@ -275,6 +275,10 @@ const USAGE: readonly (readonly [args: readonly string[], says: RegExp])[] = [
   [['move', 'localhost:1', 'StudyInstanceUID=1.2'], /^error: it does not say where the objects are to be sent/],
   [['move', 'localhost:1', 'StudyInstanceUID=1.2', '--move', 'A', '--output', 'x'], /need --receive <port>/],
   [['move', 'localhost:1', 'StudyInstanceUID=1.2', '--receive', 'x'], /port or host:port/],
+  [['move', 'localhost:1', 'StudyInstanceUID=1.2', '--move', 'A', '--max-bytes', '1G'], /need --receive <port>/],
+  [['move', 'localhost:1', 'StudyInstanceUID=1.2', '--receive', '1', '--receive-from', '10.0.0.0/33'], /addresses or networks/],
+  [['move', 'localhost:1', 'StudyInstanceUID=1.2', '--receive', '1', '--receive-from', 'pacs'], /addresses or networks/],
+  [['get', 'localhost:1', 'StudyInstanceUID=1.2', '--max-bytes', '1X'], /500M or 20G/],
 ]
 for (const [args, says] of USAGE) {
   test(`usage: dicomtap ${args.join(' ')}`, async (t) => {
@@ -469,6 +473,38 @@ test('get --ignore takes the objects and writes nothing', async (t) => {
   t.deepEqual(await readdir(cwd), before)
 })
 
+test('get: what comes after a limit is refused, and the retrieval ends', async (t) => {
+  const instances = await samples(4)
+  const size = instances[0]!.content.length
+  let statuses: (number | undefined)[] = []
+  const pacs = await server(t, {
+    ...sending(instances),
+    handlers: {
+      ...sending(instances).handlers,
+      subOperationCompleted: ({ status }) => {
+        statuses.push(status)
+      },
+    },
+  })
+  for (const limit of [
+    ['--max-objects', '2'],
+    ['--max-bytes', String(2 * size + 1)],
+  ]) {
+    for (const more of [[], ['--ignore']]) {
+      statuses = []
+      const { code, stdout, stderr, cwd } = await command(t, pacs, 'get', 'StudyInstanceUID=1.2', ...limit, ...more)
+      t.is(code, 3, stderr)
+      t.regex(stderr, new RegExp(`: more than .*: the rest is refused \\(${limit[0]}\\)\\n`))
+      t.is(stderr.split('the rest is refused').length, 2)
+      t.regex(stdout, /^2 objects /)
+      t.deepEqual(statuses.slice(0, 3), [0x0000, 0x0000, 0xa700])
+      t.is((await readdir(cwd)).filter((name) => name.endsWith('.dcm')).length, more.length === 0 ? 2 : 0)
+      t.deepEqual((await readdir(cwd)).filter((name) => name.endsWith('.partial')), [])
+    }
+  }
+  t.is((await command(t, pacs, 'get', 'StudyInstanceUID=1.2', '--max-objects', '0', '--max-bytes', '0')).code, 0)
+})
+
 test('get --ignore: an object that ends too early is a failure', async (t) => {
   const [whole, cut] = await samples(2)
   const broken: InstanceToSend = {
@@ -512,6 +548,39 @@ test('move reports what the server counts', async (t) => {
   t.is(stderr, '')
   t.like(JSON.parse(stdout) as object, { ok: false, completed: 2, failed: 1, failedSopInstanceUids: ['2.25.2'] })
   t.is(code, 3)
+})
+
+test('move --receive takes associations that call its title, from where it was told to', async (t) => {
+  const instances = await samples(1)
+  for (const [args, titles, expected] of [
+    [[], ['ME'], 0],
+    [[], ['OTHER'], 1],
+    [['--receive-from', '127.0.0.0/8,::1'], ['ME'], 0],
+    [['--receive-from', '192.0.2.0/24'], ['ME'], 1],
+  ] as const) {
+    let tellPort: (port: number) => void
+    const port = new Promise<number>((resolve) => (tellPort = resolve))
+    const pacs = await server(t, {
+      handlers: {
+        cMove: () => ({ instances, total: 1 }),
+        moveDestination: async () => ({ host: '127.0.0.1', port: await port, calledAeTitle: titles[0] }),
+      },
+    })
+    const cwd = await makeSite(t)
+    const child = spawn(process.execPath, [BIN, 'move', `PACS@127.0.0.1:${pacs.port}`, 'StudyInstanceUID=1.2', '--aet', 'ME', '--receive', '127.0.0.1:0', ...args], { cwd })
+    t.teardown(() => child.kill('SIGKILL'))
+    let stderr = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text
+      const found = /listens on 127\.0\.0\.1:(\d+) for /u.exec(stderr)?.[1]
+      if (found !== undefined) tellPort(Number(found))
+    })
+    const [code] = (await once(child, 'close')) as [number | null]
+    t.is(code, expected, stderr)
+    if (expected === 0) t.regex(stderr, /receiving from PACS at 127\.0\.0\.1\n/)
+    if (args[1]?.startsWith('192')) t.regex(stderr, /refused: PACS at 127\.0\.0\.1 \(--receive-from\)\n/)
+    t.is((await readdir(cwd)).filter((name) => name.endsWith('.dcm')).length, expected === 0 ? 1 : 0)
+  }
 })
 
 test('move --receive is the destination itself', async (t) => {

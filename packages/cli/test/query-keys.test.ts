@@ -387,6 +387,15 @@ test('CSV quotes what it must (RFC 4180)', (t) => {
   t.is(csvLine(['a', 'b,c', 'd"e', 'f\ng', '', ' h']), 'a,"b,c","d""e","f\ng",," h"')
 })
 
+test('CSV has nothing that a spreadsheet runs, unless it is to be raw', (t) => {
+  const hostile = ['=1+1', '+cmd', '-2+3', '@SUM(A1)', '=HYPERLINK("http://x","y")', ' =1', '\t=1', '\uff1d1', '=Yamada^Tarou']
+  for (const cell of hostile) t.regex(csvLine([cell]), /^"?'/u, cell)
+  t.is(csvLine(['=a,b']), '"\'=a,b"')
+  const harmless = ['-5', '+3.5', '-1.2e-3', '2026-01-31', 'a=b', 'Doe^Jane', '']
+  t.is(csvLine(harmless), harmless.join(','))
+  t.is(csvLine(['=1+1'], true), '=1+1')
+})
+
 const STYLE = { bold: (text: string) => `<b>${text}</b>`, dim: (text: string) => `<d>${text}</d>` }
 const TABLE = [
   { title: 'Name', isUid: false },

@@ -24,8 +24,8 @@ const PENDING_WITH_WARNING = 0xff01
 export async function find(target: Target, keys: readonly string[], options: FindOptions): Promise<number> {
   // Every line of stdout is a match: an error there would be taken for one.
   return runScu({ ...options, json: false }, async (context) => {
-    const forms = [options.json, options.jsonDicom, options.csv, options.list].filter((isWanted) => isWanted === true)
-    if (forms.length > 1) throw new UsageError('--json, --json-dicom, --csv and --list exclude each other')
+    const forms = [options.json, options.jsonDicom, options.csv, options.csvRaw, options.list].filter((isWanted) => isWanted === true)
+    if (forms.length > 1) throw new UsageError('--json, --json-dicom, --csv, --csv-raw and --list exclude each other')
     const query = await prepareQuery('find', keys, options)
     const { uid } = query
     const transferSyntaxes = transferSyntaxUids(options.transferSyntax)

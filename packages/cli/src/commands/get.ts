@@ -14,6 +14,9 @@ import type { Target } from '../scu/options.ts'
 import { runScu } from '../scu/run.ts'
 import { transferSyntaxUids } from '../scu/transfer-syntaxes.ts'
 
+/** After the C-CANCEL of a limit; a server that goes on sending after that is aborted. */
+const CANCEL_GRACE_MS = 10_000
+
 /** Retrieves objects over the same association into a folder. */
 export async function get(target: Target, keys: readonly string[], options: GetOptions): Promise<number> {
   return runScu(options, async (context) => {
@@ -36,7 +39,8 @@ export async function get(target: Target, keys: readonly string[], options: GetO
         adviseOnContexts(context)
         throw new DicomtapError('DICOMTAP_ERR_ACSE_CONTEXT', 'The server accepts no storage SOP class in this direction: nothing could arrive')
       }
-      const cancel = cancelling(interrupts)
+      const cancel = cancelling(interrupts, received.budget.reached)
+      received.budget.reached.addEventListener('abort', () => setTimeout(() => association.abort(), CANCEL_GRACE_MS).unref())
       const responses = association.cGet(identifier, { model: uid, signal: cancel.signal })
       const outcome = await followRetrieval(responses, receiver, cancel, options.cancelAfter, context)
       const code = reportRetrieval(outcome, received, context)

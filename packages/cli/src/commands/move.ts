@@ -33,6 +33,10 @@ interface Here extends Received {
 export async function move(target: Target, keys: readonly string[], options: MoveOptions): Promise<number> {
   return runScu(options, async (context) => {
     const destination = destinationOf(options)
+    const { maxBytes, maxObjects, receive, receiveFrom } = options
+    if (receive === undefined && (maxBytes ?? maxObjects ?? receiveFrom) !== undefined) {
+      throw new UsageError('--max-bytes, --max-objects and --receive-from are for what arrives here: they need --receive <port>')
+    }
     const query = await prepareQuery('move', keys, options)
     const here = options.receive === undefined ? undefined : await listenHere(destination, options.receive, options, context)
     for (const remark of query.remarks) context.reporter.note(remark)
@@ -46,8 +50,13 @@ export async function move(target: Target, keys: readonly string[], options: Mov
 
 async function listenHere(aeTitle: string, address: ReceiveAddress, options: MoveOptions, context: ScuContext): Promise<Here> {
   const received = await receiveHere(options, context)
-  const listener = await listenForMove(aeTitle, address, received.receiver, options.debug === true)
-  context.reporter.note(`${aeTitle} listens on ${endpoint(address.host, listener.port)}`)
+  const listener = await listenForMove(aeTitle, address, received.receiver, {
+    isDebug: options.debug === true,
+    from: options.receiveFrom,
+    onPeer: (peer, isWelcome) => context.reporter.note(isWelcome ? `receiving from ${peer}` : `refused: ${peer} (--receive-from)`),
+  })
+  const whom = options.receiveFrom === undefined ? 'anyone who calls that title' : options.receiveFrom.join(', ')
+  context.reporter.note(`${aeTitle} listens on ${endpoint(address.host, listener.port)} for ${whom}`)
   context.interrupts.abort.addEventListener('abort', () => void listener.close(0), { once: true })
   return { ...received, listener }
 }
@@ -70,7 +79,7 @@ async function moveTo(
   try {
     const refused = refusedWishes('move', uid, options, association)
     if (refused.length > 0) reporter.note(`The server does not offer: ${refused.join(', ')}.`)
-    const cancel = cancelling(interrupts)
+    const cancel = cancelling(interrupts, here?.budget.reached)
     const responses = association.cMove(identifier, { model: uid, destination, signal: cancel.signal })
     const outcome = await followRetrieval(responses, here?.receiver, cancel, options.cancelAfter, context)
     await here?.listener.close(CLOSE_DEADLINE_MS)

@@ -9,10 +9,11 @@ export interface Cancelling {
   cancel(): void
 }
 
-export function cancelling(interrupts: Interrupts): Cancelling {
+/** @param limit aborted when no more is to come for another reason */
+export function cancelling(interrupts: Interrupts, limit?: AbortSignal): Cancelling {
   const wanted = new AbortController()
   return {
-    signal: AbortSignal.any([interrupts.cancel, wanted.signal]),
+    signal: AbortSignal.any([interrupts.cancel, wanted.signal, ...(limit === undefined ? [] : [limit])]),
     get isWanted() {
       return wanted.signal.aborted
     },

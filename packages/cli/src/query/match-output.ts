@@ -29,12 +29,12 @@ export function matchOutput(query: PreparedQuery, options: FindOptions, reporter
   if (options.jsonDicom === true) return lines((match) => jsonText(toDicomJson(match, dictionary)), out)
   if (options.json === true) return lines((match) => jsonText(toKeywordJson(match, dictionary)), out)
   const columns = columnsOf(query.identifier, dictionary, query.defaults)
-  if (options.csv === true) {
+  if (options.csv === true || options.csvRaw === true) {
     let isFirst = true
     return lines((match) => {
       const header = isFirst ? `${csvLine(columns.map(({ title }) => title))}\n` : ''
       isFirst = false
-      return header + csvLine(columns.map((column) => rawText(elementAt(match, column, dictionary))))
+      return header + csvLine(columns.map((column) => rawText(elementAt(match, column, dictionary))), options.csvRaw === true)
     }, out)
   }
   if (options.list === true) return listOutput(columns, dictionary, reporter, out)

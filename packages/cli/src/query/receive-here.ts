@@ -1,6 +1,7 @@
 import { relative } from 'node:path'
 import type { ScuContext } from '../scu/connect.ts'
 import { UsageError } from '../scu/exit.ts'
+import { createBudget } from './budget.ts'
 import { createDiscardingReceiver } from './discard.ts'
 import { DEFAULT_FILE_NAME, parseFileNameTemplate } from './file-name.ts'
 import { createReceiver } from './receive.ts'
@@ -17,13 +18,14 @@ import { printable } from './text-width.ts'
  */
 export async function receiveHere(options: ReceiveOptions, { reporter }: ScuContext): Promise<Received> {
   const { output = '.', name = DEFAULT_FILE_NAME, overwrite = false } = options
+  const budget = createBudget(options.maxBytes, options.maxObjects)
   const onFailure = (message: string): void => reporter.warn(`${reporter.paint.err('red', 'error')}: ${message}`)
   if (options.ignore === true) {
     refuseFileOptions(options)
     const onObject = (uid: string): void => {
       if (reporter.isVerbose) reporter.line(`not written: ${printable(uid)}`)
     }
-    return { receiver: createDiscardingReceiver({ onObject, onFailure }), folder: undefined, files: [] }
+    return { receiver: createDiscardingReceiver({ onObject, onFailure, budget }), budget, folder: undefined, files: [] }
   }
   const files: ReceivedFile[] = []
   const template = parseFileNameTemplate(name)
@@ -32,6 +34,7 @@ export async function receiveHere(options: ReceiveOptions, { reporter }: ScuCont
       folder: output,
       name: template,
       overwrite,
+      budget,
       onFile(file) {
         // Kept for JSON only: of a large retrieval nothing should stay in memory.
         if (reporter.isJson) files.push(file)
@@ -39,7 +42,7 @@ export async function receiveHere(options: ReceiveOptions, { reporter }: ScuCont
       },
       onFailure,
     })
-    return { receiver, folder: output, files }
+    return { receiver, budget, folder: output, files }
   } catch (error) {
     throw new UsageError(`--output ${output}: ${(error as Error).message}`)
   }

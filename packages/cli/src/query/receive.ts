@@ -5,11 +5,14 @@ import { DataSetHeadParser, decodePart10Header, encodePart10Header, isValidUid }
 import type { CStoreRequest, Operation, StatusDetails } from '@dicomtap/framework'
 import { FIELD_TAGS } from './file-name.ts'
 import type { FileNameTemplate } from './file-name.ts'
+import type { Budget } from './budget.ts'
+import { Refusal } from './refusal.ts'
 
 export interface ReceiverOptions {
   readonly folder: string
   readonly name: FileNameTemplate
   readonly overwrite: boolean
+  readonly budget: Budget
   /** An object is there under its final name; `isNew` is false when it was there before and was kept. */
   readonly onFile: (file: ReceivedFile) => void
   /** An object could not be written: for the person at the terminal, with path and reason. */
@@ -37,16 +40,6 @@ export interface Receiver {
 /** A disk that is full fails for every object to come: that is said a few times, not thousands of times. */
 const SAID_FAILURES = 10
 
-/** Where an object could not be stored: status, and what to say here. */
-class Refusal extends Error {
-  readonly status: number
-
-  constructor(status: number, message: string) {
-    super(message)
-    this.status = status
-  }
-}
-
 const OUT_OF_RESOURCES = 0xa700
 const PROCESSING_FAILURE = 0x0110
 const CANNOT_UNDERSTAND = 0xc000
@@ -67,6 +60,7 @@ export async function createReceiver(options: ReceiverOptions): Promise<Receiver
     const { affectedSopInstanceUid: uid } = request
     try {
       if (!isValidUid(uid, 'lenient')) throw new Refusal(CANNOT_UNDERSTAND, 'an object has no valid SOP Instance UID')
+      options.budget.takeObject()
       const partial = join(folder, `${uid}.${process.pid}-${counts.started++}.partial`)
       const file = await receiveFile(request, operation, partial)
       if (file.isNew) counts.received += 1
@@ -76,6 +70,7 @@ export async function createReceiver(options: ReceiverOptions): Promise<Receiver
     } catch (error) {
       counts.failed += 1
       const { status, message } = failureOf(error)
+      if (message === '') return { status, errorComment: 'The object could not be stored' }
       if (said.size < SAID_FAILURES) options.onFailure(isValidUid(uid, 'lenient') ? `${uid}: ${message}` : message)
       else if (said.size === SAID_FAILURES) options.onFailure('more objects could not be written')
       if (said.size <= SAID_FAILURES) said.add(uid)
@@ -96,6 +91,7 @@ export async function createReceiver(options: ReceiverOptions): Promise<Receiver
             for (const fragment of fragments) {
               if (!head.isFinished) head.push(fragment)
               counts.bytes += fragment.length
+              options.budget.takeBytes(fragment.length)
             }
             await writeAll(handle, fragments)
           },

@@ -2,7 +2,7 @@ import { InvalidArgumentError, Option } from 'commander'
 import type { Command } from 'commander'
 import { addConnectionOptions, CONNECTION_HELP, SCU_EXIT_CODES } from '../scu/options.ts'
 import type { ConnectionOptions, Target } from '../scu/options.ts'
-import { collect, integer, parseAeTitle } from '../scu/parse-values.ts'
+import { collect, integer, parseAeTitle, parseMaximumBytes, parseMaximumObjects, parseNetworks } from '../scu/parse-values.ts'
 import { scuCommand } from '../scu/program.ts'
 
 /** Parsed options that `find`, `get` and `move` share. */
@@ -33,6 +33,7 @@ export interface FindOptions extends QueryOptions {
   readonly wide?: boolean
   readonly jsonDicom?: boolean
   readonly csv?: boolean
+  readonly csvRaw?: boolean
   readonly write?: string
 }
 /** Of `get`, and of `move` with --receive. */
@@ -41,6 +42,9 @@ export interface ReceiveOptions extends QueryOptions {
   readonly name?: string
   readonly overwrite?: boolean
   readonly ignore?: boolean
+  /** Infinity is no limit. */
+  readonly maxBytes?: number
+  readonly maxObjects?: number
 }
 export interface GetOptions extends ReceiveOptions {
   readonly storageClasses?: readonly string[]
@@ -48,6 +52,7 @@ export interface GetOptions extends ReceiveOptions {
 export interface MoveOptions extends ReceiveOptions {
   readonly destination?: string
   readonly receive?: ReceiveAddress
+  readonly receiveFrom?: readonly string[]
 }
 export interface ReceiveAddress {
   readonly host: string | undefined
@@ -95,7 +100,8 @@ function addFind(program: Command, actions: QueryActions, exit: Exit): void {
   add(command, 'Output:', [
     new Option('--list', 'one attribute per line instead of a table'),
     new Option('--wide', 'do not cut values on a terminal'),
-    new Option('--csv', 'print CSV, with a header'),
+    new Option('--csv', 'print CSV, with a header; what a spreadsheet would take for a formula gets an apostrophe'),
+    new Option('--csv-raw', 'print CSV with every value as it was sent'),
     new Option('--json-dicom', 'as --json, in the DICOM JSON Model (PS3.18 F)'),
     new Option('--write <folder>', 'also write each match as a DICOM file: rsp0001.dcm, ...'),
   ])
@@ -112,7 +118,8 @@ Examples:
 ${KEY_HELP}
 
 When every key has a value, the attributes that are useful at that level are asked for too. --json prints one
-object per match and line. Matches go to stdout, everything else to stderr; no match is no failure.
+object per match and line. Matches go to stdout, everything else to stderr; no match is no failure. When the
+query fails, stdout has the matches that came before, or nothing: the exit code tells.
 ${CONNECTION_HELP}
 ${SCU_EXIT_CODES}`,
     )
@@ -153,6 +160,7 @@ function addMove(program: Command, actions: QueryActions, exit: Exit): void {
   add(command, 'Destination:', [
     new Option('--move, --destination <title>', 'AE title that the objects are sent to; the server must know it').argParser(parseAeTitle),
     new Option('--receive <port>', 'be the destination: listen there, or at host:port, and write what comes').argParser(parseReceive),
+    new Option('--receive-from <address>', 'take objects from this address or network only, e.g. 10.1.0.0/16; repeatable').argParser(parseNetworks),
   ])
   addReceiveOptions(command, 'with --receive: where the objects go (default: this folder)')
   addConnectionOptions(command)
@@ -165,7 +173,8 @@ Examples:
   dicomtap move ARCHIVE@pacs:104 --aet ME --receive 11113 StudyInstanceUID=1.2.3 --output study
 
 With --receive the destination is the AE title of this side, unless --destination says otherwise. The
-server looks up host and port of that title in its own configuration.
+server looks up host and port of that title in its own configuration. Only associations that call that title
+are taken; where the server's objects come from is known best by you: --receive-from.
 ${RECEIVE_HELP}
 ${CONNECTION_HELP}
 ${SCU_EXIT_CODES}`,
@@ -175,7 +184,7 @@ ${SCU_EXIT_CODES}`,
 
 const RECEIVE_HELP = `
 Objects are written as they come, byte by byte, and get their name when they are complete. What is there
-already is kept. Fields of --name: {SOPInstanceUID} {SOPClassUID} {StudyInstanceUID} {SeriesInstanceUID}
+already is kept. A limit that is reached ends the retrieval. Fields of --name: {SOPInstanceUID} {SOPClassUID} {StudyInstanceUID} {SeriesInstanceUID}
 {PatientID} {PatientName} {AccessionNumber} {StudyDate} {Modality} {SeriesNumber} {InstanceNumber}.`
 
 function queryCommand(program: Command, name: string, description: string): Command {
@@ -205,6 +214,8 @@ function addReceiveOptions(command: Command, where: string): void {
     new Option('--name <template>', 'name of each file below the folder (default: {SOPInstanceUID}.dcm)'),
     new Option('--overwrite', 'write objects again that are there already'),
     new Option('--ignore', 'take the objects and throw them away: nothing is written'),
+    new Option('--max-bytes <bytes>', 'refuse what comes after so many, e.g. 500M, 20G; 0 is no limit (default: 100G)').argParser(parseMaximumBytes),
+    new Option('--max-objects <number>', 'refuse what comes after so many; 0 is no limit (default: 100000)').argParser(parseMaximumObjects),
   ])
 }
 

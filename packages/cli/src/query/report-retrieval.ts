@@ -1,6 +1,7 @@
 import type { ScuContext } from '../scu/connect.ts'
 import { EXIT } from '../scu/exit.ts'
 import { formatBytes } from '../scu/progress.ts'
+import type { Budget } from './budget.ts'
 import type { ReceivedFile, Receiver } from './receive.ts'
 import { countWords } from './retrieval.ts'
 import type { RetrievalOutcome } from './retrieval.ts'
@@ -9,6 +10,7 @@ import { printable } from './text-width.ts'
 /** What was received here, for the summary. */
 export interface Received {
   readonly receiver: Receiver
+  readonly budget: Budget
   /** Undefined when nothing is written. */
   readonly folder: string | undefined
   readonly files: readonly ReceivedFile[]

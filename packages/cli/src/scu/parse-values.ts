@@ -48,6 +48,31 @@ export function parseBytes(text: string): number {
   return Number(amount) * (unit === '' ? 1 : unit.toLowerCase() === 'k' ? 1024 : 1_048_576)
 }
 
+/** Bytes with a binary unit up to T; 0 is no limit: Infinity. */
+export function parseMaximumBytes(text: string): number {
+  const [, amount, unit = ''] = /^(\d+)([kmgt]?)$/iu.exec(text.trim()) ?? []
+  if (amount === undefined) throw new InvalidArgumentError('It takes a number of bytes, e.g. 500M or 20G, or 0 for no limit.')
+  return Number(amount) === 0 ? Infinity : Number(amount) * 1024 ** ['', 'k', 'm', 'g', 't'].indexOf(unit.toLowerCase())
+}
+
+/** A number of objects; 0 is no limit: Infinity. */
+export function parseMaximumObjects(text: string): number {
+  return integer(0)(text) || Infinity
+}
+
+/** Addresses and networks: `10.1.2.3`, `10.1.0.0/16`, `fd00::/8`. */
+export function parseNetworks(text: string, before: readonly string[] = []): readonly string[] {
+  const networks = collect(text)
+  for (const one of networks) {
+    const [address = '', prefix, ...rest] = one.split('/')
+    const bits = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0
+    if (bits === 0 || rest.length > 0 || (prefix !== undefined && (!/^\d{1,3}$/u.test(prefix) || Number(prefix) > bits))) {
+      throw new InvalidArgumentError('It takes addresses or networks, e.g. 10.1.2.3 or 10.1.0.0/16.')
+    }
+  }
+  return [...before, ...networks]
+}
+
 /** Lengths that item 0x51 can announce and that hold at least one byte of data; 0 is unlimited (PS3.8 D.1). */
 export function parseMaximumPdu(text: string): number {
   const bytes = parseBytes(text)
