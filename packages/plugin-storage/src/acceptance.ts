@@ -59,6 +59,8 @@ export class Acceptor {
     const wantsOutcome = isAsked || countsSpace || hooks.studyCompleted.taps.length > 0
     const publication = await publisher.publish(object.file.staged, file, wantsOutcome)
     if (isAsked) await this.#askHandlers(object, publication)
+    // Accepted: from here on other processes may count on it.
+    await object.file.staged.discard()
     return publication
   }
 
@@ -68,7 +70,7 @@ export class Acceptor {
       await hooks.instanceStored.promise(this.#describe(object, publication))
     } catch (error) {
       const { outcome } = publication
-      if (outcome === 'new' || outcome === 'version') await publisher.withdraw(publication)
+      if (outcome === 'new' || outcome === 'version') await publisher.withdraw(object.file.staged, publication)
       throw this.#refusal('instanceStored', StoreStatus.OutOfResources, error)
     }
   }

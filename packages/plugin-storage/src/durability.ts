@@ -21,6 +21,8 @@ export class FolderSyncer {
   readonly #syncs = new Map<string, FolderSync>()
   /** Folders whose own name is known to be durable. */
   readonly #durable = new Set<string>()
+  /** Counts `forget`: what was synced before says nothing of a folder that was made since. */
+  #generation = 0
 
   constructor(fileSystem: FileSystem, root: string) {
     this.#fileSystem = fileSystem
@@ -33,16 +35,18 @@ export class FolderSyncer {
     await Promise.all([this.#sync(folder), this.#makeFolderDurable(folder)])
   }
 
-  /** Folders on the way to `file` were made anew: what is known of them no longer holds. */
+  /** Folders on the way to `file` are made anew: what is known of them no longer holds. */
   forget(file: string): void {
+    this.#generation += 1
     for (let folder = path.dirname(file); this.#isBelowRoot(folder); folder = path.dirname(folder)) this.#durable.delete(folder)
   }
 
   async #makeFolderDurable(folder: string): Promise<void> {
     if (!this.#isBelowRoot(folder) || this.#durable.has(folder)) return
     const parent = path.dirname(folder)
+    const generation = this.#generation
     await Promise.all([this.#sync(parent), this.#makeFolderDurable(parent)])
-    this.#remember(folder)
+    if (generation === this.#generation) this.#remember(folder)
   }
 
   #isBelowRoot(folder: string): boolean {

@@ -5,7 +5,14 @@ import path from 'node:path'
 export interface FileStatus {
   readonly sizeBytes: number
   readonly modifiedAtMs: number
+  /** Of content, name, links or permissions. */
+  readonly changedAtMs: number
   readonly isDirectory: boolean
+  readonly isFile: boolean
+  /** Names that the file has. */
+  readonly links: number
+  /** Tells files of one file system apart. */
+  readonly fileId: number
 }
 
 /** One entry of a folder. */
@@ -108,7 +115,15 @@ export const nodeFileSystem: FileSystem = {
   removeFolder: (path) => run((done) => fs.rmdir(path, done)),
   stat: async (path) => {
     const status = await call<fs.Stats>((done) => fs.stat(path, done))
-    return { sizeBytes: status.size, modifiedAtMs: status.mtimeMs, isDirectory: status.isDirectory() }
+    return {
+      sizeBytes: status.size,
+      modifiedAtMs: status.mtimeMs,
+      changedAtMs: status.ctimeMs,
+      isDirectory: status.isDirectory(),
+      isFile: status.isFile(),
+      links: status.nlink,
+      fileId: status.ino,
+    }
   },
   readFolder: async (path) => {
     const entries = await call<fs.Dirent[]>((done) => fs.readdir(path, { withFileTypes: true }, done))
@@ -127,4 +142,14 @@ export function systemCode(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null) return undefined
   const { code, syscall } = error as NodeJS.ErrnoException
   return typeof code === 'string' && typeof syscall === 'string' ? code : undefined
+}
+
+/** Undefined when there is no such file. */
+export async function statusOf(fileSystem: FileSystem, file: string): Promise<FileStatus | undefined> {
+  try {
+    return await fileSystem.stat(file)
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined
+    throw error
+  }
 }

@@ -2,6 +2,7 @@ import { DicomtapError } from '@dicomtap/framework'
 import path from 'node:path'
 import { syncFolder } from './durability.ts'
 import { type FileSystem, systemCode } from './file-system.ts'
+import { RESERVED_FOLDER } from './path-template.ts'
 
 /**
  * Makes the storage folder when it is missing; resolves with its real path, links on the way followed.
@@ -11,9 +12,20 @@ export async function prepareDirectory(fileSystem: FileSystem, directory: string
   return orDirectoryError(directory, async () => {
     const made = await fileSystem.makeFolders(directory, mode)
     const root = await fileSystem.realPath(directory)
-    if (made !== undefined && isSynced) await syncParents(fileSystem, directory, made)
+    if (isSynced && made !== undefined) await syncParents(fileSystem, directory, made)
+    else if (isSynced) await syncAfterCrash(fileSystem, root)
     return root
   })
+}
+
+/** The process that made the folder may have ended before its name was durable; it had made nothing in it then. */
+async function syncAfterCrash(fileSystem: FileSystem, root: string): Promise<void> {
+  try {
+    await fileSystem.stat(path.join(root, RESERVED_FOLDER))
+  } catch {
+    // Folders that cannot be opened are not those that it made.
+    await syncParents(fileSystem, root, '').catch(() => undefined)
+  }
 }
 
 /** Runs `work`; what the system refuses becomes an error an operator can act on. */
@@ -42,7 +54,7 @@ const ADVICE: Readonly<Record<string, string>> = {
 }
 
 async function syncParents(fileSystem: FileSystem, directory: string, uppermostMade: string): Promise<void> {
-  for (let folder = directory; folder.length >= uppermostMade.length; folder = path.dirname(folder)) {
+  for (let folder = directory; folder.length >= uppermostMade.length && folder !== path.dirname(folder); folder = path.dirname(folder)) {
     await syncFolder(fileSystem, path.dirname(folder))
   }
 }

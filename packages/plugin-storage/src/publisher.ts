@@ -2,9 +2,10 @@ import { StatusError } from '@dicomtap/framework'
 import { constants } from 'node:fs'
 import path from 'node:path'
 import type { FolderSyncer } from './durability.ts'
-import { systemCode, type FileSystem } from './file-system.ts'
-import { isSameObject } from './same-object.ts'
+import { statusOf, systemCode, type FileSystem } from './file-system.ts'
+import { isSameInstance, isSameObject } from './same-object.ts'
 import type { StagedFile } from './staged-file.ts'
+import { awaitDecision, type Decision } from './undecided.ts'
 
 /** What to do with an object whose path is taken. */
 export type DuplicatePolicy = 'replace' | 'keep' | 'reject' | 'version'
@@ -27,11 +28,16 @@ export interface PublisherOptions {
   readonly fileSystem: FileSystem
   readonly duplicates: DuplicatePolicy
   readonly directoryMode: number
+  /** The folder that holds one staging folder for each process. */
+  readonly partialDirectory: string
+  /** How long to wait until another process has decided on its object; default 5 s. */
+  readonly decisionWaitMs?: number | undefined
   /** Undefined when names need not survive a crash. */
   readonly syncer: FolderSyncer | undefined
 }
 
 const MAXIMUM_VERSIONS = 1000
+const DECISION_WAIT_MS = 5000
 const NO_LINKS: ReadonlySet<string | undefined> = new Set(['EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
 
 /**
@@ -39,7 +45,8 @@ const NO_LINKS: ReadonlySet<string | undefined> = new Set(['EPERM', 'EACCES', 'E
  * and is durable, as the options say, when `publish` resolves.
  *
  * Except for `replace`, a name is given by link(2), which fails when it is taken: two objects that come at
- * the same time, in one process or in two, cannot overwrite each other.
+ * the same time, in one process or in two, cannot overwrite each other. The temporary name stays until the object
+ * is accepted, which tells other processes that the final one may be taken back: see `awaitDecision`.
  */
 export class Publisher {
   readonly #options: PublisherOptions
@@ -74,38 +81,45 @@ export class Publisher {
   }
 
   /**
+   * The caller removes the temporary name, and does so once it will not withdraw the object any more.
+   *
    * @param wantsOutcome false when the caller does not care whether a file was replaced; saves a call.
-   * @throws StatusError 0111 under the policy `reject`.
+   * @throws StatusError 0111 under the policy `reject`, A700 when another process does not come to a decision, 0110
+   *   under the policy `keep` when something else has the name.
    */
   async publish(staged: StagedFile, file: string, wantsOutcome: boolean): Promise<Publication> {
     const publication = await this.#place(staged, file, wantsOutcome)
     const { syncer } = this.#options
-    if (syncer === undefined) {
-      await staged.discard()
-    } else {
-      await Promise.all([staged.discard(), this.#makeDurable(syncer, publication)])
-    }
+    if (syncer !== undefined) await this.#makeDurable(syncer, staged, publication)
     return publication
   }
 
   /** Takes a name back that `publish` gave: the object was not accepted after all. */
-  async withdraw({ path: file }: Publication): Promise<void> {
+  async withdraw(staged: StagedFile, { path: file }: Publication): Promise<void> {
+    if (!(await this.#isOurs(staged))) return
     await this.#options.fileSystem.unlink(file)
     await this.#options.syncer?.makeDurable(file)
   }
 
-  async #makeDurable(syncer: FolderSyncer, publication: Publication): Promise<void> {
+  async #makeDurable(syncer: FolderSyncer, staged: StagedFile, publication: Publication): Promise<void> {
     if (publication.outcome === 'kept') await this.#syncFile(publication.path)
     try {
       await syncer.makeDurable(publication.path)
     } catch (error) {
       // The sender will be told that it failed, so the object must not be there. One that may have taken the
       // place of another stays: that one is gone, and a third may have taken the place of this one.
-      if (this.claimsNames && publication.outcome !== 'kept') {
+      if (this.claimsNames && publication.outcome !== 'kept' && (await this.#isOurs(staged))) {
         await this.#options.fileSystem.unlink(publication.path).catch(() => undefined)
       }
       throw error
     }
+  }
+
+  /** A process elsewhere that took this one for gone has removed the temporary name, and counts on the final one. */
+  async #isOurs(staged: StagedFile): Promise<boolean> {
+    if (!this.#hasLinks) return true
+    const status = await this.#options.fileSystem.stat(staged.path).catch(() => undefined)
+    return status !== undefined
   }
 
   /** Whoever wrote a kept file may not have come to it yet. */
@@ -129,21 +143,40 @@ export class Publisher {
       const outcome = !wantsOutcome ? 'written' : replaced === undefined ? 'new' : 'replaced'
       return { path: file, outcome, sizeBytes: staged.sizeBytes, replacedBytes: replaced ?? 0 }
     }
-    if (await this.#claim(staged, file)) return written(staged, file, 'new')
-    if (duplicates === 'reject') throw new StatusError(0x0111, { errorComment: 'The instance is stored already' })
-    if (duplicates === 'keep') return this.#kept(file)
-    return this.#placeVersion(staged, file)
+    if (duplicates === 'version') return this.#placeVersion(staged, file)
+    for (;;) {
+      if (await this.#claim(staged, file)) return written(staged, file, 'new')
+      const decision = await this.#decision(file)
+      if (decision === 'gone') continue
+      if (decision === 'undecided') throw new StatusError(0xa700, { errorComment: 'The instance is being stored' })
+      if (duplicates === 'reject') throw new StatusError(0x0111, { errorComment: 'The instance is stored already' })
+      if (await isSameInstance(fileSystem, staged.path, file)) return this.#kept(file)
+      throw new StatusError(0x0110, { errorComment: 'The object could not be stored', cause: new Error('another file has its name') })
+    }
   }
 
   async #placeVersion(staged: StagedFile, file: string): Promise<Publication> {
     const { dir, name, ext } = path.parse(file)
-    let taken = file
-    for (let version = 2; version <= MAXIMUM_VERSIONS; version++) {
-      if (await isSameObject(this.#options.fileSystem, staged.path, taken)) return this.#kept(taken)
-      taken = path.join(dir, `${name}_v${version}${ext}`)
-      if (await this.#claim(staged, taken)) return written(staged, taken, 'version')
+    for (let version = 1; version <= MAXIMUM_VERSIONS; ) {
+      const candidate = version === 1 ? file : path.join(dir, `${name}_v${version}${ext}`)
+      if (await this.#claim(staged, candidate)) return written(staged, candidate, version === 1 ? 'new' : 'version')
+      if (await isSameObject(this.#options.fileSystem, staged.path, candidate)) {
+        const decision = await this.#decision(candidate)
+        if (decision === 'accepted') return this.#kept(candidate)
+        if (decision === 'gone') continue
+      } else if ((await this.#sizeOf(candidate)) === undefined) {
+        // Taken back meanwhile.
+        continue
+      }
+      version += 1
     }
     throw new StatusError(0xa700, { errorComment: 'Too many versions of the instance' })
+  }
+
+  #decision(file: string): Promise<Decision> {
+    const { fileSystem, partialDirectory, decisionWaitMs = DECISION_WAIT_MS } = this.#options
+    if (!this.#hasLinks) return Promise.resolve('accepted')
+    return awaitDecision(file, { fileSystem, partialDirectory, waitMs: decisionWaitMs })
   }
 
   /** Gives `file` as a name to the staged file; false when it is taken. */
@@ -159,9 +192,17 @@ export class Publisher {
       await this.#inFolder(file, () => fileSystem.link(staged.path, file))
       return true
     } catch (error) {
-      if (systemCode(error) === 'EEXIST') return false
+      if (systemCode(error) === 'EEXIST') return this.#isLinked(staged, file)
       throw error
     }
+  }
+
+  /** A network file system that lost the answer to a call makes it again, and then reports what it did itself. */
+  async #isLinked(staged: StagedFile, file: string): Promise<boolean> {
+    const { fileSystem } = this.#options
+    const status = await statusOf(fileSystem, file)
+    if (status === undefined || status.links < 2) return false
+    return (await statusOf(fileSystem, staged.path))?.fileId === status.fileId
   }
 
   /** Runs `place`; when the folder of `file` is missing, makes it and runs it again. */
@@ -170,6 +211,8 @@ export class Publisher {
       await place()
     } catch (error) {
       if (systemCode(error) !== 'ENOENT') throw error
+      // Before: whoever uses the folder while it is new must sync it.
+      this.#options.syncer?.forget(file)
       await this.#options.fileSystem.makeFolders(path.dirname(file), this.#options.directoryMode)
       this.#options.syncer?.forget(file)
       await place()
@@ -182,12 +225,7 @@ export class Publisher {
 
   /** Undefined when there is no such file. */
   async #sizeOf(file: string): Promise<number | undefined> {
-    try {
-      return (await this.#options.fileSystem.stat(file)).sizeBytes
-    } catch (error) {
-      if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined
-      throw error
-    }
+    return (await statusOf(this.#options.fileSystem, file))?.sizeBytes
   }
 }
 

@@ -9,12 +9,29 @@ const HEAD_BYTES = 16 * 1024
  * Whether two Part 10 files hold the same data set in the same transfer syntax. Their file meta information
  * may differ: it also names who sent the object. False when the second file is gone or no Part 10 file.
  */
-export async function isSameObject(fileSystem: FileSystem, path: string, otherPath: string): Promise<boolean> {
+export function isSameObject(fileSystem: FileSystem, path: string, otherPath: string): Promise<boolean> {
+  return compare(fileSystem, path, otherPath, hasSameDataSet)
+}
+
+/** Whether two Part 10 files say in their file meta information that they hold the same SOP instance. */
+export function isSameInstance(fileSystem: FileSystem, path: string, otherPath: string): Promise<boolean> {
+  return compare(fileSystem, path, otherPath, async (_, descriptor, other) => {
+    const uids = await Promise.all([descriptor, other].map(async (from) => {
+      const head = Buffer.allocUnsafe(HEAD_BYTES)
+      return readStart(await readFully(fileSystem, from, head, 0))?.meta.sopInstanceUid
+    }))
+    return uids[0] !== undefined && uids[0] === uids[1]
+  })
+}
+
+type Comparison = (fileSystem: FileSystem, descriptor: number, other: number) => Promise<boolean>
+
+async function compare(fileSystem: FileSystem, path: string, otherPath: string, comparison: Comparison): Promise<boolean> {
   const descriptor = await fileSystem.open(path, constants.O_RDONLY)
   try {
     const other = await fileSystem.open(otherPath, constants.O_RDONLY)
     try {
-      return await hasSameDataSet(fileSystem, descriptor, other)
+      return await comparison(fileSystem, descriptor, other)
     } finally {
       await fileSystem.close(other)
     }

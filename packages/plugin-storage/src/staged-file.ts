@@ -22,6 +22,7 @@ export class StagedFile {
     const descriptor = this.#opened()
     for (let offset = 0; offset < lengthBytes; ) {
       const written = await this.#fileSystem.write(descriptor, buffer, offset, lengthBytes - offset)
+      if (written === 0) throw Object.assign(new Error('ENOSPC: nothing was written'), { code: 'ENOSPC', syscall: 'write' })
       offset += written
       this.#sizeBytes += written
     }

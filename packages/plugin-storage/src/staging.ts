@@ -28,7 +28,8 @@ export interface StagingOptions {
  */
 export class StagingArea {
   readonly #options: StagingOptions
-  readonly #partialDirectory: string
+  /** Holds one folder for each process. */
+  readonly partialDirectory: string
   readonly #name: string
   readonly #directory: string
   readonly #here = currentProcess()
@@ -38,9 +39,9 @@ export class StagingArea {
 
   constructor(options: StagingOptions) {
     this.#options = options
-    this.#partialDirectory = path.join(options.root, RESERVED_FOLDER, 'partial')
+    this.partialDirectory = path.join(options.root, RESERVED_FOLDER, 'partial')
     this.#name = stagingFolderName(this.#here)
-    this.#directory = path.join(this.#partialDirectory, this.#name)
+    this.#directory = path.join(this.partialDirectory, this.#name)
   }
 
   /** Makes the folder and removes what processes that are gone left behind. Rejects when it cannot be written to. */
@@ -108,7 +109,7 @@ export class StagingArea {
     )
     const objects = await sweepLeftovers({
       fileSystem,
-      partialDirectory: this.#partialDirectory,
+      partialDirectory: this.partialDirectory,
       ownName: this.#name,
       here: this.#here,
       nowMs,

@@ -1,11 +1,14 @@
 import { StatusError } from '@dicomtap/framework'
 import test from 'ava'
-import { mkdir, rm, unlink, writeFile } from 'node:fs/promises'
+import { link, mkdir, rm, unlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { nodeFileSystem } from '../dist/file-system.js'
 import type { StoredInstance } from '../dist/index.js'
+import { currentProcess, stagingFolderName } from '../dist/process-identity.js'
+import { awaitDecision } from '../dist/undecided.js'
 import { dataSetOf } from './support/objects.js'
 import { FaultyFileSystem } from './support/faulty-file-system.js'
-import { storeFixture } from './support/store-fixture.js'
+import { storeFixture, temporaryFolder } from './support/store-fixture.js'
 
 const FILE = path.join('1.2.3', '1.2.3.4', '1.2.3.4.5.dcm')
 const SECOND = path.join('1.2.3', '1.2.3.4', '1.2.3.4.5_v2.dcm')
@@ -238,3 +241,124 @@ test('a folder that was removed under a running server is made again', async (t)
   t.is(await send(), 0)
   t.deepEqual(await files(), [FILE])
 })
+
+for (const [duplicates, afterRefusal, afterAcceptance] of [
+  ['version', 0, 0],
+  ['keep', 0, 0],
+  ['reject', 0, 0x0111],
+] as const) {
+  for (const isRefused of [true, false]) {
+    test(`${duplicates}: an object that another process ${isRefused ? 'refuses in the end' : 'has not decided on'} does not stand for one of this`, async (t) => {
+      const first = await storeFixture(t, { options: { duplicates } })
+      const second = await storeFixture(t, { directory: first.directory, options: { duplicates } })
+      const { promise: reached, resolve: reach } = deferred()
+      const { promise: decided, resolve: decide } = deferred()
+      first.hooks.instanceStored.tapPromise('index', async () => {
+        reach()
+        await decided
+        if (isRefused) throw new Error('the index is gone')
+      })
+      const undecided = first.send()
+      await reached
+      const meanwhile = second.send()
+      let isAnswered = false
+      void meanwhile.then(() => (isAnswered = true))
+      t.is(await second.send({ sopInstanceUid: '1.9' }), 0, 'others are stored')
+      t.false(isAnswered, 'nobody knows yet')
+      decide()
+      t.is(await undecided, isRefused ? 0xa700 : 0)
+      t.is(await meanwhile, isRefused ? afterRefusal : afterAcceptance)
+      t.true((await first.files()).includes(FILE))
+    })
+  }
+}
+
+test('a sync of the folder that fails in one process takes nothing from another', async (t) => {
+  const faulty = new FaultyFileSystem()
+  const options = { durability: 'fsync' }
+  const first = await storeFixture(t, { fileSystem: faulty.fileSystem, options })
+  const second = await storeFixture(t, { directory: first.directory, options })
+  t.is(await first.send({ sopInstanceUid: '1.9' }), 0)
+  const { promise: reached, resolve: reach } = deferred()
+  const { promise: decided, resolve: decide } = deferred()
+  // That of the file, then that of its folder, which fails in the end.
+  faulty.before('fsync', () => {
+    faulty.before('fsync', async () => {
+      reach()
+      await decided
+      throw Object.assign(new Error('EIO'), { code: 'EIO', syscall: 'fsync' })
+    })
+  })
+  const failing = first.send()
+  await reached
+  const meanwhile = second.send()
+  t.is(await second.send({ sopInstanceUid: '1.8' }), 0)
+  decide()
+  t.is(await failing, 0x0110)
+  t.is(await meanwhile, 0)
+  t.true(endsWith(await first.read(FILE), dataSetOf()))
+})
+
+test('a decision is waited for as long as its process may run, and no longer than that', async (t) => {
+  const folder = await temporaryFolder(t)
+  const partialDirectory = path.join(folder, 'partial')
+  const file = path.join(folder, 'file')
+  const here = currentProcess()
+  const decision = (): Promise<string> => awaitDecision(file, { fileSystem: nodeFileSystem, partialDirectory, waitMs: 0 })
+  t.is(await decision(), 'gone')
+  await writeFile(file, 'object')
+  t.is(await decision(), 'accepted')
+  await link(file, path.join(folder, 'backup'))
+  t.is(await decision(), 'accepted', 'a link of somebody else')
+  const stage = async (owner: typeof here): Promise<string> => {
+    const staging = path.join(partialDirectory, stagingFolderName(owner))
+    await mkdir(staging, { recursive: true })
+    await link(file, path.join(staging, '1.part'))
+    return path.join(staging, '1.part')
+  }
+  const gone = await stage({ ...here, pid: 2 ** 22 + 1 })
+  t.is(await decision(), 'accepted', 'who is gone takes nothing back')
+  await unlink(gone)
+  const elsewhere = await stage({ ...here, hostKey: '0123456789ab' })
+  t.is(await decision(), 'undecided')
+  await unlink(elsewhere)
+  t.is(await decision(), 'accepted')
+})
+
+test('keep: what is no such instance does not stand for one', async (t) => {
+  const { send, hooks, files, directory } = await storeFixture(t, { options: { duplicates: 'keep' } })
+  hooks.filePath.tap('site', () => 'always/the-same.dcm')
+  t.is(await send({ sopInstanceUid: '1.1' }), 0)
+  t.is(await send({ sopInstanceUid: '1.1' }), 0)
+  t.is(await send({ sopInstanceUid: '1.2' }), 0x0110)
+  await writeFile(path.join(directory, 'always', 'the-same.dcm'), '')
+  t.is(await send({ sopInstanceUid: '1.1' }), 0x0110, 'an empty file')
+  await rm(path.join(directory, 'always', 'the-same.dcm'))
+  await mkdir(path.join(directory, 'always', 'the-same.dcm'))
+  t.is(await send({ sopInstanceUid: '1.1' }), 0x0110, 'a folder')
+  t.deepEqual(await files(), [])
+})
+
+test('an answer that a network file system lost does not make an object its own duplicate', async (t) => {
+  const faulty = new FaultyFileSystem()
+  const { link: realLink } = faulty.fileSystem
+  const fileSystem = {
+    ...faulty.fileSystem,
+    link: async (from: string, to: string) => {
+      await realLink(from, to)
+      // As NFS does: the call was made, its answer got lost, and it was made again.
+      if (!to.endsWith('.link')) throw Object.assign(new Error('EEXIST'), { code: 'EEXIST', syscall: 'link' })
+    },
+  }
+  for (const duplicates of ['version', 'keep', 'reject']) {
+    const { send, files } = await storeFixture(t, { fileSystem, options: { duplicates } })
+    t.is(await send(), 0, duplicates)
+    t.deepEqual(await files(), [FILE])
+  }
+})
+
+function deferred(): { promise: Promise<void>; resolve: () => void } {
+  let resolve!: () => void
+  const promise = new Promise<void>((done) => (resolve = done))
+  return { promise, resolve }
+}
