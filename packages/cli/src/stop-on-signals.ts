@@ -5,6 +5,9 @@ import { note } from './output/terminal.ts'
 const STOP_SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const
 type StopSignal = keyof typeof STOP_SIGNALS
 
+/** What a close may take besides the time of running operations, before the process ends all the same. */
+const CLOSE_MARGIN_MS = 15_000
+
 /** How long the peers are given to take an A-ABORT. */
 const ABORT_GRACE_MS = 500
 
@@ -13,7 +16,7 @@ export interface Stop {
   readonly exitCode: Promise<number>
   /** From now on a signal closes the application entity; before, it ends the process. */
   started(ae: ApplicationEntity): void
-  /** Closes because of an error: exit code 1. */
+  /** Closes because of an error: exit code 1. When it happens again, or while a signal closes, what runs still gets that long. */
   fail(deadlineMs: number): void
 }
 
@@ -24,13 +27,14 @@ export interface Stop {
 export function stopOnSignals(): Stop {
   let ae: ApplicationEntity | undefined
   let isStopping = false
+  let hasFailed = false
   let exit: (code: number) => void = () => {}
   const exitCode = new Promise<number>((resolve) => (exit = resolve))
 
   const close = (target: ApplicationEntity, code: number, deadlineMs?: number): void => {
     isStopping = true
     void target.close(deadlineMs === undefined ? {} : { deadlineMs }).then(
-      () => exit(code),
+      () => exit(hasFailed ? 1 : code),
       (error: unknown) => {
         target.log.error('the close failed', { error })
         exit(1)
@@ -56,8 +60,13 @@ export function stopOnSignals(): Stop {
     started: (started) => (ae = started),
     fail(deadlineMs) {
       if (ae === undefined) process.exit(1)
-      if (isStopping) exit(1)
-      else close(ae, 1, deadlineMs)
+      if (hasFailed) return
+      hasFailed = true
+      const target = ae
+      // Nobody knows what still works.
+      setTimeout(() => exit(1), deadlineMs + CLOSE_MARGIN_MS).unref()
+      if (isStopping) setTimeout(() => target.abort('The server is stopping'), deadlineMs).unref()
+      else close(target, 1, deadlineMs)
     },
   }
 }

@@ -120,9 +120,18 @@ const STRAY = (action: string) => ({
 })
 
 test('a rejected promise that nobody handles is logged and the server goes on', async (t) => {
-  const server = await startServer(t, [], { cwd: await makeSite(t, STRAY(`void Promise.reject(new Error('floating'))`)) })
+  // Of what cannot be read at all, and then of more than anybody wants to read.
+  const unreadable = `new Proxy({}, { get() { throw new Error('trap') }, getPrototypeOf() { throw new Error('trap') } })`
+  const silent = `Object.defineProperty(new Error(), 'message', { get() { throw new Error('trap') } })`
+  const stray = `{
+    for (const thrown of [new Error('floating'), undefined, Object.freeze({}), Symbol('s'), ${unreadable}, ${silent}]) void Promise.reject(thrown)
+    for (let i = 0; i < 10_000; i++) void Promise.reject(new Error('flood'))
+  }`
+  const server = await startServer(t, [], { cwd: await makeSite(t, STRAY(stray)) })
   server.kill('SIGUSR2')
-  await server.logged('floating')
+  await server.logged('come faster than they are logged')
+  t.is(server.log().match(/a promise was rejected and nobody handled it/g)?.length, 19)
+  t.is(server.log().match(/what was thrown cannot be read/g)?.length, 2)
   t.regex(server.log(), /a promise was rejected and nobody handled it code=DICOMTAP_ERR_PLG_UNHANDLED error=floating from=stray/)
   const peer = await Peer.connect(server.port)
   t.is(await peer.associate(), 2)
