@@ -118,6 +118,16 @@ test('every runtime dependency has its reason, and no other', (t) => {
   t.deepEqual(Object.keys(DEPENDENCY_NOTES).sort(), [...new Set(dependencies)].sort())
 })
 
+test('workflows: actions are pinned by commit, and every job says what it may', (t) => {
+  const folder = join(ROOT, '.github/workflows')
+  for (const name of readdirSync(folder)) {
+    const text = readFileSync(join(folder, name), 'utf8')
+    for (const [, action = ''] of text.matchAll(/uses: (.+)/g)) t.regex(action, /^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/, `${name}: ${action}`)
+    t.regex(text, /^permissions: \{\}$/m, name)
+    t.is([...text.matchAll(/^ {4}runs-on: /gm)].length, [...text.matchAll(/^ {4}permissions:$/gm)].length, name)
+  }
+})
+
 test('links lead somewhere', (t) => {
   for (const page of pages) {
     for (const [, target = ''] of prose(page).matchAll(/\]\(([^)\s]+)\)/g)) {

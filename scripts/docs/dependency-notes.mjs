@@ -14,6 +14,8 @@ export const DEPENDENCY_NOTES = {
   'winston-transport': 'The base of the destinations.',
   '@node-rs/argon2': 'Hashes of passcodes (argon2id), in threads. Prebuilt for each platform; nothing is compiled or downloaded at the install.',
   'jose': 'Verifies JSON web tokens, and fetches the keys for it.',
-  'yaml': 'Reads the file of users, and changes it without losing comments.',
+  'yaml': 'Reads the files of users and of peers, and changes them without losing comments.',
+  '@peculiar/asn1-schema': 'Writes DER: the certificates and keys that `dicomtap cert` makes. Node reads certificates and makes none.',
+  '@peculiar/asn1-x509': 'The structures of X.509 certificates and revocation lists, for `@peculiar/asn1-schema`.',
   'rotating-file-stream': 'The log file and its rotation.',
 }
