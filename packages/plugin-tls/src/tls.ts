@@ -1,0 +1,133 @@
+import { createRequire } from 'node:module'
+import { Stage, definePlugin } from '@dicomtap/framework'
+import type { Association, AssociationServer, PluginApi, PluginFactory, Rejection } from '@dicomtap/framework'
+import { TlsConnector } from './connector.ts'
+import { identityIn } from './identity.ts'
+import type { TlsIdentity } from './identity.ts'
+import { ListenerRegistry } from './listener-registry.ts'
+import { listenerTlsOptions, tlsOptions } from './options.ts'
+import type { ClientTlsOptions, ListenerTlsOptions } from './options.ts'
+import { profileWarning } from './profiles.ts'
+import { Upkeep } from './upkeep.ts'
+
+declare module '@dicomtap/framework' {
+  interface ListenerTls extends ListenerTlsOptions {}
+  interface AssociateTls extends ClientTlsOptions {}
+}
+
+const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
+
+/** PS3.8 9.3.4: rejected-permanent, service-user, calling AE title not recognized. */
+const CALLING_AE_TITLE_NOT_RECOGNIZED: Rejection = { result: 1, source: 1, reason: 3 }
+
+/**
+ * TLS by the secure transport connection profiles of PS3.15 annex B, for listeners with `tls` and for connections
+ * that are opened with it.
+ *
+ * @example
+ * await ae.use(tls())
+ * await ae.listen({ port: 2762, tls: { cert: './server.pem', key: './server.key', ca: './ca.pem' } })
+ */
+export const tls: PluginFactory<typeof tlsOptions> = definePlugin({
+  name: 'tls',
+  version,
+  framework: `>=${version} <1`,
+  options: tlsOptions,
+  listenerOptions: { tls: listenerTlsOptions },
+
+  async apply(api, options) {
+    const upkeep = new Upkeep(api.log, options.watchMs)
+    const listeners = new ListenerRegistry({ shared: options.listener, resolvePath: api.resolvePath, log: api.log, upkeep })
+    const connector = new TlsConnector({
+      shared: options.client,
+      resolvePath: api.resolvePath,
+      log: api.log,
+      opened: (credentials) => upkeep.add(credentials),
+      closed: (credentials) => upkeep.remove(credentials),
+    })
+    await connector.check()
+    warnOfProfile(api, options.client.profile, 'plugins[tls].options.client', upkeep)
+    acceptWithTls(api, listeners)
+
+    api.hooks.outgoingConnection.tapPromise(async (outgoing) => {
+      if (outgoing.tls === undefined || outgoing.tls === false) return undefined
+      return connector.connect(outgoing)
+    })
+
+    const identities = new WeakMap<Association, TlsIdentity>()
+    api.provideService('tls', {
+      identityOf(association) {
+        const { security, server } = association
+        if (security?.isAuthorized !== true || security.peerCertificate === undefined) return undefined
+        const known = identities.get(association)
+        if (known !== undefined) return known
+        const identity = identityIn(security.peerCertificate, identityPolicy(listeners, server, options.listener))
+        identities.set(association, identity)
+        return identity
+      },
+    })
+
+    api.hooks.configReload.tapPromise(() => upkeep.checkFiles(true))
+    api.hooks.diagnose.tapPromise(async ({ report }) => {
+      for (const { level, message } of upkeep.findings()) report({ level, plugin: 'tls', message })
+    })
+    api.onDispose(() => {
+      upkeep.dispose()
+      listeners.dispose()
+    })
+  },
+})
+
+function acceptWithTls(api: PluginApi, listeners: ListenerRegistry): void {
+  // Whatever cannot be used is told of before a socket is opened, and by `dicomtap check`.
+  api.hooks.ready.tapPromise(async () => {
+    for (const [index, listener] of api.config.listen.entries()) {
+      if (isWanted(listener.tls)) await listeners.open(listener.tls, `listen[${index}].tls`)
+    }
+  })
+  api.hooks.listenerOptions.tapPromise({ stage: Stage.Late }, async (listener) => {
+    if (!isWanted(listener.tls)) return listener
+    const index = api.config.listen.findIndex(({ tls: own }) => JSON.stringify(own) === JSON.stringify(listener.tls))
+    const { tls: key } = await listeners.open(listener.tls, index < 0 ? 'listen.tls' : `listen[${index}].tls`)
+    return { ...listener, tls: key }
+  })
+  api.hooks.incomingConnection.tapPromise(async (connection, { server }) => {
+    if (!isWanted(server.options.tls)) return connection
+    const listener = listeners.of(server)
+    if (listener === undefined) {
+      connection.socket.destroy()
+      throw new Error('the listener has tls, and no certificate was read for it')
+    }
+    return listener.secure(connection)
+  })
+  api.hooks.associationRequest.tap({ stage: Stage.Early }, ({ association }) => {
+    const { server, callingAeTitle, remoteAddress, id } = association
+    const listener = server === undefined ? undefined : listeners.of(server)
+    if (server === undefined || listener?.settings.checkCallingAeTitle !== true) return undefined
+    const identity = api.injectOptional('tls')?.identityOf(association)
+    if (identity?.aeTitles.includes(callingAeTitle.trim()) === true) return undefined
+    api.log.warn('association rejected: the calling AE title is not one of its certificate', {
+      association: id,
+      callingAeTitle,
+      remoteAddress,
+      subject: identity?.subject ?? 'no certificate',
+      aeTitles: identity?.aeTitles.join(', ') ?? '',
+    })
+    return CALLING_AE_TITLE_NOT_RECOGNIZED
+  })
+}
+
+function isWanted(value: ListenerTlsOptions | boolean | null | undefined): value is ListenerTlsOptions | true {
+  return value !== undefined && value !== null && value !== false
+}
+
+function identityPolicy(listeners: ListenerRegistry, server: AssociationServer | undefined, shared: ListenerTlsOptions) {
+  const settings = server === undefined ? undefined : listeners.of(server)?.settings
+  return settings ?? { identities: shared.identities ?? [], aeTitlesFrom: shared.aeTitlesFrom ?? (['commonName', 'dnsName'] as const) }
+}
+
+function warnOfProfile(api: PluginApi, profile: Parameters<typeof profileWarning>[0] | undefined, where: string, upkeep: Upkeep): void {
+  const warning = profile === undefined ? undefined : profileWarning(profile)
+  if (warning !== undefined) upkeep.warn(`${where}: ${warning}`)
+  void api
+}
