@@ -1,0 +1,30 @@
+// The server that soak and association fuzz run against: plugins as a site would have them, a small archive for
+// queries, time-outs short enough that what hangs shows within minutes, and a plugin that tells the parent
+// process how the server is.
+import { defineConfig } from '@dicomtap/framework'
+import { asyncOperations } from '@dicomtap/plugin-async-operations'
+import { logging } from '@dicomtap/plugin-logging'
+import { roleSelection } from '@dicomtap/plugin-role-selection'
+import { storage } from '@dicomtap/plugin-storage'
+import { verification } from '@dicomtap/plugin-verification'
+import { archive } from './archive-plugin.mjs'
+import { probe } from './probe-plugin.mjs'
+
+const work = process.env.DICOMTAP_SOAK_FOLDER
+if (work === undefined) throw new Error('DICOMTAP_SOAK_FOLDER names the folder to work in')
+
+export default defineConfig({
+  aeTitle: 'SOAK',
+  listen: [{ port: 0, host: '127.0.0.1' }],
+  timeouts: { acseMs: 10_000, dimseMs: 10_000, networkMs: 15_000 },
+  limits: { maximumAssociations: 300, maximumPendingAssociations: 150 },
+  plugins: [
+    logging({ level: 'info', stderr: false, file: { path: `${work}/soak.log`, maximumBytes: 20_000_000, maximumFiles: 5 } }),
+    verification(),
+    storage({ directory: `${work}/data`, durability: process.env.DICOMTAP_SOAK_DURABILITY ?? 'fsync', minimumFreeSpace: '2 GB' }),
+    asyncOperations(),
+    roleSelection(),
+    archive(),
+    probe(),
+  ],
+})
