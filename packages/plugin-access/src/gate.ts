@@ -1,0 +1,164 @@
+import type { Association, Logger, Rejection } from '@dicomtap/framework'
+import { RefusalLog } from './admission/refusal-log.ts'
+import { AssociationSlots } from './admission/slots.ts'
+import type { HostNames } from './host-names.ts'
+import { decide, describeRefusal, identify } from './policy/decide.ts'
+import type { Admission, Refusal } from './policy/decide.ts'
+import type { CompiledPeer, Policy } from './policy/compile.ts'
+import { factsOf } from './policy/facts.ts'
+import type { Facts, TlsService, UserIdentityService } from './policy/facts.ts'
+import { CAUSE_WORDS, rejectionOf } from './rejections.ts'
+import type { RefusalCause, RejectionTriple } from './rejections.ts'
+import type { UnknownPeer } from './unknown-peers/list.ts'
+import type { UnknownPeersKeeper } from './unknown-peers/keeper.ts'
+
+export interface GateOptions {
+  readonly policy: () => Policy
+  readonly hostNames: HostNames
+  readonly log: Logger
+  readonly unknownPeers: UnknownPeersKeeper | undefined
+  readonly tls: TlsService | undefined
+  readonly userIdentity: UserIdentityService | undefined
+}
+
+/** An association that was let in, by the policy that held then. */
+export interface Guest {
+  readonly policy: Policy
+  readonly facts: Facts
+  readonly admission: Admission
+}
+
+/** Decides on each association, and remembers by what it was let in. */
+export class Gate {
+  readonly slots: AssociationSlots = new AssociationSlots()
+  readonly refusals: RefusalLog
+  readonly #options: GateOptions
+  readonly #guests = new WeakMap<Association, Guest>()
+
+  constructor(options: GateOptions) {
+    this.#options = options
+    this.refusals = new RefusalLog(options.log)
+  }
+
+  guestOf(association: Association): Guest | undefined {
+    return this.#guests.get(association)
+  }
+
+  /** When the request has come: who calls from where. */
+  async request(association: Association): Promise<Rejection | undefined> {
+    const { policy: current, hostNames, tls } = this.#options
+    const facts = factsOf(association, tls)
+    let policy = current()
+    if (needsNames(policy, facts, hostNames)) {
+      const names = namesOf(policy, facts)
+      // Equipment gets another address now and then.
+      if (await hostNames.refresh(names)) policy = current()
+    }
+    const verdict = decide(policy, facts, hostNames.addressesOf)
+    if (verdict.outcome === 'deny') return this.#refuse(association, facts, verdict)
+    const { profile, peer } = verdict
+    const { maximumAssociations, associationsPerMinute, burst } = profile.profile
+    const slot = this.slots.take(profile.key, { maximumAssociations, associationsPerMinute, burst })
+    if (typeof slot === 'string') {
+      return this.#refuse(association, facts, { outcome: 'deny', cause: slot, rejection: policy.settings.rejections[slot], by: verdict.by, peer })
+    }
+    releaseAtEnd(association, slot.release)
+    this.#guests.set(association, { policy, facts, admission: verdict })
+    return undefined
+  }
+
+  /** When it is known who the user is: what he may do. */
+  authorize(association: Association): Rejection | undefined {
+    const guest = this.#guests.get(association)
+    // No request went through here: nobody knows who it is.
+    if (guest === undefined) return { result: 2, source: 1, reason: 1 }
+    const { policy } = guest
+    const facts = { ...guest.facts, user: this.#options.userIdentity?.identityOf(association) }
+    const verdict = decide(policy, facts, this.#options.hostNames.addressesOf)
+    if (verdict.outcome === 'deny') {
+      this.#guests.delete(association)
+      return this.#refuse(association, facts, verdict)
+    }
+    this.#guests.set(association, { policy, facts, admission: verdict })
+    this.#options.log.debug('association let in', { association: association.id, by: verdict.by, peer: verdict.peer?.name })
+    if (verdict.peer === undefined) this.#noteUnknown(association, facts, 'unknown', true)
+    return undefined
+  }
+
+  #refuse(association: Association, facts: Facts, refusal: Refusal): Rejection {
+    const { cause, rejection, peer } = refusal
+    this.refusals.note({
+      message: 'association refused',
+      key: `${cause} ${facts.address} ${facts.callingAeTitle}`,
+      fields: refusalFields(association, facts, refusal, peer, rejection),
+    })
+    if (cause === 'unknown' || cause === 'address' || cause === 'certificate') this.#noteUnknown(association, facts, cause, false)
+    return rejectionOf(rejection)
+  }
+
+  #noteUnknown(association: Association, facts: Facts, cause: UnknownPeer['cause'], wasLetIn: boolean): void {
+    const { requestor, proposedContexts } = association
+    const { certificate } = facts
+    this.#options.unknownPeers?.note({
+      aeTitle: facts.callingAeTitle,
+      address: facts.address,
+      calledAeTitle: facts.calledAeTitle,
+      cause,
+      wasLetIn,
+      contexts: proposedContexts.map(({ abstractSyntax }) => abstractSyntax),
+      implementationClassUid: requestor?.implementationClassUid,
+      implementationVersionName: requestor?.implementationVersionName,
+      certificate: certificate === undefined ? undefined : { subject: certificate.subject, fingerprint: certificate.fingerprint },
+    })
+  }
+}
+
+function refusalFields(
+  association: Association,
+  facts: Facts,
+  refusal: Refusal,
+  peer: CompiledPeer | undefined,
+  [result, source, reason]: RejectionTriple,
+): Record<string, unknown> {
+  const hint = hintFor(refusal.cause, facts)
+  return {
+    association: association.id,
+    callingAeTitle: facts.callingAeTitle,
+    calledAeTitle: facts.calledAeTitle,
+    remoteAddress: facts.address,
+    cause: refusal.cause,
+    why: refusal.cause === 'limit' || refusal.cause === 'rate' ? CAUSE_WORDS[refusal.cause] : describeRefusal(refusal),
+    rejection: `${result},${source},${reason}`,
+    ...(peer === undefined ? {} : { peer: peer.name }),
+    ...(hint === undefined ? {} : { hint }),
+  }
+}
+
+/** Titles of peers go into no command that somebody may copy unless they are harmless in a shell. */
+function hintFor(cause: RefusalCause, { callingAeTitle, address }: Facts): string | undefined {
+  if ((cause !== 'unknown' && cause !== 'address') || !/^[\w.-]+$/.test(callingAeTitle)) return undefined
+  return `to let it in: dicomtap peers add ${callingAeTitle} --host ${address}`
+}
+
+function namesOf(policy: Policy, facts: Facts): string[] {
+  return policy.candidates(facts.callingAeTitle).flatMap(({ hosts }) => hosts.flatMap((host) => (host.kind === 'name' ? [host.name] : [])))
+}
+
+/** Somebody has a known title and comes from elsewhere, and where he belongs is said by name. */
+function needsNames(policy: Policy, facts: Facts, hostNames: HostNames): boolean {
+  return namesOf(policy, facts).length > 0 && identify(policy, facts, hostNames.addressesOf).mismatch === 'address'
+}
+
+/** A place is free again when the association is over, whatever the connection still waits for (Sta13). */
+const atEnd = new WeakMap<Association, () => void>()
+
+function releaseAtEnd(association: Association, release: () => void): void {
+  atEnd.set(association, release)
+  void association.closed.then(release)
+}
+
+/** The association was rejected, released or aborted. */
+export function associationEnded(association: Association): void {
+  atEnd.get(association)?.()
+  atEnd.delete(association)
+}

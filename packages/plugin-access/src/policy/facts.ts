@@ -1,0 +1,94 @@
+import type { Association, ConnectionSecurity } from '@dicomtap/framework'
+import { plainAddress } from '../addresses.ts'
+
+/** A certificate, as far as conditions ask about it. */
+export interface CertificateFacts {
+  /** 64 lower-case hexadecimal digits. */
+  readonly fingerprint: string
+  readonly subject: string
+  readonly commonNames: readonly string[]
+  /** DNS names, addresses, URIs and e-mail addresses. */
+  readonly names: readonly string[]
+  /** AE titles that plugin-tls reads from it. */
+  readonly aeTitles: readonly string[]
+  /** Verified; otherwise its names are only claimed. */
+  readonly isAuthorized: boolean
+}
+
+export interface UserFacts {
+  /** Of PS3.7 D.3.3.7.1; 1 proves nothing. */
+  readonly type: number
+  readonly user: string
+  readonly roles: readonly string[]
+  readonly claims?: Readonly<Record<string, unknown>>
+}
+
+/** What is known of somebody who asks for an association. */
+export interface Facts {
+  readonly callingAeTitle: string
+  readonly calledAeTitle: string
+  readonly address: string
+  /** Of the listener. */
+  readonly port: number
+  readonly isSecured: boolean
+  readonly certificate: CertificateFacts | undefined
+  /** `pending`: not verified yet. */
+  readonly user: UserFacts | 'pending' | undefined
+}
+
+export interface TlsService {
+  identityOf(association: Association): { readonly aeTitles: readonly string[] } | undefined
+}
+
+export interface UserIdentityService {
+  identityOf(association: Association): UserFacts | undefined
+}
+
+export function normalFingerprint(text: string): string {
+  return text.replaceAll(':', '').toLowerCase()
+}
+
+/** `DNS:a, IP Address:10.0.0.1, URI:"..."` as Node writes it: values with special characters are quoted as in JSON. */
+export function namesOf(subjectAltName: string | undefined): string[] {
+  const names: string[] = []
+  for (const [, value = ''] of (subjectAltName ?? '').matchAll(/(?:^|, )(?:DNS|IP Address|URI|email):("(?:[^"\\]|\\.)*"|[^,]*)/g)) {
+    names.push(value.startsWith('"') ? unquoted(value) : value)
+  }
+  return names
+}
+
+function unquoted(text: string): string {
+  try {
+    return String(JSON.parse(text))
+  } catch {
+    return ''
+  }
+}
+
+export function certificateFacts(security: ConnectionSecurity | undefined, aeTitles: readonly string[]): CertificateFacts | undefined {
+  const certificate = security?.peerCertificate
+  if (certificate === undefined) return undefined
+  const subjectLines = certificate.subject?.split('\n') ?? []
+  return {
+    fingerprint: normalFingerprint(certificate.fingerprint256),
+    subject: subjectLines.join(', '),
+    commonNames: subjectLines.filter((line) => line.startsWith('CN=')).map((line) => line.slice(3)),
+    names: namesOf(certificate.subjectAltName),
+    aeTitles,
+    isAuthorized: security?.isAuthorized === true,
+  }
+}
+
+/** What is known when the request has come; who the user is comes later. */
+export function factsOf(association: Association, tls: TlsService | undefined): Facts {
+  const { callingAeTitle, calledAeTitle, remoteAddress, security, server, localPort } = association
+  return {
+    callingAeTitle,
+    calledAeTitle,
+    address: plainAddress(remoteAddress),
+    port: server?.port ?? localPort,
+    isSecured: security !== undefined,
+    certificate: certificateFacts(security, tls?.identityOf(association)?.aeTitles ?? []),
+    user: 'pending',
+  }
+}
