@@ -89,7 +89,7 @@ export class GoodPeers {
   /** One object; it counts as safe from when it is answered 0000. */
   async store(association, bytes) {
     const object = await makeObject(this.#random, bytes)
-    if (!this.#mayStore(object.dataSet.length)) return void expectStatus(await association.cEcho())
+    if (!this.#mayStore(object.dataSet.length)) return expectStatus(await association.cEcho())
     this.#ledger.sending(object.sopInstanceUid, object.dataSet)
     expectStatus(await association.cStore({ ...object, bytes: () => [object.dataSet] }))
     this.#ledger.acknowledge(object.sopInstanceUid)
