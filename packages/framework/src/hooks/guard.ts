@@ -1,11 +1,11 @@
-import { codeOf } from '../errors/index.ts'
+import { codeOf, DicomtapError, harmless, messageOf } from '../errors/index.ts'
 import type { Operation } from '../dimse/types.ts'
 import { nowAsked } from './asked.ts'
-import type { AskedHandler, HandlerName } from './asked.ts'
+import type { AskedHandler } from './asked.ts'
 import { HOOK_CATALOG } from './catalog.ts'
-import type { GuardContext } from './guard-context.ts'
+import type { AnswerCheck, GuardContext } from './guard-context.ts'
 import { withGuardedItems } from './guard-items.ts'
-import { HookError, toHookError } from './hook-error.ts'
+import { toHookError } from './hook-error.ts'
 import type { AssociationRequestInfo, DiagnoseEvent, HookName, IncomingConnection } from './types.ts'
 
 /** Everybody else waits meanwhile: a handler that takes so long at a stretch is told of. */
@@ -49,7 +49,7 @@ function guardSync(hook: HookName, plugin: string, handler: GuardedHandler, cont
       }
       if (isNotification) return undefined
       const answer = withoutNull(hook, plugin, result, context)
-      return check === undefined || answer === undefined ? answer : check(answer)
+      return check === undefined || answer === undefined ? answer : checked(check, answer)
     } catch (error) {
       fail(error)
       return undefined
@@ -89,7 +89,7 @@ function guardAsync(hook: HookName, plugin: string, handler: GuardedHandler, con
     if (isLifecycle) return undefined
     const answer = answerOf(hook, plugin, result, context)
     if (check === undefined || answer === undefined) return answer
-    return withGuardedItems(check(answer), { hook, plugin }, findOperation?.(args), context)
+    return withGuardedItems(checked(check, answer), { hook, plugin }, findOperation?.(args), context)
   }
 
   return (...args) => {
@@ -103,7 +103,7 @@ function guardAsync(hook: HookName, plugin: string, handler: GuardedHandler, con
         asked.isPending = false
         return settle(result, args)
       }
-      const answered = inTime(Promise.resolve(result), context.limitMs(hook), { hook, plugin })
+      const answered = inTime(Promise.resolve(result), context.limitMs(hook))
       return answered.then(
         (answer) => {
           asked.isPending = false
@@ -129,16 +129,26 @@ function guardAsync(hook: HookName, plugin: string, handler: GuardedHandler, con
 }
 
 /** The answer, or a rejection when there is none in time. */
-function inTime<T>(answer: Promise<T>, limitMs: number | null, { hook, plugin }: HandlerName): Promise<T> {
+function inTime<T>(answer: Promise<T>, limitMs: number | null): Promise<T> {
   if (limitMs === null) return answer
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
-      reject(new HookError(hook, plugin, `within ${limitMs} ms`, 'DICOMTAP_ERR_HOOK_TIMEOUT'))
+      reject(new DicomtapError('DICOMTAP_ERR_HOOK_TIMEOUT', `within ${limitMs} ms`))
     }, limitMs)
     answer.then(resolve, reject).finally(() => {
       clearTimeout(timer)
     })
   })
+}
+
+/** @throws DICOMTAP_ERR_HOOK_ANSWER, also for an answer that throws when it is looked at. */
+function checked(check: AnswerCheck, answer: unknown): unknown {
+  try {
+    return check(answer)
+  } catch (error) {
+    if (codeOf(error) === 'DICOMTAP_ERR_HOOK_ANSWER') throw error
+    throw new DicomtapError('DICOMTAP_ERR_HOOK_ANSWER', `it cannot be read: ${messageOf(error)}`, { cause: harmless(error) })
+  }
 }
 
 /** Hooks whose handlers answer for the SOP classes that they serve: an empty list answers for none. */

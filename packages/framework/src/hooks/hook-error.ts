@@ -29,12 +29,15 @@ export class HookError extends DicomtapError {
 /** {@link HookError}s go through unchanged, so that the innermost handler keeps the blame. */
 export function toHookError(hook: HookName, plugin: string, error: unknown): HookError {
   if (isHookError(error)) return error
-  const isAnswer = codeOf(error) === 'DICOMTAP_ERR_HOOK_ANSWER'
-  return new HookError(hook, plugin, error, isAnswer ? 'DICOMTAP_ERR_HOOK_ANSWER' : 'DICOMTAP_ERR_HOOK_FAILED')
+  const code = codeOf(error)
+  return new HookError(hook, plugin, error, isHookErrorCode(code) ? code : 'DICOMTAP_ERR_HOOK_FAILED')
 }
 
 /** As `instanceof HookError`, and true for one of another installed copy. */
 export function isHookError(error: unknown): error is HookError {
-  const code = codeOf(error)
-  return code !== undefined && Object.hasOwn(WORDS, code) && typeof (error as Partial<HookError>).hook === 'string'
+  return isHookErrorCode(codeOf(error)) && typeof (error as Partial<HookError>).hook === 'string'
+}
+
+function isHookErrorCode(code: string | undefined): code is HookErrorCode {
+  return code !== undefined && Object.hasOwn(WORDS, code)
 }
