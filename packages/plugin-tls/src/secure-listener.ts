@@ -115,19 +115,17 @@ export class SecureListener {
       const done = (outcome: Outcome): void => {
         this.#inProgress.delete(key)
         signal.removeEventListener('abort', ended)
-        socket.off('close', closed)
+        socket.off('close', ended)
         resolve(outcome)
       }
-      const ended = (): void => done({ reason: undefined })
-      // The reason comes just after.
-      const closed = (): void => void setImmediate(() => done({ reason: 'it closed the connection during the handshake' }))
+      const ended = (): void => afterItsEvents(() => done({ reason: 'the connection ended during the handshake' }))
       if (signal.aborted || socket.destroyed) {
         resolve({ reason: undefined })
         return
       }
       this.#inProgress.set(key, done)
       signal.addEventListener('abort', ended, { once: true })
-      socket.once('close', closed)
+      socket.once('close', ended)
       this.#server.emit('connection', socket)
     })
   }
@@ -177,6 +175,11 @@ export class SecureListener {
     const exact = this.#serverNames.find(({ pattern }) => pattern === wanted)
     return (exact ?? this.#serverNames.find(({ pattern }) => pattern === wildcard))?.context
   }
+}
+
+/** The server tells why a connection ended when the secured socket is closed, one turn of the event loop after the plain one. */
+function afterItsEvents(then: () => void): void {
+  setImmediate(() => setImmediate(then))
 }
 
 const KEY = Symbol('addresses')
