@@ -14,6 +14,7 @@ import { commandsOfPlugins } from './plugin-commands.js'
 
 const examples = writeExamples()
 const compilation = compileExamples(examples)
+const certificates = makeCertificates()
 test.after.always(() => examples.remove())
 
 const named = (language: string): CodeBlock[] =>
@@ -75,9 +76,13 @@ test('plugins in the guides start', async (t) => {
   t.true(started >= 3)
 })
 
+/** Files that a configuration names, not configurations themselves. */
+const BESIDE = ['invalid.yaml', 'peers.yaml']
+
 for (const block of [...named('yaml'), ...named('ts').filter(({ name }) => name === 'dicomtap.config.ts')]) {
-  if (block.name === 'invalid.yaml') continue
+  if (BESIDE.includes(block.name ?? '')) continue
   test(`the configuration is right: ${at(block)}`, async (t) => {
+    await certificates
     const { ae } = await createApplication(examples.fileOf(block))
     t.true(ae.plugins().length > 0)
     await ae.close({ deadlineMs: 0 })
@@ -113,6 +118,16 @@ function overrideExit(command: Program): void {
 }
 
 type Program = ReturnType<typeof createProgram>
+
+/** The certificates that a page's configurations name are made by the commands of that page, in its folder. */
+async function makeCertificates(): Promise<void> {
+  const bin = join(ROOT, 'packages/cli/bin/dicomtap.js')
+  for (const { block, words } of commands().filter(({ words: [, dicomtap, cert] }) => dicomtap === 'dicomtap' && cert === 'cert')) {
+    const cwd = dirname(examples.fileOf({ ...block, name: 'x' }))
+    const { code, stderr } = await run(process.execPath, [bin, ...words.slice(2)], { cwd })
+    if (code !== 0) throw new Error(`${at(block)}: ${words.join(' ')}: ${stderr}`)
+  }
+}
 
 interface Command {
   readonly block: CodeBlock
@@ -151,7 +166,7 @@ const ACTIONS: Actions = {
 }
 
 /** First words, or first two, of commands that other tests try out, or that are none of ours. */
-const OTHERS = ['cd', 'git clone', 'git switch', 'git commit', 'npm ci', 'echoscu', 'storescu', 'npx tsc', 'npx ava', 'npx oxlint', 'node --test', 'kill']
+const OTHERS = ['cd', 'git clone', 'git switch', 'git commit', 'npm ci', 'npm install', 'echoscu', 'storescu', 'npx tsc', 'npx ava', 'npx oxlint', 'node --test', 'kill']
 
 for (const { block, words } of commands()) {
   test(`the command exists: ${at(block)}: ${words.join(' ')} [${block.line}]`, async (t) => {
