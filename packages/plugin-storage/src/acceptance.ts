@@ -11,11 +11,15 @@ import { isPathField } from './path-fields.ts'
 import type { PathTemplate } from './path-template.ts'
 import { peerOf } from './peer.ts'
 import type { Publication, Publisher } from './publisher.ts'
+import type { RecordKind } from './records/record.ts'
+import type { RecordLog } from './records/record-log.ts'
 
 export interface AcceptorOptions {
   readonly root: string
   readonly template: PathTemplate
   readonly publisher: Publisher
+  /** Undefined when nothing is recorded. */
+  readonly records: RecordLog | undefined
   readonly hooks: StorageHooks
   readonly log: Logger
   /** Whether the size of replaced files matters. */
@@ -46,22 +50,40 @@ export class Acceptor {
    * @throws StatusError when it is refused; what the file system throws.
    */
   async accept(object: ReceivedObject): Promise<Publication> {
-    const { hooks, publisher } = this.#options
+    const { hooks, publisher, records } = this.#options
     const file = await this.#choosePath(object)
     const isAsked = hooks.instanceStored.taps.length > 0
-    // A name that may be taken back, by a handler or because a sync fails, must not count for others meanwhile.
-    if (!isAsked && !publisher.claimsNames) return this.#publish(object, file, false)
+    // A name that may be taken back, by a handler or because a sync fails, must not count for others meanwhile; and
+    // records stand in the order in which names were given.
+    if (!isAsked && !publisher.claimsNames && records === undefined) return this.#publish(object, file, false)
     return this.#paths.run(file, () => this.#publish(object, file, isAsked))
   }
 
   async #publish(object: ReceivedObject, file: string, isAsked: boolean): Promise<Publication> {
     const { publisher, hooks, countsSpace } = this.#options
     const wantsOutcome = isAsked || countsSpace || hooks.studyCompleted.taps.length > 0
+    // Between name and record the new object is as right as the old one.
+    if (!publisher.claimsNames) await this.#record('replacing', object, { path: file, sizeBytes: object.file.staged.sizeBytes })
     const publication = await publisher.publish(object.file.staged, file, wantsOutcome)
     if (isAsked) await this.#askHandlers(object, publication)
+    await this.#record(publication.outcome === 'kept' ? 'kept' : 'stored', object, publication)
     // Accepted: from here on other processes may count on it.
     await object.file.staged.discard()
     return publication
+  }
+
+  #record(kind: RecordKind, { file }: ReceivedObject, { path: absolute, sizeBytes }: Pick<Publication, 'path' | 'sizeBytes'>): Promise<void> | undefined {
+    return this.#options.records?.append({
+      kind,
+      relativePath: this.#relativePath(absolute),
+      sizeBytes,
+      sha256: kind === 'kept' ? undefined : file.sha256,
+      recordedAtMs: Date.now(),
+    })
+  }
+
+  #relativePath(absolute: string): string {
+    return path.relative(this.#options.root, absolute).split(path.sep).join('/')
   }
 
   async #askHandlers(object: ReceivedObject, publication: Publication): Promise<void> {
@@ -80,7 +102,7 @@ export class Acceptor {
     const outcome = publication.outcome === 'written' ? 'new' : publication.outcome
     return {
       path: publication.path,
-      relativePath: path.relative(this.#options.root, publication.path).split(path.sep).join('/'),
+      relativePath: this.#relativePath(publication.path),
       sopClassUid: request.affectedSopClassUid,
       sopInstanceUid: request.affectedSopInstanceUid,
       studyInstanceUid: head.uid(Tag.StudyInstanceUid),

@@ -116,8 +116,9 @@ export class FileSink implements DataSetSink {
     const used = this.#used
     this.#buffer = undefined
     this.#used = 0
-    this.#hash?.update(buffer.subarray(0, used))
     this.#writing = this.#append(buffer, used)
+    // While the bytes are on their way to the disk.
+    this.#hash?.update(buffer.subarray(0, used))
   }
 
   async #append(buffer: Buffer, lengthBytes: number): Promise<void> {

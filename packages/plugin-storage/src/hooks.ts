@@ -33,7 +33,7 @@ export interface StoredInstance {
   readonly transferSyntaxUid: string
   /** Size of the file. */
   readonly sizeBytes: number
-  /** SHA-256 of the file in hexadecimal digits, under the option `sha256`. */
+  /** SHA-256 of the file in hexadecimal digits, under the options `sha256` and `record: sha256`. */
   readonly sha256: string | undefined
   readonly peer: StoragePeer
   /** True when the path was taken: the file was replaced, kept, or this one lies beside it. */

@@ -94,7 +94,12 @@ export interface StorageSettings {
   readonly transferSyntaxes?: readonly string[] | undefined
   /** Refuse with A900 an object whose SOP Class or Instance UID is not that of its request. Default true. */
   readonly checkSopInstance?: boolean | undefined
-  /** Compute the SHA-256 of each file, for the hook `instanceStored`. Default false. */
+  /**
+   * What to record of each object, for `dicomtap verify`. `sha256`: size and SHA-256 of its file; the default when
+   * `durability` is `fsync`. `size`: the default when it is `close`. `none`: nothing.
+   */
+  readonly record?: 'sha256' | 'size' | 'none' | undefined
+  /** Compute the SHA-256 of each file for the hook `instanceStored`, though it is not recorded. Default false. */
   readonly sha256?: boolean | undefined
   /**
    * A study is complete when nothing was added to it for so long. Default 30 000; null: when the
@@ -120,6 +125,7 @@ export interface ResolvedStorageOptions {
   readonly sopClasses?: readonly string[] | undefined
   readonly transferSyntaxes?: readonly string[] | undefined
   readonly checkSopInstance: boolean
+  readonly record?: 'sha256' | 'size' | 'none' | undefined
   readonly sha256: boolean
   readonly studyQuietPeriodMs: number | null
   readonly fileMode: number
@@ -164,8 +170,11 @@ const options: z.ZodType<ResolvedStorageOptions, UncheckedOptions> = z
     checkSopInstance: z.boolean().default(true).meta({
       description: 'Refuse with A900 an object whose SOP Class or Instance UID is not that of its C-STORE request.',
     }),
+    record: z.enum(['sha256', 'size', 'none']).optional().meta({
+      description: 'What to record of each object, for dicomtap verify. sha256: size and SHA-256 of its file. size: the size alone. none: nothing. Default: sha256 when durability is fsync, size when it is close.',
+    }),
     sha256: z.boolean().default(false).meta({
-      description: 'Compute the SHA-256 of each file, for the hook instanceStored.',
+      description: 'Compute the SHA-256 of each file for the hook instanceStored, though it is not recorded.',
     }),
     studyQuietPeriodMs: z.number().int().min(1).max(2 ** 31 - 1).nullable().default(30_000).meta({
       description: 'A study is complete when nothing was added to it for so long. null: when the associations that added to it have ended.',

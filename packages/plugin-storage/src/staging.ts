@@ -30,7 +30,10 @@ export class StagingArea {
   readonly #options: StagingOptions
   /** Holds one folder for each process. */
   readonly partialDirectory: string
-  readonly #name: string
+  /** Files of records, of all processes. */
+  readonly recordDirectory: string
+  /** No other process, nor another store of this one, has the same. */
+  readonly name: string
   readonly #directory: string
   readonly #here = currentProcess()
   #timer: NodeJS.Timeout | undefined
@@ -40,8 +43,9 @@ export class StagingArea {
   constructor(options: StagingOptions) {
     this.#options = options
     this.partialDirectory = path.join(options.root, RESERVED_FOLDER, 'partial')
-    this.#name = stagingFolderName(this.#here)
-    this.#directory = path.join(this.partialDirectory, this.#name)
+    this.recordDirectory = path.join(options.root, RESERVED_FOLDER, 'records')
+    this.name = stagingFolderName(this.#here)
+    this.#directory = path.join(this.partialDirectory, this.name)
   }
 
   /** Makes the folder and removes what processes that are gone left behind. Rejects when it cannot be written to. */
@@ -110,7 +114,7 @@ export class StagingArea {
     const objects = await sweepLeftovers({
       fileSystem,
       partialDirectory: this.partialDirectory,
-      ownName: this.#name,
+      ownName: this.name,
       here: this.#here,
       nowMs,
     })

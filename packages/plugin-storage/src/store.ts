@@ -16,6 +16,7 @@ import { parsePathTemplate, type PathTemplate } from './path-template.ts'
 import { orDirectoryError, prepareDirectory } from './prepare-directory.ts'
 import { type Publication, Publisher } from './publisher.ts'
 import { Reception, type ReceptionEnvironment } from './reception.ts'
+import { RecordLog } from './records/record-log.ts'
 import type { StorageStats } from './service.ts'
 import { SpaceGuard } from './space-guard.ts'
 import { StagingArea } from './staging.ts'
@@ -41,6 +42,7 @@ interface Started {
   readonly acceptor: Acceptor
   readonly guard: SpaceGuard
   readonly usage: UsageCounter | undefined
+  readonly records: RecordLog | undefined
 }
 
 /** What answers C-STORE requests. */
@@ -132,7 +134,14 @@ export class ObjectStore implements ObjectTaker {
     await Promise.allSettled(this.#announcements)
     const started = await this.#started?.catch(() => undefined)
     await started?.usage?.stop()
+    await started?.records?.stop()
     await started?.staging.stop()
+  }
+
+  /** What is recorded when the options do not say: a digest costs time that only `close` saves. */
+  get #record(): 'sha256' | 'size' | 'none' {
+    const { record, durability } = this.#options
+    return record ?? (durability === 'fsync' ? 'sha256' : 'size')
   }
 
   #start(): Promise<Started> {
@@ -170,15 +179,36 @@ export class ObjectStore implements ObjectTaker {
     const usage = quota === null ? undefined : new UsageCounter(fileSystem, root, guard)
     // A large archive takes minutes to count, and is served meanwhile.
     if (usage !== undefined) await Promise.race([usage.start(), delay(USAGE_COUNT_WAIT_MS, undefined, { ref: false })])
+    const records = this.#recordLog(fileSystem, staging)
     const acceptor = new Acceptor({
       root,
       template: this.#template,
       publisher,
+      records,
       hooks: this.#hooks,
       log: this.#log,
       countsSpace: quota !== null,
     })
-    return { staging, acceptor, guard, usage }
+    return { staging, acceptor, guard, usage, records }
+  }
+
+  #recordLog(fileSystem: FileSystem, { recordDirectory, name }: StagingArea): RecordLog | undefined {
+    if (this.#record === 'none') return undefined
+    const { fileMode, directoryMode, durability } = this.#options
+    return new RecordLog({
+      fileSystem,
+      directory: recordDirectory,
+      name,
+      fileMode,
+      directoryMode,
+      isSynced: durability === 'fsync',
+      onFailure: (error) =>
+        this.#log.error('stored objects cannot be recorded: dicomtap verify will call them unrecorded', {
+          directory: recordDirectory,
+          error: systemError(systemCode(error) ?? 'EIO', (error as NodeJS.ErrnoException).syscall, recordDirectory),
+        }),
+      onRecovery: () => this.#log.info('stored objects are recorded again', { directory: recordDirectory }),
+    })
   }
 
   /** Without syncs, and with the system's own calls, a local disk answers faster than a thread does. */
@@ -264,7 +294,7 @@ export class ObjectStore implements ObjectTaker {
       tracker: this.#hooks.studyCompleted.taps.length > 0 ? this.#tracker : undefined,
       maximumObjectBytes: maximumObjectBytes ?? undefined,
       checkSopInstance,
-      sha256,
+      sha256: sha256 || this.#record === 'sha256',
       isSynced: durability === 'fsync',
       onFull: () => this.#log.warn('out of space for the rest of an object: it is refused with A700', { directory: this.#directory }),
     }

@@ -64,11 +64,11 @@ export function statusOf(answer: StatusAnswer): number {
   return typeof answer === 'number' ? answer : answer.status
 }
 
-/** All files below a folder, relative and sorted, without heartbeats. */
+/** All files below a folder, relative and sorted, without heartbeats and records. */
 export async function filesIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   return entries
-    .filter((entry) => !entry.isDirectory() && entry.name !== 'alive')
+    .filter((entry) => !entry.isDirectory() && entry.name !== 'alive' && !entry.name.endsWith('.records'))
     .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)))
     .sort()
 }
