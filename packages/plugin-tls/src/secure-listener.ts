@@ -184,9 +184,9 @@ function afterItsEvents(then: () => void): void {
 
 const KEY = Symbol('addresses')
 
-/** Kept: a socket that is destroyed has none. */
+/** Kept from the first time: a socket that is destroyed has forgotten its addresses. */
 function keyOf(socket: Socket & { [KEY]?: string }): string {
   const { remoteAddress, remotePort, localAddress, localPort } = socket
-  if (remoteAddress !== undefined) socket[KEY] = [remoteAddress, remotePort, localAddress, localPort].join(' ')
-  return socket[KEY] ?? ''
+  if (remoteAddress === undefined && socket[KEY] === undefined) return ''
+  return (socket[KEY] ??= [remoteAddress, remotePort, localAddress, localPort].join(' '))
 }
