@@ -1,7 +1,7 @@
 export { access } from './access.ts'
 export { accessOptions, proxyProtocolOptions } from './options.ts'
 export type { AccessPluginOptions, ProxyProtocolOptions, ResolvedAccessOptions, ResolvedProxyProtocolOptions } from './options.ts'
-export { peersFileSchema } from './peers-file/schema.ts'
+export { fileSchemas } from './peers-file/schema.ts'
 export type {
   CertificateCondition,
   OmittableUserItem,

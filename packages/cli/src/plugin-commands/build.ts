@@ -26,7 +26,8 @@ export function buildCommand(definition: CommandDefinition, run: RunCommand, pat
     .description(summary)
     .helpOption('-h, --help', 'print this help')
     .showHelpAfterError(`Run "${path} --help" to see what it takes.`)
-  if (commands.length > 0) command.helpCommand('help [command]', 'print the help of a command')
+  // What stands behind a command is that command's, also where both know the option.
+  if (commands.length > 0) command.helpCommand('help [command]', 'print the help of a command').enablePositionalOptions()
   for (const one of args) command.addArgument(new Argument(one.name, one.description))
   for (const one of options) {
     const option = new Option(one.flags, one.description)

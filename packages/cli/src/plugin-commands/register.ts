@@ -32,7 +32,7 @@ export async function addPluginCommands(program: Command, args: readonly string[
   if (problem !== undefined) throw new DicomtapError('DICOMTAP_ERR_PLG_COMMAND', problem)
   const found = commands.get(asked)
   if (found === undefined) return notInstalled(asked)
-  program.addCommand(await build(found, exit))
+  program.enablePositionalOptions().addCommand(await build(found, exit))
   return undefined
 }
 

@@ -173,3 +173,6 @@ export const peersFileSchema: z.ZodType<PeersFile> = z
     }
   })
   .meta({ title: 'Peers of dicomtap' }) as unknown as z.ZodType<PeersFile>
+
+/** Schemas of files that people write, by the name of the JSON Schema that is made of each. */
+export const fileSchemas: Readonly<Record<string, z.ZodType>> = { 'peers.schema.json': peersFileSchema }

@@ -47,8 +47,7 @@ export const services = definePlugin({
     api.hooks.cFind.tap(() => [])
     api.hooks.cGet.tap(() => ({ instances: [] }))
     api.hooks.cMove.tap(() => ({ instances: [] }))
-    for (const hook of ['nCreate', 'nSet', 'nGet', 'nAction', 'nDelete'] as const) api.hooks[hook].tap(() => 0x0000)
-    api.hooks.nEventReport.tap(() => 0x0000)
+    for (const hook of ['nCreate', 'nSet', 'nGet', 'nAction', 'nDelete', 'nEventReport']) api.hooks[hook as 'nSet'].tap(() => 0x0000)
   },
 })
 

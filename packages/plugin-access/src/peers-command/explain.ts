@@ -1,0 +1,90 @@
+import { isIP } from 'node:net'
+import { describeRejection } from '@dicomtap/framework'
+import type { CommandInvocation } from '@dicomtap/framework'
+import { plainAddress } from '../addresses.ts'
+import { HostNames } from '../host-names.ts'
+import { decide, describeRefusal, describeRule, identify } from '../policy/decide.ts'
+import type { Admission, Refusal } from '../policy/decide.ts'
+import type { Facts } from '../policy/facts.ts'
+import { normalFingerprint } from '../policy/facts.ts'
+import { rejectionOf } from '../rejections.ts'
+import { CommandError, contextOf, readPolicy } from './context.ts'
+
+const SILENT = { warn: (): void => {}, info: (): void => {} }
+
+/** Tells what would become of an association, and which rule or peer decides. Gives 1 when it would be refused. */
+export async function explain(invocation: CommandInvocation): Promise<number> {
+  const { options: flags, stdout } = invocation
+  const facts = factsOf(invocation)
+  const { policy } = await readPolicy(await contextOf(invocation))
+  const hostNames = new HostNames({ log: SILENT, resolveMs: 300_000 })
+  await hostNames.use(policy.hostNames)
+  const { peer } = identify(policy, facts, hostNames.addressesOf)
+  const verdict = decide(policy, facts, hostNames.addressesOf)
+  const rules = policy.rules.map((rule) => ({ rule: describeRule(rule), fits: rule.fit(facts, peer?.entry.group) === 'yes' }))
+  const answer = { ...(verdict.outcome === 'deny' ? refused(verdict) : letIn(verdict)), rules, unresolved: hostNames.problems.map(({ name }) => name) }
+  if (flags['json'] === true) {
+    stdout.write(`${JSON.stringify(answer, null, 2)}\n`)
+  } else {
+    const { callingAeTitle, address, calledAeTitle, port } = facts
+    stdout.write(`${callingAeTitle} at ${address}, which calls ${calledAeTitle} on port ${port}: ${answer.outcome}\n`)
+    for (const { rule, fits } of rules) stdout.write(`  ${rule} ${fits ? 'fits' : 'does not fit'}\n`)
+    for (const [word, text] of Object.entries(answer.details)) stdout.write(`  ${word}: ${text}\n`)
+    for (const name of answer.unresolved) stdout.write(`  ${name} cannot be resolved\n`)
+  }
+  return verdict.outcome === 'deny' ? 1 : 0
+}
+
+interface Answer {
+  readonly outcome: string
+  readonly isLetIn: boolean
+  readonly details: Readonly<Record<string, string>>
+}
+
+function refused(refusal: Refusal): Answer {
+  const rejection = rejectionOf(refusal.rejection)
+  return {
+    outcome: 'refused',
+    isLetIn: false,
+    details: { why: describeRefusal(refusal), rejection: `${refusal.rejection.join(',')} ${describeRejection(rejection)}` },
+  }
+}
+
+function letIn({ by, peer, grant, profile: { profile } }: Admission): Answer {
+  const services = grant.rules.map(({ entry, services: rights }) => `${entry.action} ${rights?.names.join(', ') ?? ''}`)
+  const { maximumAssociations, associationsPerMinute } = profile
+  return {
+    outcome: 'let in',
+    isLetIn: true,
+    details: {
+      'decided by': by,
+      ...(peer === undefined ? {} : { peer: peer.name }),
+      ...(services.length === 0 ? {} : { 'rules on services': services.join('; ') }),
+      may: grant.rights.names.join(', ') || 'nothing else',
+      ...(maximumAssociations === undefined ? {} : { 'associations at once': String(maximumAssociations) }),
+      ...(associationsPerMinute === undefined ? {} : { 'associations a minute': String(associationsPerMinute) }),
+    },
+  }
+}
+
+function factsOf({ arguments: [title = ''], options }: CommandInvocation): Facts {
+  const address = plainAddress(String(options['host']))
+  if (isIP(address) === 0) throw new CommandError('--host must be an IP address: that is what a server sees', 2)
+  const port = Number(options['port'])
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new CommandError('--port must be 1 to 65535', 2)
+  const { user, fingerprint } = options
+  const roles = typeof options['roles'] === 'string' ? options['roles'].split(',').map((role) => role.trim()) : []
+  const isSecured = options['tls'] === true || fingerprint !== undefined
+  return {
+    callingAeTitle: String(title),
+    calledAeTitle: String(options['called']),
+    address,
+    port,
+    isSecured,
+    certificate:
+      fingerprint === undefined
+        ? undefined
+        : { fingerprint: normalFingerprint(String(fingerprint)), subject: '', commonNames: [], names: [], aeTitles: [], isAuthorized: false },
+    user: user === undefined ? undefined : { type: 2, user: String(user), roles },
+  }
+}
