@@ -2,6 +2,8 @@ import { resolve } from 'node:path'
 import { detectPackageManager, PACKAGE_MANAGERS } from './package-manager.ts'
 import type { PackageManager } from './package-manager.ts'
 import type { Flags } from './program.ts'
+import { PLAIN_PORT, TLS_PORT } from './security.ts'
+import type { AccessMode, TlsMode } from './security.ts'
 import { assertFree } from './scaffold.ts'
 import { SERVICE_NAMES, SERVICES } from './services.ts'
 import type { ServiceName } from './services.ts'
@@ -16,6 +18,8 @@ export interface Answers {
   readonly target: string
   readonly aeTitle: string
   readonly port: number
+  readonly tls: TlsMode | 'none'
+  readonly access: AccessMode
   readonly services: readonly ServiceName[]
   readonly language: 'ts' | 'yaml'
   readonly packageManager: PackageManager
@@ -26,7 +30,7 @@ export class Cancelled extends Error {
   override readonly name: string = 'Cancelled'
 }
 
-const DEFAULTS = { aeTitle: 'DICOMTAP', port: '11112', language: 'ts' } as const
+const DEFAULTS = { aeTitle: 'DICOMTAP', tls: 'none', access: 'open', language: 'ts' } as const
 
 export function defaultFolder(template: Answers['template']): string {
   return template === 'plugin' ? 'dicomtap-plugin-example' : 'my-scp'
@@ -48,12 +52,17 @@ export async function collectAnswers(folder: string | undefined, flags: Flags, i
   const ask = isInteractive ? await questions(flags.overwrite === true) : undefined
   const where = folder ?? (await ask?.folder(defaultFolder(flags.template))) ?? defaultFolder(flags.template)
   const isScp = flags.template === 'scp'
+  const aeTitle = given.aeTitle ?? (isScp ? await ask?.aeTitle() : undefined) ?? DEFAULTS.aeTitle
+  const tls = flags.tls ?? (isScp ? await ask?.tls() : undefined) ?? DEFAULTS.tls
+  const usualPort = tls === 'only' ? TLS_PORT : PLAIN_PORT
   return {
     template: flags.template,
     folder: where,
     target: resolve(where),
-    aeTitle: given.aeTitle ?? (isScp ? await ask?.aeTitle() : undefined) ?? DEFAULTS.aeTitle,
-    port: given.port ?? (isScp ? await ask?.port() : undefined) ?? Number(DEFAULTS.port),
+    aeTitle,
+    tls,
+    port: given.port ?? (isScp ? await ask?.port(String(usualPort)) : undefined) ?? usualPort,
+    access: flags.access ?? (isScp ? await ask?.access() : undefined) ?? DEFAULTS.access,
     services: given.services ?? (isScp ? await ask?.services() : undefined) ?? SERVICE_NAMES,
     language: flags.language ?? (isScp ? await ask?.language() : undefined) ?? DEFAULTS.language,
     packageManager: flags.packageManager ?? (await ask?.packageManager(detected)) ?? detected,
@@ -81,7 +90,30 @@ async function questions(isOverwrite: boolean) {
   return {
     folder: (fallback: string) => askText('Where?', fallback, isOverwrite ? () => {} : assertFree),
     aeTitle: async () => parseAeTitle(await askText('AE title of the server?', DEFAULTS.aeTitle, parseAeTitle)),
-    port: async () => parsePort(await askText('Port?', DEFAULTS.port, parsePort)),
+    tls: () =>
+      answered(
+        select<Answers['tls']>({
+          message: 'Encrypt connections (TLS)?',
+          options: [
+            { value: 'none', label: 'No', hint: 'to try things out, and inside a protected network' },
+            { value: 'beside', label: `On port ${TLS_PORT}, beside a plain port`, hint: 'with certificates to try it out' },
+            { value: 'only', label: 'Always', hint: 'no plain port' },
+          ],
+          initialValue: DEFAULTS.tls,
+        }),
+      ),
+    port: async (usual: string) => parsePort(await askText('Port?', usual, parsePort)),
+    access: () =>
+      answered(
+        select<AccessMode>({
+          message: 'Who may associate?',
+          options: [
+            { value: 'open', label: 'Anyone who reaches the port' },
+            { value: 'deny', label: 'The peers of a file, nobody else', hint: 'peers.yaml; this machine is in it' },
+          ],
+          initialValue: DEFAULTS.access,
+        }),
+      ),
     services: () =>
       answered(
         multiselect<ServiceName>({

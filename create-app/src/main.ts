@@ -7,6 +7,7 @@ import { createProgram, VERSION } from './program.ts'
 import type { Flags } from './program.ts'
 import { initGit, run } from './run.ts'
 import { assertFree, scaffold, shellWord } from './scaffold.ts'
+import { CERTIFICATES_SCRIPT, TLS_PORT } from './security.ts'
 import { SERVICES } from './services.ts'
 import { openScreen } from './screen.ts'
 import type { Screen } from './screen.ts'
@@ -51,17 +52,21 @@ async function create(folder: string | undefined, flags: Flags): Promise<void> {
     const files = await scaffold(answers, { version: VERSION, overwrite: flags.overwrite === true, tarballs, undo })
     screen.done(summary(answers, files.length))
     if (flags.git && (await initGit(answers.target))) screen.done('Made a git repository.')
-    if (flags.install) await install(answers, screen, undo)
+    if (flags.install) {
+      await install(answers, screen, undo)
+      if (answers.tls !== 'none' && answers.template === 'scp') await makeCertificates(answers, screen, undo)
+    }
   } finally {
     undo.keep()
   }
   screen.end(nextCommands(answers, flags.install))
 }
 
-function summary({ template, folder, aeTitle, port, services }: Answers, files: number): string {
+function summary({ template, folder, aeTitle, port, tls, access, services }: Answers, files: number): string {
   if (template === 'plugin') return `Made a plugin in ${folder} (${files} files).`
   const what = services.map((name) => SERVICES[name].label).join(', ')
-  return `Made a server in ${folder} (${files} files): AE title ${aeTitle}, port ${port}, ${what}.`
+  const ports = { none: `port ${port}`, beside: `ports ${port} and ${TLS_PORT} (TLS)`, only: `port ${port} (TLS)` }[tls]
+  return `Made a server in ${folder} (${files} files): AE title ${aeTitle}, ${ports}, ${what}${access === 'deny' ? ', the peers of peers.yaml' : ''}.`
 }
 
 async function install({ folder, target, packageManager }: Answers, screen: Screen, undo: Undo): Promise<void> {
@@ -77,10 +82,18 @@ async function install({ folder, target, packageManager }: Answers, screen: Scre
   )
 }
 
-function nextCommands({ template, folder, target, packageManager }: Answers, isInstalled: boolean): string[] {
+async function makeCertificates({ folder, target, packageManager }: Answers, screen: Screen, undo: Undo): Promise<void> {
+  const { ok, output } = await run(packageManager, ['run', CERTIFICATES_SCRIPT], target, undo.children)
+  if (ok) return screen.done('Made certificates to try TLS out, in pki/.')
+  process.stderr.write(`${output.trimEnd()}\n`)
+  throw new Error(`The server in ${folder} has no certificates yet. Go on with: cd ${shellWord(folder)} && ${packageManager} run ${CERTIFICATES_SCRIPT}`)
+}
+
+function nextCommands({ template, folder, target, tls, packageManager }: Answers, isInstalled: boolean): string[] {
   return [
     ...(target === process.cwd() ? [] : [`cd ${shellWord(folder)}`]),
     ...(isInstalled ? [] : [installCommand(packageManager).join(' ')]),
+    ...(isInstalled || tls === 'none' || template === 'plugin' ? [] : [runCommand(packageManager, CERTIFICATES_SCRIPT)]),
     runCommand(packageManager, template === 'plugin' ? 'test' : 'start'),
   ]
 }

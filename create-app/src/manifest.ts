@@ -4,6 +4,7 @@ import { UsageError } from './validate.ts'
 
 interface Manifest {
   name: string
+  scripts?: Record<string, string>
   dependencies?: Record<string, string>
   devDependencies?: Record<string, string>
   peerDependencies?: Record<string, string>
@@ -15,6 +16,8 @@ export interface ManifestOptions {
   readonly version: string
   /** `@dicomtap/plugin-*` dependencies that nobody asked for. */
   readonly without: readonly string[]
+  /** Scripts that nobody needs. */
+  readonly withoutScripts: readonly string[]
   /** Tarballs by package name, which stand in for the registry. */
   readonly tarballs: ReadonlyMap<string, string> | undefined
 }
@@ -23,9 +26,10 @@ export interface ManifestOptions {
  * Fills in the package.json of a new project: its name, and for each `@dicomtap` package the version
  * that belongs to this one, so that no template names a version.
  */
-export async function fillManifest(file: string, { name, version, without, tarballs }: ManifestOptions): Promise<void> {
+export async function fillManifest(file: string, { name, version, without, withoutScripts, tarballs }: ManifestOptions): Promise<void> {
   const manifest = JSON.parse(await readFile(file, 'utf8')) as Manifest
   manifest.name = name
+  for (const script of withoutScripts) delete manifest.scripts?.[script]
   for (const dependencies of [manifest.dependencies, manifest.devDependencies]) {
     for (const one of Object.keys(dependencies ?? {})) {
       if (dependencies === undefined || !one.startsWith('@dicomtap/')) continue

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import { PACKAGE_MANAGERS } from './package-manager.ts'
 import type { PackageManager } from './package-manager.ts'
+import type { AccessMode, TlsMode } from './security.ts'
 import { SERVICE_NAMES } from './services.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
@@ -15,6 +16,8 @@ export interface Flags {
   readonly aeTitle?: string
   readonly port?: string
   readonly services?: string
+  readonly tls?: TlsMode
+  readonly access?: AccessMode
   readonly language?: 'ts' | 'yaml'
   readonly packageManager?: PackageManager
   readonly install: boolean
@@ -30,8 +33,10 @@ export function createProgram(action: (folder: string | undefined, flags: Flags)
     .argument('[folder]', 'where; "." is this folder (default: my-scp, or dicomtap-plugin-example)')
     .addOption(new Option('-t, --template <name>', 'what to make').choices(['scp', 'plugin']).default('scp'))
     .option('-a, --ae-title <title>', 'AE title of the server (default: DICOMTAP)')
-    .option('-p, --port <number>', 'port of the server (default: 11112)')
+    .option('-p, --port <number>', 'port of the server (default: 11112, with --tls only 2762)')
     .option('-s, --services <list>', `services, separated by commas: ${SERVICE_NAMES.join(', ')} (default: all)`)
+    .addOption(new Option('--tls [mode]', 'TLS on port 2762, beside the plain port or instead of it').choices(['beside', 'only']).preset('beside'))
+    .addOption(new Option('--access <mode>', 'who may associate: anyone, or the peers of a file and nobody else (default: open)').choices(['open', 'deny']))
     .addOption(new Option('-l, --language <language>', 'language of the config file (default: ts)').choices(['ts', 'yaml']))
     .addOption(new Option('-m, --package-manager <name>', 'default: the one you started this with').choices([...PACKAGE_MANAGERS]))
     .option('--no-install', 'do not install the packages')
@@ -53,6 +58,7 @@ npm needs "--" before the flags; pnpm, yarn and bun do not.
 Examples:
   npm create dicomtap@latest my-scp
   npm create dicomtap@latest my-scp -- --ae-title ARCHIVE --port 104 --language yaml --yes
+  npm create dicomtap@latest my-scp -- --tls --access deny
   npm create dicomtap@latest dicomtap-plugin-quarantine -- --template plugin
 
 Exit codes: 0 fine, 1 failure, 2 wrong usage, 130 cancelled.

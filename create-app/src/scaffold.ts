@@ -5,6 +5,7 @@ import type { Answers } from './answers.ts'
 import { fillManifest, peerRange } from './manifest.ts'
 import { exportNameOf, packageNameOf, pluginPackageNameOf } from './names.ts'
 import { runCommand } from './package-manager.ts'
+import { ACCESS_PACKAGE, CERTIFICATES_SCRIPT, TLS_PACKAGE, TLS_PORT } from './security.ts'
 import { SERVICE_NAMES, SERVICES } from './services.ts'
 import { copyTemplate } from './template.ts'
 import type { Fill } from './template.ts'
@@ -16,6 +17,8 @@ export interface ScaffoldOptions {
   readonly tarballs: ReadonlyMap<string, string> | undefined
   readonly undo: Undo
 }
+
+const PEERS_FILE = 'peers.yaml'
 
 /** The folder holds files and `--overwrite` was not given. */
 export class FolderNotEmpty extends Error {
@@ -53,11 +56,16 @@ export async function scaffold(answers: Answers, { version, overwrite, tarballs,
   undo.drafts.add(draft)
   try {
     const template = answers.template === 'plugin' ? 'plugin' : `scp-${answers.language}`
-    const files = await copyTemplate(template, draft, fillOf(answers, version))
+    const files = await copyTemplate(template, draft, fillOf(answers, version), (path) => path !== PEERS_FILE || answers.access === 'deny')
     await fillManifest(join(draft, 'package.json'), {
       name: projectName(answers),
       version,
-      without: SERVICE_NAMES.filter((name) => !answers.services.includes(name)).map((name) => SERVICES[name].package),
+      without: [
+        ...SERVICE_NAMES.filter((name) => !answers.services.includes(name)).map((name) => SERVICES[name].package),
+        ...(answers.tls === 'none' ? [TLS_PACKAGE] : []),
+        ...(answers.access === 'open' ? [ACCESS_PACKAGE] : []),
+      ],
+      withoutScripts: [...(answers.tls === 'none' ? [CERTIFICATES_SCRIPT] : []), ...(answers.access === 'open' ? ['peers'] : [])],
       tarballs,
     })
     if (answers.packageManager === 'yarn') {
@@ -78,7 +86,15 @@ export function projectName({ template, target }: Answers): string {
 }
 
 function fillOf(answers: Answers, version: string): Fill {
-  const { aeTitle, port, services, packageManager, target } = answers
+  const { aeTitle, port, services, tls, access, packageManager, target } = answers
+  const tlsPort = tls === 'only' ? port : TLS_PORT
+  const sections = new Set([
+    ...(port < 1024 ? ['privileged'] : []),
+    ...{ none: ['plain', 'plainOnly'], beside: ['plain', 'tls', 'both'], only: ['tls', 'tlsOnly'] }[tls],
+    access,
+    ...(tls === 'only' ? [] : services.map((name) => `plain${name}`)),
+    ...(tls === 'none' ? [] : services.map((name) => `tls${name}`)),
+  ])
   const pluginName = pluginPackageNameOf(target)
   return {
     values: {
@@ -90,6 +106,7 @@ function fillOf(answers: Answers, version: string): Fill {
       aeTitleTs: `'${aeTitle.replaceAll("'", String.raw`\'`)}'`,
       aeTitleShell: shellWord(aeTitle),
       port: String(port),
+      tlsPort: String(tlsPort),
       folder: target,
       install: `${packageManager} install`,
       start: runCommand(packageManager, 'start'),
@@ -97,9 +114,11 @@ function fillOf(answers: Answers, version: string): Fill {
       hooks: runCommand(packageManager, 'hooks'),
       plugins: runCommand(packageManager, 'plugins'),
       test: runCommand(packageManager, 'test'),
+      certificates: runCommand(packageManager, CERTIFICATES_SCRIPT),
+      peers: runCommand(packageManager, 'peers'),
       add: packageManager === 'npm' ? 'npm install' : `${packageManager} add`,
     },
-    isOn: (section) => services.some((name) => name === section) || (section === 'privileged' && port < 1024),
+    isOn: (section) => services.some((name) => name === section) || sections.has(section),
   }
 }
 

@@ -25,8 +25,13 @@ export async function templateFiles(template: string): Promise<{ readonly source
  * Copies a template. A line with `@if name` in a comment starts a section, one with `@end` ends it;
  * neither line is copied.
  */
-export async function copyTemplate(template: string, target: string, fill: Fill): Promise<string[]> {
-  const files = await templateFiles(template)
+export async function copyTemplate(
+  template: string,
+  target: string,
+  fill: Fill,
+  isWanted: (path: string) => boolean = () => true,
+): Promise<string[]> {
+  const files = (await templateFiles(template)).filter(({ path }) => isWanted(path))
   for (const { source, path } of files) {
     const destination = join(target, path)
     await mkdir(dirname(destination), { recursive: true })

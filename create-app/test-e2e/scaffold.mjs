@@ -41,6 +41,8 @@ try {
       serve(folder, port, object, [join(folder, 'node_modules/.bin/dicomtap'), 'start'], 'SIGTERM'))
   }
 
+  await stepAsync('TLS and access: create, certificates, start, C-ECHO and C-STORE over TLS, who has no certificate is refused', () => secureServer(create, packed, object))
+
   step('plugin: create, install, build, test, pack', () => {
     const folder = join(work, 'dicomtap-plugin-quarantine')
     run(create, [folder, '--template', 'plugin', '--packages', packed, '--yes'], work)
@@ -151,6 +153,39 @@ async function serve(folder, port, { file, dataSet }, [command, ...args], signal
   assert.match(log.join('\n'), new RegExp(`${signal}: closing`, 'u'))
   if (signal === 'SIGTERM') assert.equal(code, 0)
   await assert.rejects(reach(port), { code: 'ECONNREFUSED' })
+}
+
+async function secureServer(create, packed, { file }) {
+  const folder = join(work, 'scp-secure')
+  const [port, tlsPort] = [await freePort(), await freePort()]
+  run(create, [folder, '--tls', '--access', 'deny', '--language', 'yaml', '--ae-title', 'E2E', '--port', String(port), '--packages', packed, '--yes'], work)
+  const config = join(folder, 'dicomtap.config.yaml')
+  writeFileSync(config, readFileSync(config, 'utf8').replace('port: 2762', `port: ${tlsPort}`))
+  const dicomtap = join(folder, 'node_modules/.bin/dicomtap')
+  assert.equal(JSON.parse(run(dicomtap, ['check', '--json', '--ports'], folder)).ok, true)
+  const server = spawn(dicomtap, ['start'], { cwd: folder, env: environment(), stdio: ['ignore', 'pipe', 'pipe'] })
+  const log = []
+  createInterface(server.stderr).on('line', (line) => log.push(line))
+  const ended = once(server, 'close')
+  const late = setTimeout(() => server.kill('SIGKILL'), START_TIMEOUT_MS)
+  try {
+    const ready = new Promise((resolve) => createInterface(server.stdout).on('line', (line) => line.startsWith('ready ') && resolve()))
+    await Promise.race([ready, ended.then(([code]) => assert.fail(`ended with ${code} before it was ready:\n${log.join('\n')}`))])
+    const secured = ['-aet', 'TESTER', '-aec', 'E2E', '+tls', 'pki/TESTER.key', 'pki/TESTER.pem', '+cf', 'pki/ca.pem', 'localhost', String(tlsPort)]
+    run('echoscu', secured, folder)
+    run('storescu', [...secured, file], folder)
+    run('echoscu', ['-aec', 'E2E', '127.0.0.1', String(port)], folder)
+    run(dicomtap, ['echo', `E2E@localhost:${tlsPort}`, '--aet', 'TESTER', '--tls-ca', 'pki/ca.pem', '--tls-cert', 'pki/TESTER.pem', '--tls-key', 'pki/TESTER.key'], folder)
+    assert.throws(() => run(dicomtap, ['echo', `E2E@localhost:${tlsPort}`, '--tls-ca', 'pki/ca.pem'], folder), /failed/u)
+    assert.throws(() => run(dicomtap, ['echo', `E2E@localhost:${tlsPort}`], folder), /failed/u)
+    assert.match(run(dicomtap, ['peers'], folder), /this machine/u)
+    assert.match(run(dicomtap, ['verify'], folder), /./u)
+  } finally {
+    clearTimeout(late)
+    server.kill('SIGTERM')
+  }
+  const [code] = await ended
+  assert.equal(code, 0, log.join('\n'))
 }
 
 async function reach(port) {

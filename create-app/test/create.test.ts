@@ -61,6 +61,16 @@ async function manifestOf(folder: string): Promise<Manifest> {
   return JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as Manifest
 }
 
+/** A package manager that does what the test says, in front of the real one. */
+async function fakeNpm(folder: string, script: string): Promise<Record<string, string>> {
+  const bin = join(folder, 'fake-bin')
+  await mkdir(bin)
+  await writeFile(join(bin, 'npm'), `#!${process.execPath}\n${script}\n`, { mode: 0o755 })
+  return { PATH: `${bin}:${process.env['PATH'] ?? ''}` }
+}
+
+const onPosix = process.platform === 'win32' ? test.skip : test
+
 const QUICK = ['--yes', '--no-install', '--no-git']
 const TEMPLATES: readonly (readonly [template: string, flags: readonly string[]])[] = [
   ['scp-ts', []],
@@ -73,7 +83,7 @@ for (const [template, flags] of TEMPLATES) {
     const cwd = await emptyFolder(t)
     const { code, stderr } = await create(cwd, ['made', ...QUICK, ...flags])
     t.is(code, 0, stderr)
-    const expected = await filesIn(fileURLToPath(new URL(`templates/${template}`, PACKAGE)))
+    const expected = (await filesIn(fileURLToPath(new URL(`templates/${template}`, PACKAGE)))).filter((path) => path !== 'peers.yaml')
     t.deepEqual(await filesIn(join(cwd, 'made')), expected.map((path) => path.replace(/(^|\/)_/u, '$1.')).sort())
     for (const path of await filesIn(join(cwd, 'made'))) {
       t.notRegex(await readFile(join(cwd, 'made', path), 'utf8'), /\{\{|@if|@end/u, path)
@@ -135,6 +145,45 @@ test('every flag arrives in the files', async (t) => {
   t.true((await readFile(join(cwd, 'plain/dicomtap.config.yaml'), 'utf8')).includes(`aeTitle: "it's: 1"\n`))
 })
 
+test('TLS and access: listeners, plugins, packages, scripts and what to do next', async (t) => {
+  const cwd = await emptyFolder(t)
+  for (const language of ['ts', 'yaml']) {
+    const config = async (folder: string): Promise<string> => readFile(join(cwd, folder, `dicomtap.config.${language}`), 'utf8')
+    const both = await create(cwd, [`both-${language}`, ...QUICK, '--tls', '--access', 'deny', '--language', language])
+    t.is(both.code, 0, both.stderr)
+    t.regex(both.stdout, /ports 11112 and 2762 \(TLS\), .*, the peers of peers\.yaml\./)
+    t.regex(both.stdout, /npm install\n {2}npm run certificates\n {2}npm start\n$/)
+    const files = await filesIn(join(cwd, `both-${language}`))
+    t.true(files.includes('peers.yaml'))
+    for (const file of files) t.notRegex(await readFile(join(cwd, `both-${language}`, file), 'utf8'), /\{\{|@if|@end/u, file)
+    const manifest = await manifestOf(join(cwd, `both-${language}`))
+    t.is(manifest.dependencies['@dicomtap/plugin-tls'], `^${version}`)
+    t.is(manifest.dependencies['@dicomtap/plugin-access'], `^${version}`)
+    t.regex(manifest.scripts['certificates'] ?? '', /^dicomtap cert ca && dicomtap cert server && /)
+    t.regex(await config(`both-${language}`), /port: 11112[\s\S]*port: 2762[\s\S]*tls: \{ cert: [\s\S]*plugin-access|plugin-access[\s\S]*port: 11112[\s\S]*port: 2762[\s\S]*tls: \{/)
+    t.notRegex(await config(`both-${language}`), /requireCallingAeTitles/)
+
+    const only = await create(cwd, [`only-${language}`, ...QUICK, '--tls', 'only', '--language', language])
+    t.regex(only.stdout, /port 2762 \(TLS\)/)
+    t.notRegex(await config(`only-${language}`), /11112/)
+    t.notRegex(await readFile(join(cwd, `only-${language}/README.md`), 'utf8'), /localhost 11112|peers\.yaml/)
+    t.false((await filesIn(join(cwd, `only-${language}`))).includes('peers.yaml'))
+    t.deepEqual(Object.keys((await manifestOf(join(cwd, `only-${language}`))).dependencies).filter((name) => name.endsWith('-access')), [])
+  }
+})
+
+onPosix('with TLS the certificates are made after the install', async (t) => {
+  const cwd = await emptyFolder(t)
+  const env = await fakeNpm(cwd, `require('node:fs').appendFileSync('calls', process.argv.slice(2).join(' ') + '\\n'); process.exit(process.argv[3] === 'certificates' && process.env.NO_CERTIFICATES ? 1 : 0)`)
+  const { code, stdout } = await create(cwd, ['made', '--no-git', '--tls'], env)
+  t.is(code, 0)
+  t.is(await readFile(join(cwd, 'made/calls'), 'utf8'), 'install\nrun certificates\n')
+  t.regex(stdout, /Made certificates to try TLS out, in pki\/\.\n\nNext:\n {2}cd made\n {2}npm start\n$/)
+  const failed = await create(cwd, ['other', '--no-git', '--tls'], { ...env, NO_CERTIFICATES: '1' })
+  t.is(failed.code, 1)
+  t.regex(failed.stderr, /has no certificates yet\. Go on with: cd other && npm run certificates/)
+})
+
 test('the package manager that runs it is the default', async (t) => {
   const cwd = await emptyFolder(t)
   const { stdout } = await create(cwd, ['a', ...QUICK], { npm_config_user_agent: 'pnpm/10.1.0 npm/? node/v22.1.0 linux x64' })
@@ -186,6 +235,8 @@ const USAGE: readonly (readonly [flags: readonly string[], says: RegExp])[] = [
   [['--ae-title', 'SEVENTEEN_LETTERS'], /^error: An AE title/m],
   [['--services', 'printing'], /^error: There is no service "printing"; the services are: verification, storage\.$/m],
   [['--services', ','], /^error: Name at least one service/m],
+  [['--tls', 'never'], /Allowed choices are beside, only/],
+  [['--access', 'allow'], /Allowed choices are open, deny/],
   [['--language', 'js'], /Allowed choices are ts, yaml/],
   [['--template', 'app'], /Allowed choices are scp, plugin/],
   [['--package-manager', 'cargo'], /Allowed choices are npm, pnpm, yarn, bun/],
@@ -238,16 +289,6 @@ test('--packages takes the tarballs of a folder', async (t) => {
   t.is(code, 0, stderr)
   t.is((await manifestOf(join(cwd, 'made'))).dependencies['@dicomtap/cli'], `file:${packed}/dicomtap-cli-${version}.tgz`)
 })
-
-/** A package manager that does what the test says, in front of the real one. */
-async function fakeNpm(folder: string, script: string): Promise<Record<string, string>> {
-  const bin = join(folder, 'fake-bin')
-  await mkdir(bin)
-  await writeFile(join(bin, 'npm'), `#!${process.execPath}\n${script}\n`, { mode: 0o755 })
-  return { PATH: `${bin}:${process.env['PATH'] ?? ''}` }
-}
-
-const onPosix = process.platform === 'win32' ? test.skip : test
 
 onPosix('packages are installed in the new folder', async (t) => {
   const cwd = await emptyFolder(t)

@@ -1,7 +1,13 @@
 import { defineConfig } from '@dicomtap/framework'
+// @if deny
+import { access } from '@dicomtap/plugin-access'
+// @end
 import { logging } from '@dicomtap/plugin-logging'
 // @if storage
 import { storage } from '@dicomtap/plugin-storage'
+// @end
+// @if tls
+import { tls } from '@dicomtap/plugin-tls'
 // @end
 // @if verification
 import { verification } from '@dicomtap/plugin-verification'
@@ -13,11 +19,21 @@ export default defineConfig({
   aeTitle: {{aeTitleTs}},
 
   // One entry per port. A listener can have a title, time-outs and limits of its own.
+  // @if plainOnly
   listen: [{ port: {{port}} }],
+  // @end
+  // @if both
+  listen: [{ port: {{port}} }, { port: {{tlsPort}}, tls: { cert: './pki/server.pem', key: './pki/server.key', ca: './pki/ca.pem' } }],
+  // @end
+  // @if tlsOnly
+  listen: [{ port: {{tlsPort}}, tls: { cert: './pki/server.pem', key: './pki/server.key', ca: './pki/ca.pem' } }],
+  // @end
+  // @if open
 
   // Who may connect. Without a list, anyone may: keep the port inside your network.
   // requireCallingAeTitles: ['CT01', 'WORKSTATION'],
   // requireCalledAeTitle: true,
+  // @end
 
   // Time-outs in milliseconds, null for none.
   // timeouts: { acseMs: 30_000, dimseMs: 30_000, networkMs: 60_000 },
@@ -28,6 +44,16 @@ export default defineConfig({
   plugins: [
     // Readable log lines on stderr. { format: 'json' } for a log collector.
     logging(),
+    // @if tls
+
+    // Peers must show a certificate of the authority in ca. { listener: { clientCertificates: 'none' } } for encryption alone.
+    tls(),
+    // @end
+    // @if deny
+
+    // Who may associate, from where and for what. The path is relative to this file.
+    access({ peers: './peers.yaml' }),
+    // @end
     // @if verification
 
     // Answers C-ECHO.
