@@ -1,7 +1,7 @@
 import type { Operation } from '../dimse/types.ts'
 import { codeOf } from '../errors/index.ts'
-import { isGivenBy } from './asked.ts'
-import type { HandlerName } from './asked.ts'
+import { isGivenBy, lastAsked, nowAsked } from './asked.ts'
+import type { AskedHandler, HandlerName } from './asked.ts'
 import type { GuardContext } from './guard-context.ts'
 import { toHookError } from './hook-error.ts'
 
@@ -38,6 +38,7 @@ function guardItems(items: Items, { hook, plugin }: HandlerName, operation: Oper
     if (!isItem(hook, value)) throw new TypeError(`its iterable gave ${kindOf(value)} for ${hook === 'cFind' ? 'a match' : 'an instance'}`)
     return { done: false, value }
   }
+  const asked: AskedHandler = { hook, plugin, isPending: true, failed: (error) => context.onFailure(hook, plugin, error) }
   let iterator: AsyncIterator<unknown> | Iterator<unknown> | undefined
   const guarded = {
     // A promise where the iterator gives one: what is there already costs no trip through the promise queue.
@@ -46,6 +47,8 @@ function guardItems(items: Items, { hook, plugin }: HandlerName, operation: Oper
         iterator ??= iteratorOf(items)
         const result = iterator.next()
         if (!isThenable(result)) return checked(result)
+        // Handlers of other hooks may have been asked since.
+        if (operation !== undefined && lastAsked(operation) !== asked) nowAsked(operation, asked)
         return Promise.resolve(result).then(checked).catch((thrown: unknown) => {
           throw blamed(thrown)
         })

@@ -50,9 +50,14 @@ export async function openInstance(source: InstanceSource): Promise<PulledInstan
 
 function sopInstanceUidOf(source: InstanceSource): string | undefined {
   if (typeof source === 'string' || source instanceof URL || source instanceof Uint8Array) return undefined
-  const { bytes, sopInstanceUid, SOPInstanceUID } = source as Readonly<Record<string, unknown>>
-  const uid = typeof bytes === 'function' ? sopInstanceUid : SOPInstanceUID
-  return typeof uid === 'string' && uid !== '' ? uid : undefined
+  try {
+    const { bytes, sopInstanceUid, SOPInstanceUID } = source as Readonly<Record<string, unknown>>
+    const uid = typeof bytes === 'function' ? sopInstanceUid : SOPInstanceUID
+    return typeof uid === 'string' && uid !== '' ? uid : undefined
+  } catch {
+    // What cannot be read was why it could not be opened.
+    return undefined
+  }
 }
 
 class OpenedInstance implements PulledInstance {
