@@ -46,7 +46,7 @@ const NOTIFICATIONS = [
 ] as const satisfies readonly HookName[]
 
 /** For handlers that never answer; the others have time, however busy the machine is. */
-const LIMIT_MS = 150
+const LIMIT_MS = 1_000
 const SHORT = { handlerMs: LIMIT_MS, acseMs: LIMIT_MS, lifecycleMs: LIMIT_MS }
 const COMMENTS = [undefined, 'Processing failure', 'The handler took too long', 'Move destination unknown', 'Cannot associate with the move destination']
 
