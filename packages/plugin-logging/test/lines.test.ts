@@ -76,6 +76,27 @@ test('an association that was released: a line at the start, one with its sum at
   })
 })
 
+test('an association over TLS: version, and whose certificate it was', (t) => {
+  const { fire, lines, entries } = setUp()
+  const security = {
+    protocol: 'TLSv1.3',
+    cipher: 'TLS_AES_256_GCM_SHA384',
+    isAuthorized: true,
+    peerCertificate: { subject: 'O=Hospital\nCN=CT01\u001b[2J', fingerprint256: 'AB:CD' },
+    serverName: undefined,
+  }
+  fire('associationAccepted', { association: fakeAssociation({ security }) })
+  fire('associationAccepted', { association: fakeAssociation({ security: { ...security, isAuthorized: false } }) })
+  fire('associationAccepted', { association: fakeAssociation({ security: { ...security, peerCertificate: undefined } }) })
+  const [verified, unverified, without] = lines()
+  t.regex(verified ?? '', /, TLSv1\.3, certificate O=Hospital, CN=CT01/)
+  // oxlint-disable-next-line no-control-regex -- it is what must not be there
+  t.notRegex(verified ?? '', /\u001b/)
+  t.regex(unverified ?? '', /, TLSv1\.3, unverified certificate O=Hospital/)
+  t.regex(without ?? '', /, TLSv1\.3$/)
+  t.like(JSON.parse(renderJson(entries[0]!)), { tlsProtocol: 'TLSv1.3', tlsCipher: 'TLS_AES_256_GCM_SHA384', certificateSha256: 'AB:CD', isCertificateVerified: true })
+})
+
 test('an association without contexts or without operations says so', (t) => {
   const { fire, lines } = setUp()
   const association = fakeAssociation({ acceptedContexts: [], rejectedContexts: [{}, {}] })

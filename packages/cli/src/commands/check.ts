@@ -18,7 +18,7 @@ export interface CheckReport {
   /** Absolute path of the config file; this and what follows is absent when it did not get that far. */
   readonly file?: string
   readonly aeTitle?: string
-  readonly listeners?: readonly { readonly host: string | null; readonly port: number; readonly aeTitle: string }[]
+  readonly listeners?: readonly { readonly host: string | null; readonly port: number; readonly aeTitle: string; readonly isSecured?: true }[]
   readonly plugins?: readonly { readonly name: string; readonly version: string; readonly bootMs: number; readonly options: unknown }[]
   readonly supportedContexts?: number
   /** The configuration with defaults filled in, secrets hidden. */
@@ -69,7 +69,12 @@ function describe(
     findings,
     file,
     aeTitle: ae.aeTitle,
-    listeners: listeners(config).map(({ host, port = DEFAULT_PORT, aeTitle }) => ({ host: host ?? null, port, aeTitle: aeTitle ?? ae.aeTitle })),
+    listeners: listeners(config).map(({ host, port = DEFAULT_PORT, aeTitle, tls = false }) => ({
+      host: host ?? null,
+      port,
+      aeTitle: aeTitle ?? ae.aeTitle,
+      ...(tls === false ? {} : { isSecured: true as const }),
+    })),
     plugins: ae.plugins().map(({ name, version, bootMs, options }) => ({
       name,
       version,
@@ -95,7 +100,7 @@ function printReport({ ok, problems, file = '', aeTitle = '', listeners: places 
       ['AE title', aeTitle],
       ...places.map((one, index) => [
         index === 0 ? 'Listeners' : '',
-        `${endpoint(one.host ?? undefined, one.port)}${one.aeTitle === aeTitle ? '' : ` as ${one.aeTitle}`}`,
+        `${endpoint(one.host ?? undefined, one.port)}${one.isSecured === true ? ' with TLS' : ''}${one.aeTitle === aeTitle ? '' : ` as ${one.aeTitle}`}`,
       ]),
       ['Contexts', `${supportedContexts} supported`],
     ]),

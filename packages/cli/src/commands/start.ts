@@ -19,7 +19,7 @@ export async function start(options: StartOptions): Promise<number> {
   try {
     const servers = await ae.listenAll()
     hangup.started(ae, async () => override((await loadConfig({ file: config.file })).config, overrides))
-    print(readyLine(ae, servers, file))
+    print(readyLine(ae, servers, config, file))
   } catch (error) {
     await ae.close({ deadlineMs: 0 })
     throw error
@@ -27,9 +27,12 @@ export async function start(options: StartOptions): Promise<number> {
   return stop.exitCode
 }
 
-function readyLine(ae: ApplicationEntity, servers: readonly AssociationServer[], file: string): string {
+function readyLine(ae: ApplicationEntity, servers: readonly AssociationServer[], config: ResolvedConfig, file: string): string {
   const paint = painter(process.stdout)
-  const places = servers.map(({ aeTitle, host, port }) => `${aeTitle} on ${endpoint(host, port)}`)
+  const places = servers.map(({ aeTitle, host, port }, index) => {
+    const { tls = false } = config.listen[index] ?? {}
+    return `${aeTitle} on ${endpoint(host, port)}${tls === false ? '' : ' with TLS'}`
+  })
   const plugins = ae.plugins().length
   const details = `${plugins} ${plugins === 1 ? 'plugin' : 'plugins'}, ${basename(file)}, ${Math.round(process.uptime() * 1000)} ms`
   return `${paint('green', 'ready')} ${paint('bold', places.join(', '))} (${details})`

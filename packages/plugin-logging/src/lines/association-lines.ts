@@ -31,15 +31,15 @@ export function logAssociations(hooks: HookFacade, writer: LogWriter, tallies: T
     const contexts = refused === 0 ? plural(accepted, 'context') : `${accepted} of ${plural(accepted + refused, 'context')}`
     // Nothing can be done on an association without contexts: worth a look.
     const level = accepted === 0 ? 'warn' : 'info'
-    const message = `association accepted: ${partner(association)} to ${quoted(association.calledAeTitle)}, ${contexts}`
-    write(association, level, 'association.accepted', message, { acceptedContexts: accepted, refusedContexts: refused })
+    const message = `association accepted: ${partner(association)} to ${quoted(association.calledAeTitle)}, ${contexts}${securityInWords(association)}`
+    write(association, level, 'association.accepted', message, { acceptedContexts: accepted, refusedContexts: refused, ...securityAsFields(association) })
     if (withContexts) writeContexts(association)
   })
 
   hooks.associationRejected.tap(({ association, result, source, reason, why }) => {
     const words = describeRejection({ result, source, reason })
     const message = `association rejected: ${partner(association)} to ${quoted(association.calledAeTitle)}: ${words}${why === '' ? '' : ` (${why})`}`
-    write(association, 'warn', 'association.rejected', message, { result, source, reason, why })
+    write(association, 'warn', 'association.rejected', message, { result, source, reason, why, ...securityAsFields(association) })
   })
 
   hooks.associationReleased.tap(({ association }) => {
@@ -62,6 +62,30 @@ export function logAssociations(hooks: HookFacade, writer: LogWriter, tallies: T
       ...(isAnonymous ? {} : sum(association, tallies)),
     })
   })
+}
+
+/** `, TLSv1.3, certificate CN=CT01`. */
+function securityInWords({ security }: Association): string {
+  if (security === undefined) return ''
+  const { protocol, isAuthorized, peerCertificate } = security
+  return `, ${protocol}${peerCertificate === undefined ? '' : `, ${isAuthorized ? '' : 'unverified '}certificate ${oneLine(peerCertificate.subject)}`}`
+}
+
+function securityAsFields({ security }: Association): Record<string, unknown> {
+  if (security === undefined) return {}
+  const { protocol, cipher, isAuthorized, peerCertificate } = security
+  return {
+    tlsProtocol: protocol,
+    tlsCipher: cipher,
+    ...(peerCertificate === undefined
+      ? {}
+      : { certificateSubject: oneLine(peerCertificate.subject), certificateSha256: peerCertificate.fingerprint256, isCertificateVerified: isAuthorized }),
+  }
+}
+
+/** Node puts each part of a subject on a line of its own; a certificate may have none. */
+function oneLine(subject: string | undefined): string {
+  return subject === undefined || subject === '' ? '(without a subject)' : subject.replaceAll('\n', ', ')
 }
 
 /** The standard's words for what was said on the wire; ours for what this side or the network did. */
