@@ -30,7 +30,7 @@ export function describeApplicationEntity(ae: ApplicationEntity): string {
     ...field('listeners', ae.servers.map(describeServer)),
     ...contexts('supported contexts', ae.supportedContexts, 'the peer may be'),
     ...contexts('requested contexts', ae.requestedContexts, 'as'),
-    ...field('time-outs', [Object.entries(timeouts).map(([name, ms]) => `${name} ${ms ?? 'none'}`).join(', ')]),
+    ...field('time-outs', wrapped(Object.entries(timeouts).map(([name, ms]) => `${name} ${ms ?? 'none'}`))),
     ...field('limits', wrapped(Object.entries(limits).map(([name, value]) => `${name} ${value}`))),
     ...field('called AE title', [config.requireCalledAeTitle === true ? `${printable(ae.aeTitle)} only` : 'any']),
     ...field('calling AE titles', wrapped((config.requireCallingAeTitles ?? []).map(printable)), 'any'),

@@ -31,6 +31,8 @@ interface Waiting {
 export interface DecodeLimits extends StructureLimits {
   /** Values of all elements together; default five million. */
   readonly maximumValues?: number | undefined
+  /** Bytes of one text; default 4 MiB. */
+  readonly maximumTextBytes?: number | undefined
 }
 
 const DEFAULT_VALUES = 5_000_000

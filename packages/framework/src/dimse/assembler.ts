@@ -6,11 +6,12 @@ import type { DataSetStream } from './data-set-stream.ts'
 
 export interface AssemblerHandler {
   contextById(presentationContextId: number): AcceptedContext | undefined
-  createDataSet(context: AcceptedContext): DataSetStream
+  createDataSet(context: AcceptedContext, command: CommandSet): DataSetStream
   /** The command is complete; `dataSet` fills up afterwards. */
-  message(context: AcceptedContext, command: CommandSet, dataSet: DataSetStream | undefined): void
+  message(context: AcceptedContext, command: CommandSet, dataSet: DataSetStream | undefined, commandBytes: number): void
 }
 
+const DEFAULT_EMPTY_FRAGMENTS = 64
 const EMPTY = Buffer.alloc(0)
 const INITIAL_COMMAND_BYTES = 512
 
@@ -22,15 +23,19 @@ const INITIAL_COMMAND_BYTES = 512
 export class MessageAssembler {
   readonly #handler: AssemblerHandler
   readonly #maximumCommandSetBytes: number
+  readonly #maximumEmptyFragments: number
+  #emptyFragments = 0
   #context: AcceptedContext | undefined
   /** Command fragments joined as they come, so that many small ones cost no more than their bytes. */
   #command = EMPTY
   #commandBytes = 0
   #dataSet: DataSetStream | undefined
 
-  constructor(handler: AssemblerHandler, maximumCommandSetBytes: number) {
+  /** @param maximumEmptyFragments PDVs without data one after the other inside a message */
+  constructor(handler: AssemblerHandler, maximumCommandSetBytes: number, maximumEmptyFragments: number = DEFAULT_EMPTY_FRAGMENTS) {
     this.#handler = handler
     this.#maximumCommandSetBytes = maximumCommandSetBytes
+    this.#maximumEmptyFragments = maximumEmptyFragments
   }
 
   /** A message has begun and is not complete. */
@@ -41,6 +46,8 @@ export class MessageAssembler {
   fragment(id: number, isCommand: boolean, isLast: boolean, fragment: Buffer, first: boolean, end: boolean): void {
     const context = this.#context
     if (first) this.#checkPdv(id, isCommand, context)
+    if (fragment.length > 0) this.#emptyFragments = 0
+    else this.#countEmpty()
     if (isCommand) this.#commandFragment(this.#context as AcceptedContext, isLast && end, fragment)
     else this.#dataSetFragment(isLast && end, fragment)
   }
@@ -73,6 +80,13 @@ export class MessageAssembler {
     }
   }
 
+  /** Not against the standard, and no progress: a peer may not go on like that for ever. */
+  #countEmpty(): void {
+    this.#emptyFragments += 1
+    if (this.#emptyFragments <= this.#maximumEmptyFragments) return
+    throw invalid(AbortReason.InvalidPduParameterValue, `More than ${this.#maximumEmptyFragments} PDVs without data one after the other`)
+  }
+
   #commandFragment(context: AcceptedContext, isComplete: boolean, fragment: Buffer): void {
     if (this.#commandBytes + fragment.length > this.#maximumCommandSetBytes) {
       throw invalid(AbortReason.InvalidPduParameterValue, `Command set larger than ${this.#maximumCommandSetBytes} bytes`)
@@ -85,9 +99,9 @@ export class MessageAssembler {
     this.#command = EMPTY
     this.#commandBytes = 0
     const command = decode(bytes)
-    if (hasDataSet(command)) this.#dataSet = this.#handler.createDataSet(context)
+    if (hasDataSet(command)) this.#dataSet = this.#handler.createDataSet(context, command)
     else this.#context = undefined
-    this.#handler.message(context, command, this.#dataSet)
+    this.#handler.message(context, command, this.#dataSet, bytes.length)
   }
 
   #gather(fragment: Buffer): void {

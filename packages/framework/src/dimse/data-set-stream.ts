@@ -1,8 +1,21 @@
 import { decodeDataSet } from '../dataset/index.ts'
+import type { DecodeOptions } from '../dataset/index.ts'
 import type { DataSet } from '../dataset/types.ts'
 import { DicomtapError } from '../errors/index.ts'
+import type { GatheredBytes } from './gathered-bytes.ts'
 import type { DataSetSink, IncomingDataSet } from './incoming-data-set.ts'
 import type { ReceiveFlow } from './receive-flow.ts'
+
+/** Limits on a data set that is taken whole, besides its size. */
+export interface GatherLimits extends Omit<DecodeOptions, 'maximumInflatedBytes'> {
+  /** Counts what all associations hold, up to `maximumGatheredBytes`. */
+  readonly gathered?: GatheredBytes | undefined
+  readonly maximumGatheredBytes?: number | undefined
+}
+
+/** Smaller fragments that wait share memory: one of a byte would cost a hundred. */
+const SHARE_BELOW_BYTES = 256
+const SHARED_BYTES = 1_024
 
 interface Pipe {
   readonly sink: DataSetSink
@@ -15,9 +28,13 @@ export class DataSetStream implements IncomingDataSet {
   readonly transferSyntaxUid: string
   readonly #flow: ReceiveFlow
   readonly #maximumBytes: number
+  readonly #limits: GatherLimits
+  #heldBytes = 0
   #fragments: Buffer[] = []
   /** Where `bytes` goes on in `fragments`: taking them off the front one by one costs more the more there are. */
   #position = 0
+  /** Memory that small fragments share, and its used part while that is the last of `fragments`. */
+  #shared: { readonly memory: Buffer; part: Buffer } | undefined
   #receivedBytes = 0
   #isEnded = false
   /** The association ended first. */
@@ -34,10 +51,11 @@ export class DataSetStream implements IncomingDataSet {
   #dataset: Promise<DataSet> | undefined
   #mapDataSet: ((dataset: DataSet) => Promise<DataSet>) | undefined
 
-  constructor(transferSyntaxUid: string, flow: ReceiveFlow, maximumBytes: number) {
+  constructor(transferSyntaxUid: string, flow: ReceiveFlow, maximumBytes: number, limits: GatherLimits = {}) {
     this.transferSyntaxUid = transferSyntaxUid
     this.#flow = flow
     this.#maximumBytes = maximumBytes
+    this.#limits = limits
   }
 
   get receivedBytes(): number {
@@ -87,9 +105,7 @@ export class DataSetStream implements IncomingDataSet {
   push(fragment: Buffer, isEnd: boolean): void {
     this.#receivedBytes += fragment.length
     if (isEnd) this.#isEnded = true
-    if (!this.#isDiscarded && fragment.length > 0) {
-      this.#fragments.push(this.#flow.keep(fragment))
-    }
+    if (!this.#isDiscarded && fragment.length > 0) this.#keep(fragment)
     if (this.#pipe !== undefined) this.#pump()
     else this.#wakeReader?.()
     if (isEnd) this.#settle()
@@ -109,6 +125,8 @@ export class DataSetStream implements IncomingDataSet {
    * consumer that has not got everything gets an error, never an end that looks complete.
    */
   discard(): void {
+    this.#limits.gathered?.give(this.#heldBytes)
+    this.#heldBytes = 0
     if (this.#isDiscarded) return
     if (!this.#isEnded || this.#position < this.#fragments.length) {
       this.#loss = new DicomtapError('DICOMTAP_ERR_DIMSE_TRUNCATED', 'The request was answered before its data set was read')
@@ -127,6 +145,24 @@ export class DataSetStream implements IncomingDataSet {
   #take(): void {
     if (this.#isTaken) throw new DicomtapError('DICOMTAP_ERR_DIMSE_CONSUMED', 'The data set was read already')
     this.#isTaken = true
+  }
+
+  #keep(fragment: Buffer): void {
+    const last = this.#fragments.length - 1
+    if (fragment.length >= SHARE_BELOW_BYTES || last < 0) {
+      this.#fragments.push(this.#flow.keep(fragment))
+      return
+    }
+    const before = this.#fragments[last] === this.#shared?.part ? this.#shared : undefined
+    if (before !== undefined && before.part.length + fragment.length <= SHARED_BYTES) {
+      before.part = before.memory.subarray(0, before.part.length + fragment.copy(before.memory, before.part.length))
+      this.#fragments[last] = before.part
+      this.#flow.grow(fragment.length)
+    } else {
+      const memory = Buffer.allocUnsafeSlow(SHARED_BYTES)
+      this.#shared = { memory, part: memory.subarray(0, fragment.copy(memory)) }
+      this.#fragments.push(this.#flow.keep(this.#shared.part))
+    }
   }
 
   #settle(): void {
@@ -242,15 +278,26 @@ export class DataSetStream implements IncomingDataSet {
       if (length > maximumBytes) {
         throw new DicomtapError('DICOMTAP_ERR_DS_TOO_LARGE', `The data set is larger than ${maximumBytes} bytes`)
       }
+      this.#hold(fragment.length)
       gathered.push(fragment)
     }
     return Buffer.concat(gathered, length)
   }
 
+  /** Counts what is held for the request until it is answered. */
+  #hold(bytes: number): void {
+    const { gathered, maximumGatheredBytes = Number.POSITIVE_INFINITY } = this.#limits
+    if (gathered === undefined) return
+    if (!gathered.take(bytes, maximumGatheredBytes)) {
+      throw new DicomtapError('DICOMTAP_ERR_DS_TOO_LARGE', `The data sets of all requests are larger than ${maximumGatheredBytes} bytes`)
+    }
+    this.#heldBytes += bytes
+  }
+
   async #decode(): Promise<DataSet> {
-    const dataset = await decodeDataSet(await this.buffer(), this.transferSyntaxUid, {
-      maximumInflatedBytes: this.#maximumBytes,
-    })
+    const bytes = await this.buffer()
+    const options = { ...this.#limits, maximumInflatedBytes: this.#maximumBytes }
+    const dataset = await decodeDataSet(bytes, this.transferSyntaxUid, options)
     return this.#mapDataSet === undefined ? dataset : this.#mapDataSet(dataset)
   }
 }

@@ -15,6 +15,8 @@ import { DataSetStream } from './data-set-stream.ts'
 import { evenBytes } from './even-bytes.ts'
 import { MessageFragmenter } from './fragmenter.ts'
 import type { DataSetBytes } from './fragmenter.ts'
+import { gatheredBytesOf } from './gathered-bytes.ts'
+import type { GatheredBytes } from './gathered-bytes.ts'
 import { Invocations } from './invocations.ts'
 import { RunningOperation } from './operation.ts'
 import { OperationPerformer } from './performer.ts'
@@ -27,10 +29,9 @@ import { Status } from './status-names.ts'
 /** Warnings about one peer: what it sends must not fill the log. */
 const MAXIMUM_WARNINGS = 20
 
-/** Unread responses may have the bytes of so many receive buffers, where what is read cannot be held back. */
-const MAXIMUM_UNREAD_BUFFERS = 512
-/** However small these are. */
-const LEAST_UNREAD_BYTES = 1_048_576
+/** What a request that waits costs in memory, for each byte of its command set and besides. */
+const WAITING_COST_PER_BYTE = 3
+const WAITING_OVERHEAD_BYTES = 1_024
 
 /** What the DIMSE layer needs of the association it runs on. */
 export interface DimseHost {
@@ -63,6 +64,7 @@ export class DimseServiceProvider implements AssemblerHandler {
   readonly invocations: Invocations
   readonly #host: DimseHost
   readonly #flow: ReceiveFlow
+  readonly #gathered: GatheredBytes
   readonly #assembler: MessageAssembler
   readonly #fragmenter: MessageFragmenter
   readonly #scheduler: OperationScheduler
@@ -75,12 +77,15 @@ export class DimseServiceProvider implements AssemblerHandler {
   #unanswered = 0
   #messageTimer: NodeJS.Timeout | undefined
   #isMessageTimerArmed = false
+  /** Of the message under way, since the timer was started. */
+  #progressBytes = 0
   #isEnded = false
   #warnings = 0
 
   constructor(host: DimseHost) {
     this.#host = host
     const { dul, limits } = host
+    this.#gathered = gatheredBytesOf(host.association.ae)
     this.#flow = new ReceiveFlow(
       limits.receiveBufferBytes,
       dul.transport?.readBuffers,
@@ -92,8 +97,11 @@ export class DimseServiceProvider implements AssemblerHandler {
         // The peer could not answer while it was not read.
         this.invocations.restart()
       },
+      () => {
+        dul.holdReceiving()
+      },
     )
-    this.#assembler = new MessageAssembler(this, limits.maximumCommandSetBytes)
+    this.#assembler = new MessageAssembler(this, limits.maximumCommandSetBytes, limits.maximumEmptyFragments)
     this.#fragmenter = new MessageFragmenter(dul, host.peerMaximumLength)
     this.#scheduler = new OperationScheduler(host.maximumOperationsPerformed, limits.maximumQueuedOperations, this.#flow)
     this.#reports = new OperationScheduler(host.maximumOperationsPerformed, limits.maximumQueuedOperations, this.#flow)
@@ -101,7 +109,7 @@ export class DimseServiceProvider implements AssemblerHandler {
       window: host.maximumOperationsInvoked,
       timeoutMs: host.timeouts.dimseMs,
       maximumUnreadBytes: limits.receiveBufferBytes,
-      largestUnreadBytes: Math.max(LEAST_UNREAD_BYTES, MAXIMUM_UNREAD_BUFFERS * limits.receiveBufferBytes),
+      largestUnreadBytes: limits.maximumUnreadResponseBytes,
       send: (context, command, dataSet) => this.sendMessage(context, command, dataSet),
       isPeerHeldUp: () => this.#isPeerHeldUp,
       isPerforming: () => this.#unanswered > 0,
@@ -148,6 +156,11 @@ export class DimseServiceProvider implements AssemblerHandler {
     return this.#flow.isPaused || this.#assembler.isMidMessage
   }
 
+  /** How long a source of bytes to send may give nothing. */
+  get sourceMs(): number | null {
+    return this.#host.timeouts.handlerMs
+  }
+
   get log(): Logger {
     return this.#host.log
   }
@@ -175,8 +188,9 @@ export class DimseServiceProvider implements AssemblerHandler {
 
   /** A piece of a PDV, straight from the framer. @throws PduError when it does not belong there. */
   fragment(id: number, isCommand: boolean, isLast: boolean, fragment: Buffer, first: boolean, end: boolean): void {
+    const isGoingOn = this.#assembler.isMidMessage
     this.#assembler.fragment(id, isCommand, isLast, fragment, first, end)
-    if (this.#assembler.isMidMessage) this.#armMessageTimer()
+    if (this.#assembler.isMidMessage) this.#armMessageTimer(isGoingOn ? fragment.length : Number.POSITIVE_INFINITY)
   }
 
   /**
@@ -232,11 +246,21 @@ export class DimseServiceProvider implements AssemblerHandler {
     return this.#host.contexts.get(presentationContextId)
   }
 
-  createDataSet(context: AcceptedContext): DataSetStream {
-    return new DataSetStream(context.transferSyntax, this.#flow, this.#host.limits.maximumDecodedDataSetBytes)
+  createDataSet(context: AcceptedContext, { commandField }: CommandSet): DataSetStream {
+    const { limits } = this.#host
+    const maximumBytes = isQuery(commandField) ? limits.maximumIdentifierBytes : limits.maximumDecodedDataSetBytes
+    return new DataSetStream(context.transferSyntax, this.#flow, maximumBytes, {
+      maximumElements: limits.maximumDecodedElements,
+      maximumValues: limits.maximumDecodedValues,
+      maximumTextBytes: limits.maximumDecodedTextBytes,
+      maximumDepth: limits.maximumNestingDepth,
+      maximumGatheredBytes: limits.maximumGatheredBytes,
+      // Responses have a limit of their own.
+      gathered: isResponse(commandField) ? undefined : this.#gathered,
+    })
   }
 
-  message(context: AcceptedContext, command: CommandSet, dataSet: DataSetStream | undefined): void {
+  message(context: AcceptedContext, command: CommandSet, dataSet: DataSetStream | undefined, commandBytes: number): void {
     const { hooks, association } = this.#host
     if (hooks.dimseReceived.taps.length > 0) {
       notify(hooks.dimseReceived, { association, presentationContextId: context.id, command })
@@ -250,7 +274,7 @@ export class DimseServiceProvider implements AssemblerHandler {
     } else if (isResponse(commandField)) {
       this.invocations.respond(context, command, dataSet)
     } else {
-      this.#request(context, command, dataSet)
+      this.#request(context, command, dataSet, WAITING_OVERHEAD_BYTES + WAITING_COST_PER_BYTE * commandBytes)
     }
   }
 
@@ -264,7 +288,7 @@ export class DimseServiceProvider implements AssemblerHandler {
     operation.cancel()
   }
 
-  #request(context: AcceptedContext, command: CommandSet, dataSet: DataSetStream | undefined): void {
+  #request(context: AcceptedContext, command: CommandSet, dataSet: DataSetStream | undefined, bytes: number): void {
     if (command.messageId === undefined) {
       // Without an ID there is nothing that a response could refer to.
       const name = commandName(command.commandField)
@@ -288,7 +312,7 @@ export class DimseServiceProvider implements AssemblerHandler {
         await dataSet?.settled()
         await this.#respondRefusal(context, command, refusal)
         this.#answered()
-      })
+      }, bytes)
       return
     }
     const request = requestOf(command, dataSet)
@@ -299,8 +323,8 @@ export class DimseServiceProvider implements AssemblerHandler {
       this.#operations.delete(operation.messageId)
       this.#answered()
     }
-    if (operation.service === 'N-EVENT-REPORT') this.#reports.add(run)
-    else this.#scheduler.add(run)
+    if (operation.service === 'N-EVENT-REPORT') this.#reports.add(run, bytes)
+    else this.#scheduler.add(run, bytes)
   }
 
   async #respondRefusal(context: AcceptedContext, command: CommandSet, refusal: { status: number; errorComment?: string | undefined }): Promise<void> {
@@ -328,13 +352,18 @@ export class DimseServiceProvider implements AssemblerHandler {
   }
 
   /** One timer, armed while a message is incomplete; it re-arms itself so that a fragment costs a refresh at most. */
-  #armMessageTimer(): void {
+  #armMessageTimer(progressBytes: number): void {
     const { dimseMs } = this.#host.timeouts
     if (dimseMs === null) return
+    this.#progressBytes += progressBytes
     if (this.#isMessageTimerArmed) {
+      // One byte at a time is no progress: it would keep the association for ever.
+      if (this.#progressBytes < this.#host.limits.minimumProgressBytes) return
+      this.#progressBytes = 0
       this.#messageTimer?.refresh()
       return
     }
+    this.#progressBytes = 0
     this.#isMessageTimerArmed = true
     if (this.#messageTimer === undefined) {
       this.#messageTimer = setTimeout(() => {
@@ -349,7 +378,11 @@ export class DimseServiceProvider implements AssemblerHandler {
     this.#isMessageTimerArmed = false
     if (this.#isEnded || !this.#assembler.isMidMessage) return
     // While we do not read, the peer cannot go on.
-    if (this.#flow.isPaused) this.#armMessageTimer()
+    if (this.#flow.isPaused) this.#armMessageTimer(0)
     else this.#host.abort('The peer stopped in the middle of a message')
   }
+}
+
+function isQuery(commandField: number): boolean {
+  return commandField === CommandField.C_FIND_RQ || commandField === CommandField.C_GET_RQ || commandField === CommandField.C_MOVE_RQ
 }

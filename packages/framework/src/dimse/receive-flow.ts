@@ -15,17 +15,23 @@ export class ReceiveFlow {
   readonly #highWaterBytes: number
   readonly #pause: () => void
   readonly #resume: () => void
+  readonly #hold: () => void
   readonly #buffers: ReadBuffers | undefined
   /** Fragments kept in memory of their own; pinned read buffers count themselves. */
   #bytes = 0
   #holds = 0
   #isPaused = false
 
-  constructor(highWaterBytes: number, buffers: ReadBuffers | undefined, pause: () => void, resume: () => void) {
+  /**
+   * @param pause nothing more is to be read; what was read already may still come
+   * @param hold nothing more is to come, of what was read already either
+   */
+  constructor(highWaterBytes: number, buffers: ReadBuffers | undefined, pause: () => void, resume: () => void, hold: () => void = pause) {
     this.#buffers = buffers
     this.#highWaterBytes = highWaterBytes
     this.#pause = pause
     this.#resume = resume
+    this.#hold = hold
   }
 
   get isPaused(): boolean {
@@ -52,9 +58,22 @@ export class ReceiveFlow {
     if (this.#isPaused) this.#update()
   }
 
+  /** A kept fragment has grown by so many bytes: what comes in small pieces shares its memory. */
+  grow(bytes: number): void {
+    this.#bytes += bytes
+    this.#update()
+  }
+
+  /** Memory of another kind, e.g. of requests that wait. Give it back with a negative number. */
+  count(bytes: number): void {
+    this.#bytes += bytes
+    this.#update()
+  }
+
   hold(): void {
     this.#holds += 1
     this.#update()
+    this.#hold()
   }
 
   unhold(): void {

@@ -1,5 +1,10 @@
 import type { ReceiveFlow } from './receive-flow.ts'
 
+interface Waiting {
+  readonly run: () => Promise<void>
+  readonly bytes: number
+}
+
 /**
  * Runs the operations that a peer invokes: as many at once as were negotiated (PS3.7 D.3.3.3), the others
  * in order behind them, none dropped. When too many wait, the socket is paused.
@@ -8,7 +13,7 @@ export class OperationScheduler {
   readonly #performed: number
   readonly #maximumQueued: number
   readonly #flow: ReceiveFlow
-  readonly #queue: (() => Promise<void>)[] = []
+  readonly #queue: Waiting[] = []
   #running = 0
   #isHolding = false
   #isPaused = false
@@ -33,20 +38,24 @@ export class OperationScheduler {
   resume(): void {
     this.#isPaused = false
     while (this.#running < this.#performed) {
-      const next = this.#queue.shift()
+      const next = this.#next()
       if (next === undefined) break
       this.#run(next)
     }
     this.#unhold()
   }
 
-  /** `run` must not reject. */
-  add(run: () => Promise<void>): void {
+  /**
+   * @param run must not reject
+   * @param bytes what it holds in memory while it waits
+   */
+  add(run: () => Promise<void>, bytes: number): void {
     if (!this.#isPaused && this.#running < this.#performed) {
       this.#run(run)
       return
     }
-    this.#queue.push(run)
+    this.#queue.push({ run, bytes })
+    this.#flow.count(bytes)
     if (!this.#isHolding && this.#queue.length >= this.#maximumQueued) {
       this.#isHolding = true
       this.#flow.hold()
@@ -57,10 +66,17 @@ export class OperationScheduler {
     this.#running += 1
     void run().finally(() => {
       this.#running -= 1
-      const next = this.#isPaused ? undefined : this.#queue.shift()
+      const next = this.#isPaused ? undefined : this.#next()
       this.#unhold()
       if (next !== undefined) this.#run(next)
     })
+  }
+
+  #next(): (() => Promise<void>) | undefined {
+    const next = this.#queue.shift()
+    if (next === undefined) return undefined
+    this.#flow.count(-next.bytes)
+    return next.run
   }
 
   #unhold(): void {

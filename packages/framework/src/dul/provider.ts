@@ -172,7 +172,7 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
       observer.stateChanged(this.#state, 'Evt9', action, nextState)
     }
     this.#networkTimer?.refresh()
-    this.#writeWatch.wrote()
+    this.#writeWatch.wrote(isRoomLeft)
     this.#isWritable = isRoomLeft
     return isRoomLeft
   }
@@ -220,6 +220,8 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
     if (transport !== undefined && !this.#isTransportGone) {
       const gone = new Promise<void>((resolve) => this.#drainWaiters.push(resolve))
       transport.destroy()
+      // A socket that a plugin made may never say that it has closed.
+      this.#stopTimers()
       await gone
     }
     this.#finish()
@@ -256,7 +258,7 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
     const bytes = encodePdu(pdu)
     this.#isWritable = this.#transport.write(bytes)
     this.#networkTimer?.refresh()
-    this.#writeWatch.wrote()
+    this.#writeWatch.wrote(this.#isWritable)
     this.#observer?.dataSent(bytes)
     this.#observer?.pduSent(pdu)
   }
@@ -284,6 +286,7 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   transportDrained(): void {
     this.#isWritable = true
     this.#networkTimer?.refresh()
+    this.#writeWatch.drained()
     this.#wakeWriters()
   }
 
@@ -418,11 +421,15 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
     for (const wake of this.#drainWaiters.splice(0)) wake()
   }
 
-  #finish(): void {
+  #stopTimers(): void {
     this.artim.stop()
     this.#deadline.stop()
     clearTimeout(this.#networkTimer)
     this.#writeWatch.stop()
+  }
+
+  #finish(): void {
+    this.#stopTimers()
     this.#isWritable = true
     this.#wakeWriters()
     if (this.#isKilled) this.#queue?.killed()

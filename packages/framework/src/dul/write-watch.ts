@@ -16,6 +16,7 @@ export class WriteWatch {
   readonly #stalled: () => void
   #options: WriteWatchOptions
   #timer: NodeJS.Timeout | undefined
+  #isFull = false
 
   constructor(options: WriteWatchOptions, transport: () => Transport | undefined, stalled: () => void) {
     this.#options = options
@@ -23,13 +24,21 @@ export class WriteWatch {
     this.#stalled = stalled
   }
 
-  /** Something was written. */
-  wrote(): void {
-    if (this.#timer !== undefined || this.#options.timeoutMs === null) return
+  /** Something was written. @param isRoomLeft false when nothing more is written until `drained` */
+  wrote(isRoomLeft: boolean): void {
+    const { timeoutMs } = this.#options
+    const isFull = !isRoomLeft && !this.#isFull
+    this.#isFull ||= isFull
+    // From here on what leaves can be told exactly.
+    if (timeoutMs === null || (this.#timer !== undefined && !isFull)) return
     const transport = this.#transport()
     if (transport === undefined || transport.pendingBytes === 0) return
     transport.leftSince()
-    this.#arm(this.#options.timeoutMs)
+    this.#arm(timeoutMs)
+  }
+
+  drained(): void {
+    this.#isFull = false
   }
 
   /** Other limits hold from now on. */
@@ -37,7 +46,7 @@ export class WriteWatch {
     this.#options = options
     if (this.#timer === undefined) return
     this.stop()
-    this.wrote()
+    this.wrote(true)
   }
 
   stop(): void {
@@ -46,6 +55,7 @@ export class WriteWatch {
   }
 
   #arm(timeoutMs: number): void {
+    clearTimeout(this.#timer)
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       this.#check()

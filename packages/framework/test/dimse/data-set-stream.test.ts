@@ -271,14 +271,43 @@ test('the socket is paused over the limit, and resumed below half of it', async 
   t.deepEqual(switches, ['pause', 'resume'])
 })
 
-test('fragments of one byte are counted as what they cost, not as one byte', (t) => {
+test('fragments of one byte share memory, and are counted as what they cost', async (t) => {
   const { dataSet, switches } = stream(100_000)
   let pushed = 0
   while (switches.length === 0 && pushed < 100_000) {
-    dataSet.push(Buffer.alloc(1), false)
+    dataSet.push(Buffer.of(pushed), false)
     pushed += 1
   }
-  t.true(pushed < 1_000, `${pushed} fragments of a byte in 100 000 bytes`)
+  // A KiB of data costs 256 bytes besides.
+  t.true(pushed > 70_000 && pushed < 80_100, `${pushed} fragments of a byte in 100 000 bytes`)
+  let taken = 0
+  const pieces: Uint8Array[] = []
+  for await (const piece of dataSet.bytes()) {
+    pieces.push(piece)
+    taken += piece.length
+    if (taken === pushed) break
+  }
+  t.true(pieces.length < 100, `${pieces.length} pieces`)
+  t.true(Buffer.concat(pieces).every((byte, index) => byte === (index & 0xff)), 'every byte in its place')
+})
+
+test('small fragments beside large ones: memory that a reader has is not written to', async (t) => {
+  const { dataSet } = stream(1_000_000)
+  const sizes = Array.from({ length: 200 }, (_, index) => [1, 300, 255, 1, 1, 256, 40_000][index % 7]!)
+  const sent = sizes.map((size, index) => Buffer.alloc(size, index))
+  const iterator = dataSet.bytes()[Symbol.asyncIterator]()
+  const pieces: Uint8Array[] = []
+  let taken = 0
+  for (const [index, fragment] of sent.entries()) {
+    dataSet.push(fragment, index === sent.length - 1)
+    if (index % 3 !== 0) continue
+    const { value } = (await iterator.next()) as { value: Uint8Array }
+    pieces.push(value)
+    taken += value.length
+  }
+  for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) pieces.push(next.value)
+  t.true(taken > 0)
+  t.deepEqual(Buffer.concat(pieces), Buffer.concat(sent))
 })
 
 test('several data sets share the limit; each gives back what it held, whatever becomes of it', async (t) => {

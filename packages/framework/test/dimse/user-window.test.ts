@@ -656,7 +656,7 @@ test('responses without end that nobody can take: A-ABORT, though a request wait
   // (0010,4000) LT Patient Comments of 50 000 bytes.
   const identifier = Buffer.concat([Buffer.from('1000004050c30000', 'hex'), Buffer.alloc(50_000, 0x41)])
   for (const how of ['request', 'release'] as const) {
-    const scene = await scripted(CONTEXTS, undefined, { limits: { receiveBufferBytes: 1_000 } })
+    const scene = await scripted(CONTEXTS, undefined, { limits: { receiveBufferBytes: 1_000, maximumUnreadResponseBytes: 1_048_576 } })
     const { association, peer } = scene
     const responses = find(association)
     const request = await peer.receiveMessage()

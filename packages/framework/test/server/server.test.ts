@@ -492,7 +492,7 @@ test('an application entity printed: titles, listeners, contexts by name, time-o
   t.is(inspect(server.ae), printed)
   const lines = printed.split('\n')
   t.is(lines[0], 'Application entity ARCHIVE')
-  t.deepEqual(lines.slice(1, 12), [
+  t.deepEqual(lines.slice(1, 14), [
     '  implementation: 2.25.7 TEST',
     `  listeners: Listener ARCHIVE at 127.0.0.1:${server.port}: open, 3 contexts, 1 association`,
     '  supported contexts: 3',
@@ -503,7 +503,9 @@ test('an application entity printed: titles, listeners, contexts by name, time-o
     '  requested contexts: 1',
     '    CT Image Storage',
     '      ExplicitVRLittleEndian; as SCP',
-    '  time-outs: acseMs 30000, dimseMs 30000, networkMs none, connectionMs 15000, associationMs none, handlerMs 600000, lifecycleMs 60000',
+    '  time-outs:',
+    '    acseMs 30000, dimseMs 30000, networkMs none, connectionMs 15000, associationMs none,',
+    '    handlerMs 600000, lifecycleMs 60000',
   ])
   t.true(printed.includes('maximumAssociations 7, '))
   t.true(printed.includes('closeDeadlineMs 10000\n'))
