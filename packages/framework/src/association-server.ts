@@ -11,6 +11,7 @@ import { DEFAULT_PORT } from './config/defaults.ts'
 import type { ListenerOptions } from './config/types.ts'
 import { describeServer, printsAs } from './describe.ts'
 import { prepareConnection } from './association/incoming.ts'
+import { SOCKET_OPTIONS } from './dul/connect.ts'
 import { takeOver } from './dul/take-over.ts'
 import type { TransportSocket } from './dul/transport.ts'
 import { DicomtapError } from './errors/index.ts'
@@ -71,7 +72,7 @@ export class AssociationServer extends Bindable {
     this.options = environment.options
     this.bindings = environment.bindings
     this.bindAll(environment.options.handlers)
-    this.#server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => {
+    this.#server = createServer({ ...SOCKET_OPTIONS, pauseOnConnect: true }, (socket) => {
       this.#connected(socket)
     })
   }

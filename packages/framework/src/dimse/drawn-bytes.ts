@@ -14,6 +14,8 @@ export function withinSourceTime<T>(work: Promise<T>, limitMs: number | null): P
     const timer = setTimeout(() => {
       reject(new DicomtapError('DICOMTAP_ERR_DIMSE_TIMEOUT', `The source of what is to be sent gave nothing for ${limitMs} ms`))
     }, limitMs)
+    // Whoever still waits when nothing else keeps the process alive waits for an association that is gone.
+    timer.unref()
     work.then(resolve, reject).finally(() => {
       clearTimeout(timer)
     })

@@ -3,6 +3,12 @@ import type { OnReadOpts, SocketConstructorOpts } from 'node:net'
 import { ReadBuffers } from './read-buffers.ts'
 import type { BufferedSocket } from './take-over.ts'
 
+/**
+ * Of every connection, in either role. Keep-alive finds out about a peer that lost its power or its cable where nothing
+ * else does: in an idle association that has no time-out.
+ */
+export const SOCKET_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 } as const
+
 /** Where a connection goes, and where from. */
 export interface ConnectionTarget {
   readonly host: string
@@ -29,7 +35,7 @@ export function connectSocket({ host, port, localAddress, localPort }: Connectio
     readBuffers.close()
   })
   try {
-    socket.connect({ host, port, ...local, noDelay: true })
+    socket.connect({ host, port, ...local, ...SOCKET_OPTIONS })
   } catch (error) {
     // What Node does not even try, e.g. from a local address that is none, is a connection that failed like others.
     socket.destroy(error as Error)
