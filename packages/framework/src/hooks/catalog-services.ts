@@ -25,7 +25,7 @@ function service(request: string, noAnswer: string, fields: Fields): HookCatalog
       { name: 'operation', type: 'Operation', description: 'association, context, SOP class, cancel signal' },
     ],
     noAnswer,
-    onError: `the status of a StatusError, else ${ON_ERROR[request] ?? '0110 (processing failure)'} with a neutral error comment`,
+    onError: `the status of a StatusError, else ${ON_ERROR[request] ?? '0110 (processing failure)'} with a neutral error comment; a wrong answer: ${request.startsWith('C') ? 'C002' : '0110'}`,
     since: '0.1.0',
     stability: 'stable',
     ...fields,
