@@ -147,22 +147,14 @@ function scriptsOf(folder: string): Record<string, string> {
   return (JSON.parse(readFileSync(join(ROOT, folder, 'package.json'), 'utf8')) as { scripts: Record<string, string> }).scripts
 }
 
-const asked: string[] = []
-const note = (name: string) => async (): Promise<number> => {
-  asked.push(name)
-  return 0
-}
-const ACTIONS: Actions = {
-  start: note('start'),
-  check: note('check'),
-  hooks: note('hooks'),
-  plugins: note('plugins'),
-  schema: note('schema'),
-  echo: note('echo'),
-  store: note('store'),
-  find: note('find'),
-  get: note('get'),
-  move: note('move'),
+/** Actions that note that they were asked for. */
+function noting(asked: string[]): Actions {
+  const names = ['start', 'check', 'hooks', 'plugins', 'schema', 'echo', 'store', 'find', 'get', 'move'] as const
+  const note = (name: string) => async (): Promise<number> => {
+    asked.push(name)
+    return 0
+  }
+  return Object.fromEntries(names.map((name) => [name, note(name)])) as unknown as Actions
 }
 
 /** First words, or first two, of commands that other tests try out, or that are none of ours. */
@@ -174,9 +166,9 @@ for (const { block, words } of commands()) {
     const dicomtap = /^(?:npx )?dicomtap (.*)$/.exec(line)
     const scaffolder = /^(?:npx create-dicomtap|npm create dicomtap@latest) (.*)$/.exec(line)
     if (dicomtap !== null) {
-      asked.length = 0
-      const program = createProgram(ACTIONS, () => {})
-      for (const one of await commandsOfPlugins()) program.addCommand(buildCommand(one, async ({ name }) => void (await note(name)())))
+      const asked: string[] = []
+      const program = createProgram(noting(asked), () => {})
+      for (const one of await commandsOfPlugins()) program.addCommand(buildCommand(one, async ({ name }) => void asked.push(name)))
       overrideExit(program)
       await program.parseAsync((dicomtap[1] ?? '').split(' '), { from: 'user' })
       t.is(asked.length, 1)
