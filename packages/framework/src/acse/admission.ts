@@ -9,7 +9,7 @@ export interface AdmissionPolicy {
   readonly requireCalledAeTitle: boolean
   /** Empty: anyone. */
   readonly requireCallingAeTitles: readonly string[]
-  readonly isOverPendingLimit: boolean
+  readonly isClosing: boolean
   readonly isOverAssociationLimit: boolean
 }
 
@@ -21,7 +21,7 @@ export const SMALLEST_PDU_BYTES = 7
  * ends the check, so that nothing is told beyond it and no handler runs for a peer that is refused.
  */
 export function admissionRejection(request: AAssociateRq, policy: AdmissionPolicy): { rejection: Rejection; why: string } | undefined {
-  if (policy.isOverPendingLimit) return { rejection: REJECTIONS.congestion, why: 'too many connections are being negotiated' }
+  if (policy.isClosing) return { rejection: REJECTIONS.congestion, why: 'the server is closing' }
   if (request.applicationContextName !== APPLICATION_CONTEXT_NAME) {
     return { rejection: REJECTIONS.applicationContextName, why: 'the application context name is not the one of DICOM' }
   }

@@ -54,7 +54,7 @@ export function admit(request: AAssociateRq, { settings, registry }: Pick<Accept
     aeTitle: settings.aeTitle,
     requireCalledAeTitle: settings.requireCalledAeTitle,
     requireCallingAeTitles: settings.requireCallingAeTitles,
-    isOverPendingLimit: registry.isOverPendingLimit(settings.limits.maximumPendingAssociations),
+    isClosing: registry.isClosing,
     isOverAssociationLimit: registry.isOverAssociationLimit(settings.limits.maximumAssociations),
   })
 }

@@ -53,30 +53,33 @@ export class AssociationRegistry {
     this.#isClosing = true
   }
 
-  /** May another connection be heard at all? Of the ended ones the oldest makes room. */
+  /**
+   * May another connection be heard at all? The oldest of the ended ones makes room, else the oldest of those that
+   * have not asked for an association, so that no flood of them locks out who asks at once.
+   */
   hasRoomFor(maximumPending: number): boolean {
     const waiting = this.#connections.size - this.#active.size - this.#requested.size + this.#arriving.size
     if (waiting < maximumPending + PENDING_MARGIN) return true
     const [oldest] = this.#ended
-    if (oldest === undefined) return false
+    if (oldest === undefined) return this.#dropOldest(Date.now())
     this.#ended.delete(oldest)
     void oldest.kill()
     return true
   }
 
   /**
-   * A connection arrived. When too many say nothing, the one that has said nothing for longest makes
-   * room, so that silent connections cannot lock others out.
+   * A connection arrived. When too many say nothing, those that have said nothing for long make room, so that
+   * silent connections cannot lock others out.
    */
   add(association: Association, maximumPending: number): void {
-    if (this.pendingCount >= maximumPending) this.#dropStale()
+    this.#makeRoom(maximumPending)
     this.#pending.set(association, Date.now())
     this.#connections.add(association)
   }
 
   /** A connection is being prepared; it makes others go as `add` does. */
   addArriving(connection: ArrivingConnection, maximumPending: number): void {
-    if (this.pendingCount >= maximumPending) this.#dropStale()
+    this.#makeRoom(maximumPending)
     this.#arriving.set(connection, Date.now())
   }
 
@@ -96,8 +99,8 @@ export class AssociationRegistry {
     this.#connections.add(association)
   }
 
-  isOverPendingLimit(maximumPending: number): boolean {
-    return this.#isClosing || this.pendingCount > maximumPending
+  get isClosing(): boolean {
+    return this.#isClosing
   }
 
   isOverAssociationLimit(maximumAssociations: number): boolean {
@@ -124,15 +127,23 @@ export class AssociationRegistry {
     this.#ended.delete(association)
   }
 
-  #dropStale(): void {
+  #makeRoom(maximumPending: number): void {
+    const staleBefore = Date.now() - STALE_AFTER_MS
+    while (this.pendingCount >= maximumPending && this.#dropOldest(staleBefore));
+  }
+
+  /** The connection that has not asked for an association for longest, if it came that long ago. False when there is none. */
+  #dropOldest(cameBefore: number): boolean {
     const pending = this.#pending.entries().next().value
     const arriving = this.#arriving.entries().next().value
-    const staleBefore = Date.now() - STALE_AFTER_MS
-    if (arriving !== undefined && arriving[1] <= staleBefore && (pending === undefined || arriving[1] <= pending[1])) {
+    if (arriving !== undefined && arriving[1] <= cameBefore && (pending === undefined || arriving[1] <= pending[1])) {
+      this.#arriving.delete(arriving[0])
       arriving[0].cut('it had to make room for another one')
-    } else if (pending !== undefined && pending[1] <= staleBefore) {
-      this.#pending.delete(pending[0])
-      void pending[0].kill()
+      return true
     }
+    if (pending === undefined || pending[1] > cameBefore) return false
+    this.#pending.delete(pending[0])
+    void pending[0].kill()
+    return true
   }
 }

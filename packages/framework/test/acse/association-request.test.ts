@@ -252,7 +252,7 @@ test('an association that is being negotiated has its place', async (t) => {
   t.pass()
 })
 
-test.serial('connections that say nothing are limited, and the one silent for longest makes room', async (t) => {
+test.serial('connections that say nothing are limited, and those silent for long make room; who speaks is heard', async (t) => {
   const realNow = Date.now
   t.teardown(() => {
     Date.now = realNow
@@ -261,13 +261,23 @@ test.serial('connections that say nothing are limited, and the one silent for lo
   using silent = connected(server)
   using other = connected(server)
   using third = connected(server)
-  t.is(await answer(third), '2,3,1', 'temporary congestion: nobody has been silent for long')
+  t.like(await answer(third), { type: 'A-ASSOCIATE-AC' }, 'nobody has been silent for long, and who has asked waits no more')
   t.false(silent.isClosed)
   Date.now = () => realNow() + 2_000
   using fourth = connected(server)
-  t.like(await answer(fourth), { type: 'A-ASSOCIATE-AC' }, 'over the limit no more')
+  t.like(await answer(fourth), { type: 'A-ASSOCIATE-AC' })
   await silent.receiveClose()
   t.false(other.isClosed)
+})
+
+test('of far too many that say nothing the oldest go, however young they are', async (t) => {
+  await using server = await createTestServer({ limits: { maximumPendingAssociations: 1 } })
+  const silent = Array.from({ length: 1_100 }, () => connected(server))
+  using peer = connected(server)
+  t.like(await answer(peer), { type: 'A-ASSOCIATE-AC' })
+  t.true(silent[0]?.isClosed)
+  t.false(silent.at(-1)?.isClosed)
+  for (const one of silent) one.destroy()
 })
 
 // ── titles ──────────────────────────────────────────────────────────────────────────────────────────────
