@@ -21,6 +21,8 @@ const CONFIG_CODES: ReadonlySet<string> = new Set([
   'DICOMTAP_ERR_PLG_CYCLE',
   'DICOMTAP_ERR_PLG_OPTIONS',
   'DICOMTAP_ERR_STO_DIRECTORY',
+  'DICOMTAP_ERR_TLS_CREDENTIALS',
+  'DICOMTAP_ERR_TLS_PROFILE',
 ])
 
 /** 78 when every error is one of the configuration, else 1. */
