@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { defineCommand } from '@dicomtap/framework'
 import type { CommandDefinition, CommandInvocation, CommandOption } from '@dicomtap/framework'
@@ -148,7 +149,7 @@ function text(value: unknown, flag: string): string {
 function hostNames(value: unknown): readonly string[] {
   const given = Array.isArray(value) ? value.map(String) : []
   for (const name of given) {
-    if (!/^(\*\.)?[\w-]+(\.[\w-]+)*$|^[0-9a-f:.]+$/i.test(name)) throw new UsageError(`"${name}" is no host name and no address`)
+    if (isIP(name) === 0 && !/^(\*\.)?[\w-]+(\.[\w-]+)*$/.test(name)) throw new UsageError(`"${name}" is no host name and no address`)
   }
   return given.map((name) => name.toLowerCase())
 }

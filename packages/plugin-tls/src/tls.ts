@@ -3,9 +3,9 @@ import { Stage, definePlugin } from '@dicomtap/framework'
 import type { Association, AssociationServer, PluginApi, PluginFactory, Rejection } from '@dicomtap/framework'
 import { TlsConnector } from './connector.ts'
 import { identityIn } from './identity.ts'
-import type { TlsIdentity } from './identity.ts'
+import type { IdentityPolicy, TlsIdentity } from './identity.ts'
 import { ListenerRegistry } from './listener-registry.ts'
-import { listenerTlsOptions, tlsOptions } from './options.ts'
+import { DEFAULT_PROFILE, listenerTlsOptions, tlsOptions } from './options.ts'
 import type { ClientTlsOptions, ListenerTlsOptions } from './options.ts'
 import { profileWarning } from './profiles.ts'
 import { Upkeep } from './upkeep.ts'
@@ -45,9 +45,12 @@ export const tls: PluginFactory<typeof tlsOptions> = definePlugin({
       opened: (credentials) => upkeep.add(credentials),
       closed: (credentials) => upkeep.remove(credentials),
     })
-    await connector.check()
-    warnOfProfile(api, options.client.profile, 'plugins[tls].options.client', upkeep)
     acceptWithTls(api, listeners)
+    api.hooks.ready.tapPromise(async () => {
+      await connector.check()
+      const warning = profileWarning(options.client.profile ?? DEFAULT_PROFILE)
+      if (warning !== undefined) upkeep.warn(`plugins[tls].options.client: ${warning}`)
+    })
 
     api.hooks.outgoingConnection.tapPromise(async (outgoing) => {
       if (outgoing.tls === undefined || outgoing.tls === false) return undefined
@@ -121,13 +124,7 @@ function isWanted(value: ListenerTlsOptions | boolean | null | undefined): value
   return value !== undefined && value !== null && value !== false
 }
 
-function identityPolicy(listeners: ListenerRegistry, server: AssociationServer | undefined, shared: ListenerTlsOptions) {
+function identityPolicy(listeners: ListenerRegistry, server: AssociationServer | undefined, shared: ListenerTlsOptions): IdentityPolicy {
   const settings = server === undefined ? undefined : listeners.of(server)?.settings
-  return settings ?? { identities: shared.identities ?? [], aeTitlesFrom: shared.aeTitlesFrom ?? (['commonName', 'dnsName'] as const) }
-}
-
-function warnOfProfile(api: PluginApi, profile: Parameters<typeof profileWarning>[0] | undefined, where: string, upkeep: Upkeep): void {
-  const warning = profile === undefined ? undefined : profileWarning(profile)
-  if (warning !== undefined) upkeep.warn(`${where}: ${warning}`)
-  void api
+  return settings ?? { identities: shared.identities ?? [], aeTitlesFrom: shared.aeTitlesFrom ?? ['commonName', 'dnsName'] }
 }

@@ -1,6 +1,6 @@
 import { createHash, generateKeyPair, randomBytes, sign } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { isIPv4 } from 'node:net'
+import { isIP } from 'node:net'
 import { promisify } from 'node:util'
 import { AsnConvert, OctetString } from '@peculiar/asn1-schema'
 import {
@@ -176,7 +176,7 @@ function extension(extnID: string, value: unknown, critical = false): Extension 
 }
 
 function generalName(name: string): GeneralName {
-  return isIPv4(name) || name.includes(':') ? new GeneralName({ iPAddress: name }) : new GeneralName({ dNSName: name })
+  return isIP(name) !== 0 ? new GeneralName({ iPAddress: name }) : new GeneralName({ dNSName: name })
 }
 
 function signatureAlgorithm({ asymmetricKeyType }: KeyObject): AlgorithmIdentifier {
