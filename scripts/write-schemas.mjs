@@ -10,14 +10,14 @@ for (const { folder, path } of workspaces()) {
   const built = join(folder, 'dist/index.js')
   if (!path.startsWith('packages/plugin-') || !existsSync(built)) continue
   const plugin = await import(pathToFileURL(built).href)
-  for (const [name, schema] of Object.entries(plugin.fileSchemas ?? {})) write(`${path}/${name}`, schema)
+  for (const [name, schema] of Object.entries(plugin.fileSchemas ?? {})) write(`${path}/${name}`, schema, { reused: 'ref' })
   const exported = Object.values(plugin)
   const options = exported.find((value) => typeof value === 'function' && value.plugin?.options !== undefined)?.plugin.options
   if (options === undefined) continue
   write(`${path}/schema.json`, options)
 }
 
-function write(path, schema) {
-  writeFileSync(join(ROOT, path), `${JSON.stringify(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }), null, 2)}\n`)
+function write(path, schema, options = {}) {
+  writeFileSync(join(ROOT, path), `${JSON.stringify(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', ...options }), null, 2)}\n`)
   console.log(path)
 }

@@ -109,6 +109,16 @@ function onlyServiceOf(uid: string, serviceClass: ServiceClass | undefined): Dim
   return 'C-FIND'
 }
 
+/** The services that a SOP class is for; all of them for a class without a named right. */
+export function servicesOf(sopClassUid: string): readonly DimseService[] {
+  const serviceClass = sopClassByUid(sopClassUid)?.service
+  const only = onlyServiceOf(sopClassUid, serviceClass)
+  if (only !== undefined) return [only]
+  if (serviceClass === undefined) return ['C-STORE']
+  const named = Object.values(NAMED_RIGHTS).filter(({ classes }) => classes.includes(serviceClass))
+  return named.length === 0 ? ['C-FIND', ...N_SERVICES] : named.flatMap(({ services }) => services)
+}
+
 /** The named rights that a peer needs for what it proposed; SOP classes without one by their keyword or UID. */
 export function rightsFor(abstractSyntaxes: Iterable<string>): string[] {
   const names = new Set<string>()

@@ -84,7 +84,7 @@ function factsOf({ arguments: [title = ''], options }: CommandInvocation): Facts
     certificate:
       fingerprint === undefined
         ? undefined
-        : { fingerprint: normalFingerprint(String(fingerprint)), subject: '', commonNames: [], names: [], aeTitles: [], isAuthorized: false },
+        : { fingerprint: normalFingerprint(String(fingerprint)), subject: '', commonName: undefined, names: [], aeTitles: [], isAuthorized: false },
     user: user === undefined ? undefined : { type: 2, user: String(user), roles },
   }
 }

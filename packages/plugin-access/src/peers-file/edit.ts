@@ -27,7 +27,7 @@ export async function editPeersFile(path: string, edit: (document: Document, fil
     const isJson = extname(target).toLowerCase() === '.json'
     const read = (await readPeersFile(target)) ?? parsePeersFile(isJson ? '{"peers": []}' : NEW_FILE, basename(target))
     edit(read.document, read.file)
-    const text = isJson ? `${JSON.stringify(read.document.toJS(), null, 2)}\n` : read.document.toString({ lineWidth: 0 })
+    const text = isJson ? `${JSON.stringify(read.document.toJS(), null, 2)}\n` : read.document.toString({ lineWidth: 0, flowCollectionPadding: false })
     // What a server could not use must not be written.
     parsePeersFile(text, basename(target))
     await keepOwner(handle, target, draft)

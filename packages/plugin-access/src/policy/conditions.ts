@@ -16,9 +16,9 @@ export function certificateMatcher(condition: CertificateCondition, comparison: 
   const fingerprints = fingerprint === undefined ? undefined : new Set(fingerprint.map(normalFingerprint))
   const byName = [subject, commonName, san, aeTitle].some((value) => value !== undefined)
   const hasNames = (certificate: CertificateFacts, callingAeTitle: string): boolean => {
-    const { subject: given, commonNames, names, aeTitles } = certificate
+    const { subject: given, commonName: givenCommonName, names, aeTitles } = certificate
     if (subject !== undefined && !matchesPattern(subject, given)) return false
-    if (commonName !== undefined && !commonNames.some((name) => matchesPattern(commonName, name))) return false
+    if (commonName !== undefined && (givenCommonName === undefined || !matchesPattern(commonName, givenCommonName))) return false
     if (san !== undefined && !names.some((name) => matchesPattern(san.toLowerCase(), name.toLowerCase()))) return false
     const calling = comparableTitle(callingAeTitle, comparison)
     return aeTitle === undefined || aeTitles.some((one) => comparableTitle(one, comparison) === calling)

@@ -1,7 +1,7 @@
 import type { DimseService } from '@dicomtap/framework'
 import type { RefusalCause, RejectionTriple } from '../rejections.ts'
 import { CAUSE_WORDS } from '../rejections.ts'
-import { Rights } from '../rights.ts'
+import { Rights, servicesOf } from '../rights.ts'
 import type { CompiledPeer, CompiledProfile, CompiledRule, NameAddresses, Policy } from './compile.ts'
 import type { Facts } from './facts.ts'
 
@@ -140,13 +140,8 @@ export function isContextGranted(grant: Grant, abstractSyntax: string, asScu: bo
   return asScu && mayGet && new Rights(['store']).coversContext(abstractSyntax)
 }
 
-const SERVICES: readonly DimseService[] = [
-  ...(['C-ECHO', 'C-STORE', 'C-FIND', 'C-GET', 'C-MOVE'] as const),
-  ...(['N-EVENT-REPORT', 'N-GET', 'N-SET', 'N-ACTION', 'N-CREATE', 'N-DELETE'] as const),
-]
-
 function isDeniedWhole(grant: Grant, abstractSyntax: string): boolean {
-  return !SERVICES.some((service) => isGranted(grant, (rights) => rights.covers(service, abstractSyntax)))
+  return !servicesOf(abstractSyntax).some((service) => isGranted(grant, (rights) => rights.covers(service, abstractSyntax)))
 }
 
 export function describeRule({ number, entry: { action, description } }: CompiledRule): string {

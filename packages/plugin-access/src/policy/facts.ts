@@ -6,7 +6,8 @@ export interface CertificateFacts {
   /** 64 lower-case hexadecimal digits. */
   readonly fingerprint: string
   readonly subject: string
-  readonly commonNames: readonly string[]
+  /** Of several none: they would not say which one is meant. */
+  readonly commonName: string | undefined
   /** DNS names, addresses, URIs and e-mail addresses. */
   readonly names: readonly string[]
   /** AE titles that plugin-tls reads from it. */
@@ -51,7 +52,7 @@ export function normalFingerprint(text: string): string {
 /** `DNS:a, IP Address:10.0.0.1, URI:"..."` as Node writes it: values with special characters are quoted as in JSON. */
 export function namesOf(subjectAltName: string | undefined): string[] {
   const names: string[] = []
-  for (const [, value = ''] of (subjectAltName ?? '').matchAll(/(?:^|, )(?:DNS|IP Address|URI|email):("(?:[^"\\]|\\.)*"|[^,]*)/g)) {
+  for (const [, value = ''] of (subjectAltName ?? '').matchAll(/(?:^|, )(?:DNS|IP Address|URI|email):("(?:[^"\\]|\\.)*"|[^,"]*)/g)) {
     names.push(value.startsWith('"') ? unquoted(value) : value)
   }
   return names
@@ -69,10 +70,11 @@ export function certificateFacts(security: ConnectionSecurity | undefined, aeTit
   const certificate = security?.peerCertificate
   if (certificate === undefined) return undefined
   const subjectLines = certificate.subject?.split('\n') ?? []
+  const commonNames = subjectLines.filter((line) => line.startsWith('CN=')).map((line) => line.slice(3))
   return {
     fingerprint: normalFingerprint(certificate.fingerprint256),
     subject: subjectLines.join(', '),
-    commonNames: subjectLines.filter((line) => line.startsWith('CN=')).map((line) => line.slice(3)),
+    commonName: commonNames.length === 1 ? commonNames[0] : undefined,
     names: namesOf(certificate.subjectAltName),
     aeTitles,
     isAuthorized: security?.isAuthorized === true,
