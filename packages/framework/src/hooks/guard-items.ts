@@ -45,10 +45,10 @@ function guardItems(items: Items, { hook, plugin }: HandlerName, operation: Oper
     next: () => {
       try {
         iterator ??= iteratorOf(items)
+        // Handlers of other hooks may have been asked since, and may be from within.
+        if (operation !== undefined && lastAsked(operation) !== asked) nowAsked(operation, asked)
         const result = iterator.next()
         if (!isThenable(result)) return checked(result)
-        // Handlers of other hooks may have been asked since.
-        if (operation !== undefined && lastAsked(operation) !== asked) nowAsked(operation, asked)
         return Promise.resolve(result).then(checked).catch((thrown: unknown) => {
           throw blamed(thrown)
         })

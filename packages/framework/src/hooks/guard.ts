@@ -1,5 +1,6 @@
 import { codeOf, DicomtapError, harmless, messageOf } from '../errors/index.ts'
 import type { Operation } from '../dimse/types.ts'
+import type { TransportSocket } from '../dul/transport.ts'
 import { nowAsked } from './asked.ts'
 import type { AskedHandler } from './asked.ts'
 import { HOOK_CATALOG } from './catalog.ts'
@@ -67,7 +68,9 @@ function guardAsync(hook: HookName, plugin: string, handler: GuardedHandler, con
   const check = context.checkOf(hook)
 
   const fail = (thrown: unknown, args: readonly unknown[]): undefined => {
-    if (!isLifecycle && isStatusError(thrown)) throw thrown
+    const operation = findOperation?.(args)
+    // It ends an operation; elsewhere it is an error like others.
+    if (operation !== undefined && isStatusError(thrown)) throw thrown
     const error = toHookError(hook, plugin, thrown)
     // A close goes on whatever happens; the other lifecycle errors reach whoever starts or reloads.
     if (hook === 'preClose') {
@@ -80,7 +83,7 @@ function guardAsync(hook: HookName, plugin: string, handler: GuardedHandler, con
       return undefined
     }
     // What fails because its operation was ended is no failure of the handler.
-    const wasEnded = findOperation?.(args)?.signal.aborted === true
+    const wasEnded = operation?.signal.aborted === true
     if (!isLifecycle && !wasEnded && error !== thrown) context.onFailure(hook, plugin, error)
     throw error
   }
@@ -103,7 +106,7 @@ function guardAsync(hook: HookName, plugin: string, handler: GuardedHandler, con
         asked.isPending = false
         return settle(result, args)
       }
-      const answered = inTime(Promise.resolve(result), context.limitMs(hook))
+      const answered = inTime(Promise.resolve(result), context.limitMs(hook), hook === 'outgoingConnection' ? letGo : undefined)
       return answered.then(
         (answer) => {
           asked.isPending = false
@@ -128,17 +131,24 @@ function guardAsync(hook: HookName, plugin: string, handler: GuardedHandler, con
   }
 }
 
-/** The answer, or a rejection when there is none in time. */
-function inTime<T>(answer: Promise<T>, limitMs: number | null): Promise<T> {
+/** The answer, or a rejection when there is none in time. @param late what to do with one that comes afterwards */
+function inTime<T>(answer: Promise<T>, limitMs: number | null, late?: (answer: T) => void): Promise<T> {
   if (limitMs === null) return answer
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       reject(new DicomtapError('DICOMTAP_ERR_HOOK_TIMEOUT', `within ${limitMs} ms`))
+      if (late !== undefined) answer.then(late).catch(() => {})
     }, limitMs)
     answer.then(resolve, reject).finally(() => {
       clearTimeout(timer)
     })
   })
+}
+
+/** A connection that came too late has nobody who would close it. */
+function letGo(socket: unknown): void {
+  const { destroy } = (socket ?? {}) as { readonly destroy?: unknown }
+  if (typeof destroy === 'function') (socket as TransportSocket).on('error', () => {}).destroy()
 }
 
 /** @throws DICOMTAP_ERR_HOOK_ANSWER, also for an answer that throws when it is looked at. */

@@ -1,6 +1,9 @@
 import { basename } from 'node:path'
-import { DicomtapError } from '../errors/index.ts'
+import { types } from 'node:util'
+import { DicomtapError, messageOf } from '../errors/index.ts'
 import type { Plugin, StandardIssue, StandardSchema } from './types.ts'
+
+const LIMIT_MS = 10_000
 
 /** A plugin with its options as its schema gave them back. */
 export interface ValidatedPlugin {
@@ -38,13 +41,27 @@ async function validateOptions({ name, options, optionsSchema }: Plugin, problem
 /** What the schema makes of a value; undefined, and lines in `problems`, when it is not allowed. */
 export async function validateWith(schema: StandardSchema, candidate: unknown, root: string, problems: string[]): Promise<unknown> {
   try {
-    const result = await schema['~standard'].validate(candidate)
+    const result = await inTime(schema['~standard'].validate(candidate))
     if (result.issues === undefined) return result.value
     for (const issue of result.issues) problems.push(`${root}${formatPath(issue.path)}: ${issue.message}`)
   } catch (error) {
-    problems.push(`${root}: the schema failed: ${error instanceof Error ? error.message : String(error)}`)
+    problems.push(`${root}: the schema failed: ${messageOf(error)}`)
   }
   return undefined
+}
+
+/** As long as `apply` has. */
+async function inTime<T>(result: T | Promise<T>): Promise<T> {
+  if (!types.isPromise(result)) return result
+  let timer: NodeJS.Timeout | undefined
+  const expiry = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`it did not answer within ${LIMIT_MS} ms`)), LIMIT_MS)
+  })
+  try {
+    return await Promise.race([result, expiry])
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 function isEmptyObject(value: unknown): boolean {

@@ -5,6 +5,7 @@ import test from 'ava'
 import type { ExecutionContext } from 'ava'
 import { ApplicationEntity, definePlugin } from '@dicomtap/framework'
 import type { CFindRequest, InstanceToSend } from '@dicomtap/framework'
+import { withinHandlerTime } from '../../dist/dimse/handler-time.js'
 import { createLogger } from '../../dist/console-log.js'
 import type { LogRecord } from '../../dist/logger.js'
 import { createTestServer, ScriptedPeer } from '../../dist/testing/index.js'
@@ -113,15 +114,13 @@ for (const [service, hook, failed] of [['C-FIND', 'cFind', 0xc311], ['C-GET', 'c
   })
 }
 
-test('matches without end go on until the peer has enough; a slow one that goes on is not late', async (t) => {
+test('matches without end go on until the peer has enough', async (t) => {
   const isEnded = deferred()
   await using both = await side({
-    timeouts: { handlerMs: 300 },
     handlers: {
       cFind: async function* () {
         try {
           for (;;) {
-            await new Promise((resolve) => setTimeout(resolve, 30))
             yield { PatientID: '1' }
           }
         } finally {
@@ -132,13 +131,38 @@ test('matches without end go on until the peer has enough; a slow one that goes 
   })
   const { contextId, command, dataSet } = requestOf('C-FIND')
   await both.peer.sendMessage(contextId, command, dataSet)
-  // Far longer than handlerMs in all.
   for (let i = 0; i < 20; i++) t.is((await both.peer.receiveMessage()).command.status, 0xff00)
   await both.peer.sendMessage(contextId, { commandField: 0x0fff, messageIdBeingRespondedTo: command.messageId!, commandDataSetType: 0x0101 })
   let status: number | undefined = 0xff00
   while (status === 0xff00) status = (await both.peer.receiveMessage()).command.status
   t.is(status, 0xfe00)
   await isEnded.promise
+})
+
+test('a handler is late when nothing has come of it for so long, however long it takes in all', async (t) => {
+  let steps = 0
+  let isGoingOn = true
+  const ended: unknown[] = []
+  const operation = {
+    service: 'C-FIND',
+    messageId: 1,
+    // A step further each time that it is looked at.
+    get progress() {
+      return isGoingOn ? ++steps : steps
+    },
+    endReason: undefined as unknown,
+    whenEnded: () => () => {},
+    end(reason: unknown) {
+      ended.push(reason)
+      this.endReason = reason
+    },
+  }
+  const work = withinHandlerTime(operation as never, never(), 2, createLogger({ level: 'silent' }))
+  while (steps < 10) await new Promise((resolve) => setTimeout(resolve, 1))
+  t.deepEqual(ended, [])
+  isGoingOn = false
+  await t.throwsAsync(work, { code: 'DICOMTAP_ERR_DIMSE_TIMEOUT' })
+  t.is(ended.length, 1)
 })
 
 const bytesOf = (bytes: unknown): InstanceToSend =>
@@ -297,6 +321,18 @@ test('a close ends, whatever plugins hold', async (t) => {
   const messages = log.filter(({ level }) => level === 'error').map(({ message }) => message)
   t.is(messages.filter((message) => message.startsWith(`Plugin 'holder' failed to close: `)).length, FAILURES.length)
   t.true(messages.some((message) => /^Plugin 'holder' did not finish its close within \d+ ms/.test(message)))
+})
+
+test('a connection that comes when nobody waits for it any more is closed', async (t) => {
+  const late = deferred<Duplex>()
+  const ae = new ApplicationEntity({ logLevel: 'silent', timeouts: { acseMs: 20 } })
+  ae.bind('outgoingConnection', () => late.promise as never)
+  const contexts = [{ abstractSyntax: CT_IMAGE }]
+  await t.throwsAsync(ae.associate({ host: 'pacs', port: 104, contexts }), { code: 'DICOMTAP_ERR_HOOK_TIMEOUT', message: /'\(bound\)' for the hook outgoingConnection/ })
+  const socket = new Duplex()
+  late.resolve(socket)
+  await once(socket, 'close')
+  await ae.close()
 })
 
 test('a log sink that throws harms nobody: the lines go where they went without it', async (t) => {

@@ -82,6 +82,15 @@ export const UNREADABLE_STATUS: Misbehaviour = {
   },
 }
 
+/** An error like others where there is no operation to end. */
+export const STATUS_ERROR: Misbehaviour = {
+  name: 'throws a StatusError',
+  kind: 'fails',
+  act: () => {
+    throw new StatusError(0xa700)
+  },
+}
+
 /** A plugin whose handlers do what it is told at the moment, and what `hookFailed` told of it. */
 export interface Rogue {
   readonly plugin: ReturnType<ReturnType<typeof definePlugin>>
