@@ -63,22 +63,29 @@ export class Acceptor {
     const { publisher, hooks, countsSpace } = this.#options
     const wantsOutcome = isAsked || countsSpace || hooks.studyCompleted.taps.length > 0
     // Between name and record the new object is as right as the old one.
-    if (!publisher.claimsNames) await this.#record('replacing', object, { path: file, sizeBytes: object.file.staged.sizeBytes })
+    if (!publisher.claimsNames) await this.#record('replacing', object, { path: file, sizeBytes: object.file.staged.sizeBytes }, Date.now())
     const publication = await publisher.publish(object.file.staged, file, wantsOutcome)
+    // Not the time of the record: handlers may take long, while another process replaces the object.
+    const placedAtMs = Date.now()
     if (isAsked) await this.#askHandlers(object, publication)
-    await this.#record(publication.outcome === 'kept' ? 'kept' : 'stored', object, publication)
+    await this.#record(publication.outcome === 'kept' ? 'kept' : 'stored', object, publication, placedAtMs)
     // Accepted: from here on other processes may count on it.
     await object.file.staged.discard()
     return publication
   }
 
-  #record(kind: RecordKind, { file }: ReceivedObject, { path: absolute, sizeBytes }: Pick<Publication, 'path' | 'sizeBytes'>): Promise<void> | undefined {
+  #record(
+    kind: RecordKind,
+    { file }: ReceivedObject,
+    { path: absolute, sizeBytes }: Pick<Publication, 'path' | 'sizeBytes'>,
+    recordedAtMs: number,
+  ): Promise<void> | undefined {
     return this.#options.records?.append({
       kind,
       relativePath: this.#relativePath(absolute),
       sizeBytes,
       sha256: kind === 'kept' ? undefined : file.sha256,
-      recordedAtMs: Date.now(),
+      recordedAtMs,
     })
   }
 

@@ -19,7 +19,7 @@ export const command: CommandDefinition = defineCommand({
   options: [
     { flags: '--quick', description: 'compare sizes only, read nothing' },
     { flags: '--strict', description: 'files of which nothing is recorded count as wrong' },
-    { flags: '--accept <kinds...>', description: 'record what is there now: the files of these kinds are right as they are', choices: ['missing', 'changed', 'unrecorded'] },
+    { flags: '--accept <kind>', description: 'record what is there now: files of this kind are right as they are', choices: ['missing', 'changed', 'unrecorded'] },
     { flags: '--json', description: 'print one JSON object' },
   ],
   help: `
@@ -34,14 +34,17 @@ Examples:
   run: (invocation) => verify(invocation),
 })
 
-/** @param fileSystem default: the operating system's. */
-export async function verify(invocation: CommandInvocation, fileSystem: FileSystem = nodeFileSystem): Promise<number> {
+/**
+ * @param fileSystem default: the operating system's.
+ * @param startedAtMs default: now.
+ */
+export async function verify(invocation: CommandInvocation, fileSystem: FileSystem = nodeFileSystem, startedAtMs: number = Date.now()): Promise<number> {
   const { options, signal, stdout, stderr } = invocation
   const root = await rootOf(await folderOf(invocation))
   const recordDirectory = path.join(root, RESERVED_FOLDER, 'records')
-  const accepted = new Set(options['accept'] as readonly FileProblem['kind'][] | undefined)
-  if (!accepted.has('unrecorded')) await requireRecords(recordDirectory, root)
-  const acceptor = accepted.size === 0 ? undefined : new RecordAcceptor({ fileSystem, root, recordDirectory, signal })
+  const accepted = options['accept'] as FileProblem['kind'] | undefined
+  if (accepted !== 'unrecorded') await requireRecords(recordDirectory, root)
+  const acceptor = accepted === undefined ? undefined : new RecordAcceptor({ fileSystem, root, recordDirectory, signal })
   const report = (options['json'] === true ? jsonReport : textReport)({ folder: root, stdout, stderr })
   let wrong = 0
   let acceptedFiles = 0
@@ -50,11 +53,12 @@ export async function verify(invocation: CommandInvocation, fileSystem: FileSyst
     recordDirectory,
     signal,
     fileSystem,
+    startedAtMs,
     isQuick: options['quick'] === true,
     parallel: PARALLEL,
     onProgress: (counts) => report.progress(counts),
     onProblem: async (problem) => {
-      if (acceptor !== undefined && accepted.has(problem.kind) && (await acceptor.accept(problem))) acceptedFiles += 1
+      if (acceptor !== undefined && problem.kind === accepted && (await acceptor.accept(problem))) acceptedFiles += 1
       else {
         if (problem.kind !== 'unrecorded' || options['strict'] === true) wrong += 1
         await report.problem(problem)

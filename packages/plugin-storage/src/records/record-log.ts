@@ -54,27 +54,28 @@ export class RecordLog {
   /** Resolves when the record is with the operating system, or could not be written. Never rejects. */
   append(record: ObjectRecord): Promise<void> {
     this.#pending += encodeRecord(record)
-    if (this.#writing === undefined) return this.#start()
-    this.#next ??= this.#writing.then(() => {
-      this.#next = undefined
-      return this.#start()
-    })
-    return this.#next
+    if (this.#writing !== undefined) {
+      this.#next ??= this.#writing.then(() => this.#startNext())
+      return this.#next
+    }
+    return this.#startNext()
   }
 
   /** Writes and syncs what is left. Never rejects. */
   async stop(): Promise<void> {
-    while (this.#writing !== undefined || this.#next !== undefined) await (this.#next ?? this.#writing)
+    while (this.#writing !== undefined) await (this.#next ?? this.#writing)
     clearTimeout(this.#syncTimer)
     await this.#syncing
     await this.#close()
   }
 
-  #start(): Promise<void> {
-    const writing = this.#write().finally(() => {
-      if (this.#writing === writing) this.#writing = undefined
-    })
+  #startNext(): Promise<void> {
+    this.#next = undefined
+    const writing = this.#write()
     this.#writing = writing
+    void writing.then(() => {
+      if (this.#next === undefined) this.#writing = undefined
+    })
     return writing
   }
 

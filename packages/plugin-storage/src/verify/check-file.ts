@@ -27,35 +27,61 @@ export interface CheckedFile {
   readonly status?: FileStatus | undefined
 }
 
-/** Compares a file with what is recorded of it. */
+/** What is there under a name. */
+export interface Observation {
+  /** Undefined when nothing is there. */
+  readonly status: FileStatus | undefined
+  /** Of what was read, or, when nothing was, as the file system says. */
+  readonly sizeBytes: number
+  /** Undefined when it was not read. */
+  readonly sha256: string | undefined
+  /** The system's word for what went wrong. */
+  readonly failure?: string | undefined
+}
+
+/** Compares a file with what is recorded of it; reads it only when that can tell something. */
 export async function checkFile(fileSystem: FileSystem, file: string, expectation: Expectation, isQuick: boolean, signal: AbortSignal): Promise<CheckedFile> {
-  const { objects } = expectation
+  const isRead = ({ sizeBytes }: FileStatus): boolean => {
+    const sameSize = expectation.objects.filter((object) => object.sizeBytes === sizeBytes)
+    return !isQuick && sameSize.length > 0 && sameSize.every(({ sha256 }) => sha256 !== undefined)
+  }
+  return judge(await observe(fileSystem, file, isRead, signal), expectation)
+}
+
+/** Looks at what is there, and reads it when `isRead` says so. */
+export async function observe(fileSystem: FileSystem, file: string, isRead: (status: FileStatus) => boolean, signal: AbortSignal): Promise<Observation> {
   let status: FileStatus | undefined
   try {
     status = await statusOf(fileSystem, file)
-    if (status === undefined) {
-      const problem = expectation.allowsAbsence ? undefined : ({ kind: 'missing' } as const)
-      return { problem, readBytes: 0, isCompared: true }
-    }
-    if (objects.length === 0) return { problem: { kind: 'unrecorded' }, readBytes: 0, isCompared: false, status }
-    if (!status.isFile) return { problem: { kind: 'changed', detail: 'it is no file' }, readBytes: 0, isCompared: false, status }
-    const { sizeBytes } = status
-    const sameSize = objects.filter((object) => object.sizeBytes === sizeBytes)
-    if (sameSize.length === 0) {
-      const expected = objects.at(-1)?.sizeBytes ?? 0
-      const what = sizeBytes === 0 ? 'it is empty' : sizeBytes < expected ? 'it is shorter' : 'it is longer'
-      return { problem: { kind: 'changed', detail: `${what}: ${sizeBytes} bytes of ${expected}` }, readBytes: 0, isCompared: true, status }
-    }
-    if (isQuick || sameSize.some(({ sha256 }) => sha256 === undefined)) return { readBytes: 0, isCompared: false, status }
+    if (status === undefined || !status.isFile || !isRead(status)) return { status, sizeBytes: status?.sizeBytes ?? 0, sha256: undefined }
     const { sha256, readBytes } = await digestOf(fileSystem, file, signal)
-    const isSame = sameSize.some((object) => object.sha256 === sha256)
-    return { problem: isSame ? undefined : { kind: 'changed', detail: 'its content differs' }, readBytes, isCompared: true, status }
+    return { status, sizeBytes: readBytes, sha256 }
   } catch (error) {
-    const code = systemCode(error)
-    if (code === undefined) throw error
-    if (code === 'ENOENT') return { problem: { kind: 'missing' }, readBytes: 0, isCompared: true }
-    return { problem: { kind: 'unreadable', detail: code }, readBytes: 0, isCompared: false, status }
+    const failure = systemCode(error)
+    if (failure === undefined) throw error
+    if (failure === 'ENOENT') return { status: undefined, sizeBytes: 0, sha256: undefined }
+    return { status, sizeBytes: 0, sha256: undefined, failure }
   }
+}
+
+/** Whether what was observed is what is recorded. */
+export function judge({ status, sizeBytes, sha256, failure }: Observation, expectation: Expectation): CheckedFile {
+  const { objects } = expectation
+  const found = (problem?: CheckedFile['problem'], isCompared = false): CheckedFile => ({
+    problem, isCompared, status, readBytes: sha256 === undefined ? 0 : sizeBytes,
+  })
+  if (failure !== undefined) return found({ kind: 'unreadable', detail: failure })
+  if (status === undefined) return found(expectation.allowsAbsence || objects.length === 0 ? undefined : { kind: 'missing' }, true)
+  if (objects.length === 0) return found({ kind: 'unrecorded' })
+  if (!status.isFile) return found({ kind: 'changed', detail: 'it is no file' })
+  const sameSize = objects.filter((object) => object.sizeBytes === sizeBytes)
+  if (sameSize.length === 0) {
+    const expected = objects.at(-1)?.sizeBytes ?? 0
+    const what = sizeBytes === 0 ? 'it is empty' : sizeBytes < expected ? 'it is shorter' : 'it is longer'
+    return found({ kind: 'changed', detail: `${what}: ${sizeBytes} bytes of ${expected}` })
+  }
+  if (sha256 === undefined || sameSize.some((object) => object.sha256 === undefined)) return found()
+  return sameSize.some((object) => object.sha256 === sha256) ? found(undefined, true) : found({ kind: 'changed', detail: 'its content differs' })
 }
 
 /** SHA-256 of a file in hexadecimal digits. */

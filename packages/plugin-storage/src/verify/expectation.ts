@@ -21,9 +21,9 @@ export class Expectation {
     if (this.#records.length > 1) this.#records = this.#records.filter(({ recordedAtMs }) => recordedAtMs >= this.#latestMs - SAME_TIME_MS)
   }
 
-  /** Nothing need be there. */
+  /** Nothing need be there: it was removed, or what was about to come there first may not have come to it. */
   get allowsAbsence(): boolean {
-    return this.#expected.some(({ kind }) => kind === 'removed')
+    return this.#expected.every(({ kind }) => kind === 'replacing') || this.#expected.some(({ kind }) => kind === 'removed')
   }
 
   /** The objects that may be there: one, but for moments in which it was replaced. Empty when nothing is expected. */

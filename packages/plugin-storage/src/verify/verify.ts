@@ -3,7 +3,7 @@ import { containedPath } from '../contained-path.ts'
 import { type FileSystem, nodeFileSystem, statusOf } from '../file-system.ts'
 import type { ObjectRecord } from '../records/record.ts'
 import { type ReadPosition, readRecords, recordFiles } from '../records/read-records.ts'
-import { type CheckedFile, checkFile, type FileProblem } from './check-file.ts'
+import { type CheckedFile, checkFile, type FileProblem, judge, type Observation, observe } from './check-file.ts'
 import { Expectation } from './expectation.ts'
 import { walkFiles } from './walk.ts'
 
@@ -30,6 +30,8 @@ export interface VerifyOptions {
   readonly fileSystem?: FileSystem | undefined
   /** How many files are kept in mind at once; more need several turns. Default 200 000, some 100 MB. */
   readonly expectationsAtOnce?: number | undefined
+  /** When it began, in milliseconds since 1970; default now. */
+  readonly startedAtMs?: number | undefined
 }
 
 export interface VerifyCounts {
@@ -58,7 +60,7 @@ export class Verification {
   }
   readonly #options: VerifyOptions
   readonly #fileSystem: FileSystem
-  readonly #startedAtMs = Date.now()
+  readonly #startedAtMs: number
   /** What changed while this runs, to be looked at again with the records made meanwhile. */
   readonly #suspects = new Map<string, Expectation>()
   readonly #unreadableFolders = new Set<string>()
@@ -66,6 +68,7 @@ export class Verification {
   constructor(options: VerifyOptions) {
     this.#options = options
     this.#fileSystem = options.fileSystem ?? nodeFileSystem
+    this.#startedAtMs = options.startedAtMs ?? Date.now()
   }
 
   /** Rejects when it is aborted, or when the records cannot be read. */
@@ -156,15 +159,21 @@ export class Verification {
 
   /** With the records that were made since `position`. */
   async #lookAgain(position: ReadonlyMap<string, number>): Promise<void> {
-    const { recordDirectory } = this.#options
+    const { root, recordDirectory, isQuick, signal } = this.#options
     if (this.#suspects.size === 0) return
+    // First the files: a record is written before an object is replaced, so what is read now is in what is read next.
+    const observations = new Map<string, Observation>()
+    for (const relativePath of this.#suspects.keys()) {
+      signal.throwIfAborted()
+      observations.set(relativePath, await observe(this.#fileSystem, path.join(root, relativePath), () => !isQuick, signal))
+    }
     const files = await recordFiles(this.#fileSystem, recordDirectory)
     for await (const { records } of readRecords(this.#fileSystem, recordDirectory, files, new Map(position))) {
       for (const record of records) this.#suspects.get(record.relativePath)?.add(record)
     }
-    for (const [relativePath, expectation] of this.#suspects) {
-      this.#options.signal.throwIfAborted()
-      const checked = await this.#check(relativePath, expectation)
+    for (const [relativePath, observation] of observations) {
+      const expectation = this.#suspects.get(relativePath) ?? new Expectation()
+      const checked = judge(observation, expectation)
       // It was removed since, or is not accepted yet: nothing can be said of it.
       const isUnderWay = expectation.objects.length === 0 && (checked.status === undefined || this.#isAfterStart(checked))
       if (!isUnderWay) await this.#report(relativePath, checked)
