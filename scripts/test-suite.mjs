@@ -1,5 +1,6 @@
 // Runs one of the suites that `npm test` does not run in full:
 //   interop  the tests against DCMTK and dcmjs-dimse; a missing DCMTK or a skipped test is a failure here
+//   faults   the storage on disks that fail and in processes that are killed, at every call to the file system
 //   fuzz     the fuzz and property tests with many runs (DICOMTAP_FUZZ_RUNS, default 100 000)
 import { spawn, spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -24,6 +25,11 @@ const suites = {
       const missing = DCMTK.filter((name) => spawnSync(name, ['--version']).error !== undefined)
       if (missing.length > 0) fail(`DCMTK is not installed (${missing.join(', ')}): apt-get install dcmtk, brew install dcmtk`)
     },
+  },
+  faults: {
+    files: '**/*faults.test.js',
+    env: { DICOMTAP_FAULTS: 'full' },
+    before() {},
   },
   fuzz: {
     files: '**/*fuzz*.test.js',
