@@ -127,6 +127,22 @@ export function decodeText(bytes: Buffer, characterSet: CharacterSet, delimiters
   return decodeWithEscapes(bytes, characterSet, delimiters)
 }
 
+/** Bytes between two pauses. */
+const PIECE_BYTES = 65_536
+
+/** As {@link decodeText}, for long texts: it yields every so many bytes. Text with escape sequences is decoded at once. */
+export function* decodeTextInPieces(bytes: Buffer, characterSet: CharacterSet, delimiters: Delimiters): Generator<void, string, void> {
+  const label = characterSet.whole ?? characterSet.initialG1?.decoder ?? 'latin1'
+  if (bytes.length <= PIECE_BYTES || label === 'latin1' || bytes.includes(ESCAPE)) return decodeText(bytes, characterSet, delimiters)
+  const decoder = new TextDecoder(label)
+  let text = ''
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+    text += decoder.decode(bytes.subarray(at, at + PIECE_BYTES), { stream: true })
+    yield
+  }
+  return text + decoder.decode()
+}
+
 function decodeWithEscapes(bytes: Buffer, characterSet: CharacterSet, delimiters: Delimiters): string {
   let text = ''
   let runStart = 0
@@ -181,15 +197,18 @@ function decodeRun(bytes: Buffer, g0: Repertoire, g1: Repertoire | undefined): s
 /** JIS X 0208 and 0212 in G0 are EUC-JP without the high bits, the latter after 8FH. */
 function decodeJis(bytes: Buffer, g0: Repertoire): string {
   const isSupplementary = g0.id === JIS_X_0212.id
-  const euc: number[] = []
+  // Of two bytes two or three, of a last one without its second as many.
+  const euc = new Uint8Array(bytes.length + Math.ceil(bytes.length / 2) + 2)
+  let length = 0
   for (let at = 0; at < bytes.length; at++) {
     const byte = bytes[at] as number
     if (byte <= 0x20 || byte >= 0x7f) {
-      euc.push(byte)
+      euc[length++] = byte
       continue
     }
-    if (isSupplementary) euc.push(0x8f)
-    euc.push(byte | 0x80, (bytes[++at] ?? 0x20) | 0x80)
+    if (isSupplementary) euc[length++] = 0x8f
+    euc[length++] = byte | 0x80
+    euc[length++] = (bytes[++at] ?? 0x20) | 0x80
   }
-  return decoderFor('euc-jp').decode(Uint8Array.from(euc))
+  return decoderFor('euc-jp').decode(euc.subarray(0, length))
 }

@@ -1,7 +1,8 @@
 import { promisify } from 'node:util'
 import { deflateRaw, inflateRaw } from 'node:zlib'
 import { DicomtapError } from '../errors/index.ts'
-import { buildDataSet } from './decode.ts'
+import { inTurns } from '../turns.ts'
+import { buildInPieces } from './decode.ts'
 import type { DecodeLimits } from './decode.ts'
 import { loadDictionary } from './dictionary.ts'
 import { writeDataSet } from './encode.ts'
@@ -20,7 +21,8 @@ const deflate = promisify<Uint8Array, Buffer>(deflateRaw)
 
 /**
  * Decodes a data set to dcmjs's naturalized form, after its structure was checked. The values own their
- * memory; `bytes` may be reused.
+ * memory; `bytes` may be reused once it is there. A large one is decoded in pieces, and others have their turn
+ * between them.
  *
  * @throws DICOMTAP_ERR_DS_MALFORMED when a length, a VR or a delimiter is wrong
  * @throws DICOMTAP_ERR_DS_TOO_LARGE beyond a limit of `options`
@@ -34,7 +36,7 @@ export async function decodeDataSet(
   const source = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const dictionary = await loadDictionary()
   const plain = encoding.deflated ? await inflateDataSet(source, options) : source
-  return buildDataSet(plain, encoding, dictionary, options)
+  return inTurns(buildInPieces(plain, encoding, dictionary, options))
 }
 
 async function inflateDataSet(bytes: Buffer, options: DecodeOptions): Promise<Buffer> {

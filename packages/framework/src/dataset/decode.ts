@@ -1,13 +1,14 @@
 import { DicomtapError } from '../errors/index.ts'
+import { atOnce } from '../turns.ts'
 import { DEFAULT_CHARACTER_SET, parseCharacterSet } from './character-sets.ts'
 import type { CharacterSet } from './character-sets.ts'
 import type { Dictionary } from './dictionary.ts'
 import { walkDataSet } from './structure.ts'
-import type { StructureLimits, StructureVisitor } from './structure.ts'
+import type { MoreWork, StructureLimits, StructureVisitor } from './structure.ts'
 import type { TransferSyntaxEncoding } from './transfer-syntaxes.ts'
 import type { DataSet } from './types.ts'
-import { countValues, decodeValues } from './values.ts'
-import { tagText } from './vr.ts'
+import { countValues, decodeInPieces, decodeValues } from './values.ts'
+import { VRS, tagText } from './vr.ts'
 
 const SPECIFIC_CHARACTER_SET = 0x00080005
 
@@ -18,6 +19,7 @@ interface Level {
   /** Where the sequence it holds now goes when that ends. */
   name: string
   items: DataSet[]
+  elements: number
 }
 
 /** An element whose VR waits for Pixel Representation, which may come later. */
@@ -36,17 +38,31 @@ export interface DecodeLimits extends StructureLimits {
 }
 
 const DEFAULT_VALUES = 5_000_000
+const DEFAULT_TEXT_BYTES = 4 * 1024 * 1024
+/** Elements of one data set or item: an object of more takes long to grow. */
+const MAXIMUM_SIBLINGS = 50_000
+/** Elements with so many values are decoded in pieces; so are so many elements that had to wait. */
+const PIECE_VALUES = 1_024
+const PIECE_TEXT_BYTES = 65_536
+/** So much is copied in a piece, where a fragment costs what so many bytes do. */
+const PIECE_BYTES = 1_048_576
+const COST_OF_FRAGMENT_BYTES = 512
 
-/** Decodes a data set that is not deflated. */
-export function buildDataSet(
+/** Decodes a data set that is not deflated, without a pause. */
+export function buildDataSet(bytes: Buffer, encoding: TransferSyntaxEncoding, dictionary: Dictionary, limits: DecodeLimits): DataSet {
+  return atOnce(buildInPieces(bytes, encoding, dictionary, limits))
+}
+
+/** The same, yielding between pieces of less than a millisecond. */
+export function* buildInPieces(
   bytes: Buffer,
   encoding: TransferSyntaxEncoding,
   dictionary: Dictionary,
   limits: DecodeLimits,
-): DataSet {
-  const builder = new DataSetBuilder(bytes, dictionary, limits.maximumValues ?? DEFAULT_VALUES)
-  walkDataSet(bytes, encoding, dictionary.vrOf, builder, limits)
-  return builder.finish()
+): Generator<void, DataSet, void> {
+  const builder = new DataSetBuilder(bytes, dictionary, limits)
+  yield* walkDataSet(bytes, encoding, dictionary.vrOf, builder, limits)
+  return yield* builder.finish()
 }
 
 class DataSetBuilder implements StructureVisitor {
@@ -58,23 +74,29 @@ class DataSetBuilder implements StructureVisitor {
   #waiting: Waiting[] = []
   #fragments: Buffer[] = []
   #valuesLeft: number
+  readonly #maximumTextBytes: number
 
-  constructor(bytes: Buffer, dictionary: Dictionary, maximumValues: number) {
-    this.#valuesLeft = maximumValues
+  constructor(bytes: Buffer, dictionary: Dictionary, { maximumValues, maximumTextBytes }: DecodeLimits) {
+    this.#valuesLeft = maximumValues ?? DEFAULT_VALUES
+    this.#maximumTextBytes = maximumTextBytes ?? DEFAULT_TEXT_BYTES
     this.#bytes = bytes
     this.#dictionary = dictionary
     this.#root = newLevel(DEFAULT_CHARACTER_SET)
     this.#level = this.#root
   }
 
-  value(tag: number, vr: string, start: number, end: number, bigEndian: boolean): void {
+  value(tag: number, vr: string, start: number, end: number, bigEndian: boolean): MoreWork {
     if ((tag & 0xffff) === 0) return // group lengths are retired and say nothing about the content (PS3.5 7.2)
     const { dataset, characterSet } = this.#level
     const name = this.#dictionary.nameOf(tag)
     if (Object.hasOwn(dataset, name)) return
+    this.#level.elements += 1
+    if (this.#level.elements > MAXIMUM_SIBLINGS) throw tooLarge(tag, 'has too many elements beside it')
     const bytes = this.#bytes.subarray(start, end)
-    this.#valuesLeft -= countValues(vr, bytes)
-    if (this.#valuesLeft < 0) throw new DicomtapError('DICOMTAP_ERR_DS_TOO_LARGE', `${tagText(tag)} has too many values`)
+    if (bytes.length > this.#maximumTextBytes && isText(vr)) throw tooLarge(tag, `has a text of more than ${this.#maximumTextBytes} bytes`)
+    const count = countValues(vr, bytes)
+    this.#valuesLeft -= count
+    if (this.#valuesLeft < 0) throw tooLarge(tag, 'has too many values')
     if (vr === 'xs') {
       dataset[name] = null
       this.#waiting.push({ dataset, name, bytes, bigEndian })
@@ -82,6 +104,7 @@ class DataSetBuilder implements StructureVisitor {
     }
     const actualVr = vr === 'ox' || vr === 'lt' ? 'OW' : vr
     this.#noteVr(tag, name, actualVr)
+    if (count > PIECE_VALUES || bytes.length > PIECE_TEXT_BYTES) return this.#longValue(dataset, name, actualVr, decodeInPieces(actualVr, bytes, bigEndian, characterSet))
     const values = decodeValues(actualVr, bytes, bigEndian, characterSet)
     if (tag === SPECIFIC_CHARACTER_SET) this.#level.characterSet = parseCharacterSet(values.map(String))
     dataset[name] = this.#natural(actualVr, values)
@@ -119,20 +142,25 @@ class DataSetBuilder implements StructureVisitor {
     this.#fragments.push(this.#bytes.subarray(start, end))
   }
 
-  fragmentsEnd(): void {
+  *fragmentsEnd(): Generator<void, void, void> {
     const { dataset, name } = this.#level
-    if (!Object.hasOwn(dataset, name)) dataset[name] = joinFrames(this.#fragments)
+    if (!Object.hasOwn(dataset, name)) dataset[name] = yield* joinFrames(this.#fragments)
   }
 
-  finish(): DataSet {
+  *finish(): Generator<void, DataSet, void> {
     const { dataset } = this.#root
-    for (const { dataset: owner, name, bytes, bigEndian } of this.#waiting) {
+    for (const [index, { dataset: owner, name, bytes, bigEndian }] of this.#waiting.entries()) {
+      if (index % PIECE_VALUES === PIECE_VALUES - 1) yield
       const isSigned = (owner['PixelRepresentation'] ?? dataset['PixelRepresentation']) === 1
       const vr = isSigned ? 'SS' : 'US'
       noteVrOf(owner, name, vr)
-      owner[name] = this.#natural(vr, decodeValues(vr, bytes, bigEndian, DEFAULT_CHARACTER_SET))
+      owner[name] = this.#natural(vr, yield* decodeInPieces(vr, bytes, bigEndian, DEFAULT_CHARACTER_SET))
     }
     return dataset
+  }
+
+  *#longValue(dataset: DataSet, name: string, vr: string, decoding: Generator<void, readonly unknown[], void>): Generator<void, void, void> {
+    dataset[name] = this.#natural(vr, yield* decoding)
   }
 
   #natural(vr: string, values: readonly unknown[]): unknown {
@@ -161,21 +189,22 @@ function noteVrOf(dataset: DataSet, name: string, vr: string): void {
 }
 
 function newLevel(characterSet: CharacterSet): Level {
-  return { dataset: {}, characterSet, name: '', items: [] }
+  return { dataset: {}, characterSet, name: '', items: [], elements: 0 }
 }
 
 /**
  * Fragments to frames, by the Basic Offset Table when there is one and it fits, else one fragment each
  * (PS3.5 A.4). The Extended Offset Table is left to who reads the pixels.
  */
-function joinFrames(fragments: readonly Buffer[]): ArrayBuffer[] {
+function* joinFrames(fragments: readonly Buffer[]): Generator<void, ArrayBuffer[], void> {
   const [table, ...data] = fragments
   const offsets = new Set<number>()
   for (let at = 0; table !== undefined && at + 4 <= table.length; at += 4) offsets.add(table.readUInt32LE(at))
   const frames: Buffer[][] = []
   let offset = 0
   let found = 0
-  for (const fragment of data) {
+  for (const [index, fragment] of data.entries()) {
+    if (index % PIECE_VALUES === PIECE_VALUES - 1) yield
     const startsFrame = offsets.size === 0 || offsets.has(offset)
     if (startsFrame) found++
     if (startsFrame || frames.length === 0) frames.push([fragment])
@@ -183,13 +212,29 @@ function joinFrames(fragments: readonly Buffer[]): ArrayBuffer[] {
     offset += 8 + fragment.length
   }
   const isConsistent = offsets.size === 0 || found === offsets.size
-  return (isConsistent ? frames : data.map((fragment) => [fragment])).map((parts) => {
-    const joined = new Uint8Array(parts.reduce((total, part) => total + part.length, 0))
+  const joined: ArrayBuffer[] = []
+  let copiedBytes = 0
+  for (const parts of isConsistent ? frames : data.map((fragment) => [fragment])) {
+    const frame = new Uint8Array(parts.reduce((total, part) => total + part.length, 0))
     let at = 0
     for (const part of parts) {
-      joined.set(part, at)
+      frame.set(part, at)
       at += part.length
+      copiedBytes += part.length + COST_OF_FRAGMENT_BYTES
+      if (copiedBytes < PIECE_BYTES) continue
+      copiedBytes = 0
+      yield
     }
-    return joined.buffer
-  })
+    joined.push(frame.buffer)
+  }
+  return joined
+}
+
+function isText(vr: string): boolean {
+  const kind = VRS[vr]?.kind
+  return kind === 'text' || kind === 'numeric-text' || kind === 'name'
+}
+
+function tooLarge(tag: number, what: string): DicomtapError {
+  return new DicomtapError('DICOMTAP_ERR_DS_TOO_LARGE', `${tagText(tag)} ${what}`)
 }

@@ -1,4 +1,5 @@
 import { DicomtapError } from '../errors/index.ts'
+import { atOnce } from '../turns.ts'
 import { transferSyntaxByUid } from './registry.ts'
 import type { TransferSyntaxEncoding } from './transfer-syntaxes.ts'
 import { hasLongLength, tagText, vrFromBytes } from './vr.ts'
@@ -11,10 +12,13 @@ export interface StructureLimits {
   readonly maximumElements?: number | undefined
 }
 
+/** What a visitor has still to do before the walk goes on, piece by piece. */
+export type MoreWork = Generator<void, void, void> | void
+
 /** What {@link walkDataSet} reports, in the order of the bytes. Offsets are into the bytes walked. */
 export interface StructureVisitor {
   /** An element that is no sequence; `bigEndian` is the byte order of its value. */
-  value(tag: number, vr: string, start: number, end: number, bigEndian: boolean): void
+  value(tag: number, vr: string, start: number, end: number, bigEndian: boolean): MoreWork
   sequenceStart(tag: number): void
   itemStart(): void
   itemEnd(): void
@@ -22,7 +26,7 @@ export interface StructureVisitor {
   /** Encapsulated pixel data; the first fragment is the Basic Offset Table (PS3.5 A.4). */
   fragmentsStart(tag: number, vr: string): void
   fragment(start: number, end: number): void
-  fragmentsEnd(): void
+  fragmentsEnd(): MoreWork
 }
 
 /** The VR of a standard attribute, for Implicit VR and for UN; undefined when not known. */
@@ -30,6 +34,9 @@ export type VrLookup = (tag: number) => string | undefined
 
 const DEFAULT_DEPTH = 64
 const DEFAULT_ELEMENTS = 500_000
+
+/** Elements between two pauses. */
+const PIECE_ELEMENTS = 256
 
 const UNDEFINED_LENGTH = 0xffffffff
 const ITEM_GROUP = 0xfffe
@@ -51,20 +58,20 @@ interface Frame {
 
 /**
  * Walks an encoded data set (PS3.5 7) and checks every length against what contains it before anything is
- * made of it. One pass, no recursion, no memory beyond a frame per level.
+ * made of it. One pass, no recursion, no memory beyond a frame per level. It yields every few hundred elements.
  *
  * Tolerated, because senders do it: odd lengths, elements out of order, a length other than 0 in a
  * delimitation item. UN is read as what the attribute is, in Implicit VR Little Endian (PS3.5 6.2.2).
  *
  * @throws DICOMTAP_ERR_DS_MALFORMED, DICOMTAP_ERR_DS_TOO_LARGE beyond the limits.
  */
-export function walkDataSet(
+export function* walkDataSet(
   bytes: Buffer,
   encoding: TransferSyntaxEncoding,
   vrOf: VrLookup,
   visitor: StructureVisitor,
   limits: StructureLimits = {},
-): void {
+): Generator<void, void, void> {
   const maximumFrames = (limits.maximumDepth ?? DEFAULT_DEPTH) * 2
   let elementsLeft = limits.maximumElements ?? DEFAULT_ELEMENTS
   const outer: Frame[] = []
@@ -86,22 +93,24 @@ export function walkDataSet(
     outer.push(frame)
     frame = { kind, end: hasLength ? at + length : frame.end, hasLength, explicitVr, bigEndian }
   }
-  const leave = (): void => {
-    if (frame.kind === 'item') visitor.itemEnd()
-    else if (frame.kind === 'sequence') visitor.sequenceEnd()
-    else visitor.fragmentsEnd()
+  const leave = (): MoreWork => {
+    const { kind } = frame
     frame = outer.pop() as Frame
+    if (kind === 'fragments') return visitor.fragmentsEnd()
+    if (kind === 'item') visitor.itemEnd()
+    else visitor.sequenceEnd()
   }
 
   for (;;) {
     if (at === frame.end) {
       if (!frame.hasLength) throw malformed(at, `it ends within a ${frame.kind} of undefined length`)
       if (outer.length === 0) return
-      leave()
+      yield* leave() ?? NO_WORK
       continue
     }
     if (frame.end - at < 8) throw malformed(at, 'it ends within the header of an element')
     if (elementsLeft-- === 0) throw new DicomtapError('DICOMTAP_ERR_DS_TOO_LARGE', 'The data set has too many elements')
+    if (elementsLeft % PIECE_ELEMENTS === 0) yield
 
     const { kind, bigEndian } = frame
     const group = bigEndian ? bytes.readUInt16BE(at) : bytes.readUInt16LE(at)
@@ -123,7 +132,7 @@ export function walkDataSet(
           at += length
         }
       } else if (group === ITEM_GROUP && element === delimitation && !frame.hasLength) {
-        leave()
+        yield* leave() ?? NO_WORK
       } else {
         throw malformed(at - 8, `${tagText(tag)} stands in a ${kind}`)
       }
@@ -171,7 +180,8 @@ export function walkDataSet(
       enter('sequence', length, frame.explicitVr && !isUnknown, bigEndian && !isUnknown, tag)
       visitor.sequenceStart(tag)
     } else {
-      visitor.value(tag, actualVr === 'SQ' ? 'UN' : actualVr, at, at + length, bigEndian && !isUnknown)
+      const more = visitor.value(tag, actualVr === 'SQ' ? 'UN' : actualVr, at, at + length, bigEndian && !isUnknown)
+      if (more !== undefined) yield* more
       at += length
     }
   }
@@ -200,6 +210,7 @@ export function encodingOf(transferSyntaxUid: string): TransferSyntaxEncoding {
 
 const ENCAPSULATED: TransferSyntaxEncoding = { explicitVr: true, bigEndian: false, deflated: false, encapsulated: true }
 
+const NO_WORK: readonly never[] = []
 const NOTHING = (): void => {}
 const NO_VISITOR: StructureVisitor = {
   value: NOTHING,
@@ -220,5 +231,5 @@ const NO_VISITOR: StructureVisitor = {
  */
 export function checkDataSetStructure(bytes: Uint8Array, transferSyntaxUid: string, limits: StructureLimits = {}): void {
   const source = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  walkDataSet(source, encodingOf(transferSyntaxUid), () => undefined, NO_VISITOR, limits)
+  atOnce(walkDataSet(source, encodingOf(transferSyntaxUid), () => undefined, NO_VISITOR, limits))
 }

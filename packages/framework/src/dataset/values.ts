@@ -1,5 +1,5 @@
-import { decodeText, isReset } from './character-sets.ts'
-import type { CharacterSet } from './character-sets.ts'
+import { decodeText, decodeTextInPieces, isReset } from './character-sets.ts'
+import type { CharacterSet, Delimiters } from './character-sets.ts'
 import { VRS } from './vr.ts'
 
 /** A person name in its component groups (PS3.5 6.2.1). */
@@ -45,23 +45,82 @@ export function decodeValues(
   }
 }
 
+/** Values between two pauses, and bytes that are only copied. */
+const PIECE_VALUES = 4_096
+const PIECE_BYTES = 1_048_576
+
+/** As {@link decodeValues}, for elements with many values: it yields every few thousand of them. */
+export function* decodeInPieces(
+  vr: string,
+  bytes: Buffer,
+  bigEndian: boolean,
+  characterSet: CharacterSet,
+): Generator<void, readonly unknown[], void> {
+  switch (VRS[vr]?.kind) {
+    case 'text':
+    case 'numeric-text':
+    case 'name':
+      return yield* decodeManyTexts(vr, bytes, characterSet)
+    case 'integer':
+    case 'float':
+    case 'tag': {
+      const values: unknown[] = []
+      const pieceBytes = PIECE_VALUES * 8
+      for (let at = 0; at < bytes.length; at += pieceBytes) {
+        for (const value of decodeNumbers(vr, bytes.subarray(at, at + pieceBytes), bigEndian)) values.push(value)
+        yield
+      }
+      return values
+    }
+    default: {
+      const copy = new Uint8Array(bytes.length)
+      for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+        copy.set(bytes.subarray(at, at + PIECE_BYTES), at)
+        if (bigEndian) swapUnits(copy.subarray(at, at + PIECE_BYTES), VRS[vr]?.unitBytes ?? 1)
+        yield
+      }
+      return [copy.buffer]
+    }
+  }
+}
+
+function* decodeManyTexts(vr: string, bytes: Buffer, characterSet: CharacterSet): Generator<void, unknown[], void> {
+  const { kind } = VRS[vr] ?? {}
+  const decoded = ENCODED_TEXT.has(vr) ? yield* decodeTextInPieces(bytes, characterSet, delimitersOf(vr)) : bytes.toString('latin1')
+  if (SINGLE_TEXT.has(vr)) return valuesOf(trimmerOf(vr)(decoded))
+  const text = kind === 'name' ? trimBoth(decoded) : decoded
+  if (text === '') return []
+  const read: (value: string) => unknown = kind === 'name' ? parsePersonName : kind === 'numeric-text' ? (value) => toNumber(trimBoth(value)) : trimmerOf(vr)
+  const values: unknown[] = []
+  for (let start = 0; ; ) {
+    const end = text.indexOf('\\', start)
+    values.push(read(text.slice(start, end === -1 ? undefined : end)))
+    if (end === -1) return values
+    start = end + 1
+    if (values.length % PIECE_VALUES === 0) yield
+  }
+}
+
 /**
- * How many values {@link decodeValues} will make: counted before they take memory and time. Text that
- * switches repertoires costs as much per switch as several values.
+ * How many values {@link decodeValues} will make: counted before they take memory and time. Infinity for text
+ * that switches repertoires so often, or for so long, that it holds everybody up.
  */
 export function countValues(vr: string, bytes: Buffer): number {
   const { kind, unitBytes } = VRS[vr] ?? { kind: 'bytes', unitBytes: 1 }
   if (kind === 'integer' || kind === 'float' || kind === 'tag') return Math.ceil(bytes.length / unitBytes)
   if (kind === 'bytes') return 1
   if (ENCODED_TEXT.has(vr) && bytes.includes(ESCAPE)) {
-    return 1 + COST_OF_SWITCH * countWhere(bytes, (byte) => byte === ESCAPE || isReset(byte, '\\^='))
+    const switches = countWhere(bytes, (byte) => byte === ESCAPE || isReset(byte, '\\^='))
+    return switches > MAXIMUM_SWITCHES || bytes.length > MAXIMUM_SWITCHING_BYTES ? Number.POSITIVE_INFINITY : 1 + switches
   }
   return SINGLE_TEXT.has(vr) ? 1 : 1 + countWhere(bytes, (byte) => byte === BACKSLASH)
 }
 
 const BACKSLASH = 0x5c
 const ESCAPE = 0x1b
-const COST_OF_SWITCH = 4
+/** Escape sequences, and what makes them void, in one text: each costs as much as some hundred characters. */
+const MAXIMUM_SWITCHES = 20_000
+const MAXIMUM_SWITCHING_BYTES = 1_048_576
 
 function countWhere(bytes: Buffer, matches: (byte: number) => boolean): number {
   let count = 0
@@ -71,15 +130,31 @@ function countWhere(bytes: Buffer, matches: (byte: number) => boolean): number {
 
 function decodeTexts(vr: string, bytes: Buffer, characterSet: CharacterSet): string[] {
   const isSingle = SINGLE_TEXT.has(vr)
-  const text = ENCODED_TEXT.has(vr) ? decodeText(bytes, characterSet, isSingle ? '' : '\\') : bytes.toString('latin1')
-  const trim = KEEPS_LEADING_SPACES.has(vr) ? trimEnd : trimBoth
+  const text = wholeText(vr, bytes, characterSet)
+  const trim = trimmerOf(vr)
   if (!isSingle && text.includes('\\')) return text.split('\\').map(trim)
-  const value = trim(text)
-  return value === '' ? [] : [value]
+  return valuesOf(trim(text))
+}
+
+function valuesOf(text: string): string[] {
+  return text === '' ? [] : [text]
+}
+
+function wholeText(vr: string, bytes: Buffer, characterSet: CharacterSet): string {
+  return ENCODED_TEXT.has(vr) ? decodeText(bytes, characterSet, delimitersOf(vr)) : bytes.toString('latin1')
+}
+
+function delimitersOf(vr: string): Delimiters {
+  if (vr === 'PN') return '\\^='
+  return SINGLE_TEXT.has(vr) ? '' : '\\'
+}
+
+function trimmerOf(vr: string): (text: string) => string {
+  return KEEPS_LEADING_SPACES.has(vr) ? trimEnd : trimBoth
 }
 
 function decodeNames(bytes: Buffer, characterSet: CharacterSet): PersonName[] {
-  const text = trimBoth(decodeText(bytes, characterSet, '\\^='))
+  const text = trimBoth(wholeText('PN', bytes, characterSet))
   return text === '' ? [] : text.split('\\').map(parsePersonName)
 }
 
@@ -158,7 +233,10 @@ function toArrayBuffer(vr: string, bytes: Buffer, bigEndian: boolean): ArrayBuff
 }
 
 /** Reverses the byte order of each unit, in place; an incomplete unit at the end stays. */
-export function swapUnits(bytes: Uint8Array, unitBytes: number): void {
+export function swapUnits(bytes: Uint8Array, unitBytes: 1 | 2 | 4 | 8): void {
   if (unitBytes === 1) return
-  for (let at = 0; at + unitBytes <= bytes.length; at += unitBytes) bytes.subarray(at, at + unitBytes).reverse()
+  const units = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length - (bytes.length % unitBytes))
+  if (unitBytes === 2) units.swap16()
+  else if (unitBytes === 4) units.swap32()
+  else units.swap64()
 }

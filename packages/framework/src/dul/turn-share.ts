@@ -1,23 +1,9 @@
+import { isTurnOver } from '../turns.ts'
+
 /** Pieces of its input that one connection may have walked before others have their turn. */
 const PIECES_PER_TURN = 256
 /** So many it has whatever the others do. */
 const LEAST_PIECES = 32
-/** What all connections together may take of one turn of the event loop, beyond the least that each has. */
-const TURN_MS = 10
-
-let turnStartedAtMs: number | undefined
-
-/** The clock is read by those alone that have much to do: others cost nothing. */
-function isTurnOver(): boolean {
-  const nowMs = performance.now()
-  if (turnStartedAtMs === undefined) {
-    turnStartedAtMs = nowMs
-    setImmediate(() => {
-      turnStartedAtMs = undefined
-    })
-  }
-  return nowMs - turnStartedAtMs > TURN_MS
-}
 
 /**
  * What one connection has of the event loop. A read brings 256 KiB, and the system may bring 32 of them without

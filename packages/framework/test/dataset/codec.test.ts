@@ -430,10 +430,11 @@ test('hostile data sets are refused at once, whatever they claim', async (t) => 
 
   const items = Buffer.concat([bytes(SEQUENCE), Buffer.alloc(8 * 600_000, bytes('feff 00e0 00000000')), bytes(END_SEQUENCE)])
   t.regex(await refuse(t, 'DICOMTAP_ERR_DS_TOO_LARGE', items, IMPLICIT), /too many elements/)
-  const values = Buffer.alloc(8 + 6_000_000, '\\')
+  const values = Buffer.alloc(8 + 4_000_000, '\\')
   bytes('0800 0800').copy(values)
-  values.writeUInt32LE(6_000_000, 4)
-  t.regex(await refuse(t, 'DICOMTAP_ERR_DS_TOO_LARGE', values, IMPLICIT), /\(0008,0008\) has too many values/)
+  values.writeUInt32LE(4_000_000, 4)
+  t.regex(await refuse(t, 'DICOMTAP_ERR_DS_TOO_LARGE', values, IMPLICIT, { maximumValues: 3_999_999 }), /\(0008,0008\) has too many values/)
+  t.regex(await refuse(t, 'DICOMTAP_ERR_DS_TOO_LARGE', values, IMPLICIT, { maximumTextBytes: 3_999_999 }), /\(0008,0008\) has a text of more than 3999999 bytes/)
 
   const bomb = deflateRawSync(Buffer.alloc(300_000_000))
   t.true(bomb.length < 400_000)
