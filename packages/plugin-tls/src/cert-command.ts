@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { defineCommand } from '@dicomtap/framework'
 import type { CommandDefinition, CommandInvocation, CommandOption } from '@dicomtap/framework'
+import type * as CertActions from './cert/actions.ts'
 import type { CertContext, MakeOptions, Shown } from './cert/actions.ts'
 
 const EXIT_FAILURE = 1
@@ -112,7 +113,7 @@ This is no CA for a hospital: its key lies unprotected beside the certificates.`
 })
 
 /** The ASN.1 library takes half a second to load, which `--help` need not wait for. */
-function actions(): Promise<typeof import('./cert/actions.ts')> {
+function actions(): Promise<typeof CertActions> {
   return import('./cert/actions.ts')
 }
 

@@ -87,7 +87,7 @@ export async function readPrivateKey(
   const { bytes, isReadableByAll } = await readOptionFile(path, where)
   const [block] = bytes.toString('latin1').match(PRIVATE_KEY) ?? []
   if (block === undefined) throw credentialsError(where, `${path} holds no private key in PEM (-----BEGIN PRIVATE KEY-----)`)
-  const isEncrypted = /ENCRYPTED/.test(block)
+  const isEncrypted = block.includes('ENCRYPTED')
   if (isEncrypted && passphrase === undefined) throw credentialsError(where, `${path} is encrypted: add passphrase: { file: ... } or { env: ... }`)
   const secret = isEncrypted && passphrase !== undefined ? await readPassphrase(passphrase, where, resolvePath) : undefined
   try {

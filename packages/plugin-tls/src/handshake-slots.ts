@@ -14,6 +14,7 @@ interface Holder {
 export class HandshakeSlots {
   readonly #maximum: number
   readonly #holders = new Set<Holder>()
+  /** In the order in which they came. */
   readonly #waiting = new Set<() => void>()
   #timer: NodeJS.Timeout | undefined
 
@@ -34,37 +35,41 @@ export class HandshakeSlots {
    * @param cut called when it has to be given up
    * @returns how to give it back; undefined when the signal was aborted first.
    */
-  async take(cut: () => void, signal: AbortSignal): Promise<(() => void) | undefined> {
-    if (this.#holders.size >= this.#maximum) await this.#turn(signal)
-    if (signal.aborted) {
-      // A place that was offered to it goes to the next one.
-      this.#next()
-      return undefined
-    }
-    const holder: Holder = { since: performance.now(), cut }
-    this.#holders.add(holder)
-    return () => {
-      if (this.#holders.delete(holder)) this.#next()
-    }
-  }
-
-  #turn(signal: AbortSignal): Promise<void> {
+  take(cut: () => void, signal: AbortSignal): Promise<(() => void) | undefined> {
     return new Promise((resolve) => {
-      const done = (): void => {
-        this.#waiting.delete(done)
-        signal.removeEventListener('abort', done)
-        resolve()
+      if (signal.aborted) {
+        resolve(undefined)
+        return
       }
-      this.#waiting.add(done)
-      signal.addEventListener('abort', done, { once: true })
+      const enter = (): void => {
+        leave()
+        const holder: Holder = { since: performance.now(), cut }
+        this.#holders.add(holder)
+        resolve(() => {
+          if (this.#holders.delete(holder)) this.#next()
+        })
+      }
+      const gone = (): void => {
+        leave()
+        resolve(undefined)
+      }
+      const leave = (): void => {
+        this.#waiting.delete(enter)
+        signal.removeEventListener('abort', gone)
+      }
+      this.#waiting.add(enter)
+      signal.addEventListener('abort', gone, { once: true })
+      this.#next()
       this.#yieldWhenSlow()
     })
   }
 
   #next(): void {
-    if (this.#holders.size >= this.#maximum) return
-    const [next] = this.#waiting
-    next?.()
+    while (this.#holders.size < this.#maximum) {
+      const [enter] = this.#waiting
+      if (enter === undefined) return
+      enter()
+    }
   }
 
   /** As long as somebody waits, the oldest one goes when its second is over. */

@@ -11,7 +11,9 @@ import { profileWarning } from './profiles.ts'
 import { Upkeep } from './upkeep.ts'
 
 declare module '@dicomtap/framework' {
+  // oxlint-disable-next-line typescript/no-empty-object-type -- merged
   interface ListenerTls extends ListenerTlsOptions {}
+  // oxlint-disable-next-line typescript/no-empty-object-type -- merged
   interface AssociateTls extends ClientTlsOptions {}
 }
 

@@ -50,9 +50,11 @@ export class WatchedCredentials {
   }
 
   /** Reads the files again if they changed. @param isAsked somebody waits for it: what is wrong is told at once */
-  check(isAsked = false): Promise<void> {
+  async check(isAsked = false): Promise<void> {
+    // One that is under way may have looked before the change, and keeps quiet about what is wrong.
+    if (isAsked) await this.#checking
     this.#checking ??= this.#check(isAsked).finally(() => (this.#checking = undefined))
-    return this.#checking
+    await this.#checking
   }
 
   async #check(isAsked: boolean): Promise<void> {
@@ -85,7 +87,7 @@ async function versionOf(files: readonly string[]): Promise<string> {
     files.map((file) =>
       stat(file).then(
         ({ mtimeMs, ctimeMs, size, ino, dev }) => [mtimeMs, ctimeMs, size, ino, dev].join(' '),
-        ({ code }: NodeJS.ErrnoException) => String(code),
+        (error: unknown) => String((error as NodeJS.ErrnoException).code),
       ),
     ),
   )

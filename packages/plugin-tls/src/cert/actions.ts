@@ -5,7 +5,8 @@ import { relative } from 'node:path'
 import { readRevocationLists } from '../crl.ts'
 import { identityIn } from '../identity.ts'
 import { isAeTitle } from '../options.ts'
-import { CertError, PkiFolder, pem } from './folder.ts'
+import { CertError, pem } from './folder.ts'
+import type { PkiFolder } from './folder.ts'
 import { issueCertificate, issueRevocationList, makeKeyPair } from './issue.ts'
 import type { KeyAlgorithm } from './issue.ts'
 
@@ -126,8 +127,8 @@ export interface ListShown {
 }
 
 export async function show(path: string): Promise<readonly Shown[]> {
-  const text = await readFile(path, 'latin1').catch((cause: NodeJS.ErrnoException) => {
-    throw new CertError(`${path} cannot be read (${cause.code ?? cause.message})`, { cause })
+  const text = await readFile(path, 'latin1').catch((cause: unknown) => {
+    throw new CertError(`${path} cannot be read (${(cause as NodeJS.ErrnoException).code ?? String(cause)})`, { cause })
   })
   if (text.includes('X509 CRL')) {
     const lists = await readRevocationLists(path, 'cert show')
