@@ -35,6 +35,9 @@ export interface GuardContextOptions {
   readonly limitMs?: (hook: HookName) => number | null
 }
 
+/** A handler that fails with every PDU must not fill the disk: so many lines for each, in so long. */
+const MOST_LINES = 1_000
+const PER_MS = 60_000
 /** One line per handler and so long: a handler that stalls does it again. */
 const STALL_SILENCE_MS = 60_000
 
@@ -42,9 +45,24 @@ const STALL_SILENCE_MS = 60_000
 export function createGuardContext({ table, log, isSealed, checks = {}, limitMs = () => null }: GuardContextOptions): GuardContext {
   const said = new Set<string>()
   const stalled = new Map<string, number>()
+  const failures = new Map<string, { sinceMs: number; lines: number }>()
+  const mayLog = (hook: HookName, plugin: string): boolean => {
+    const key = `${hook} ${plugin}`
+    const now = performance.now()
+    let failed = failures.get(key)
+    if (failed === undefined || now - failed.sinceMs > PER_MS) {
+      failed = { sinceMs: now, lines: 0 }
+      failures.set(key, failed)
+    }
+    failed.lines += 1
+    if (failed.lines === MOST_LINES) {
+      log.error(`Handler of '${plugin}' for the hook ${hook} fails faster than it is logged: no more for a minute`, { hook, plugin })
+    }
+    return failed.lines < MOST_LINES
+  }
   return {
     onFailure(hook, plugin, error) {
-      log.error(error.message, { hook, plugin, code: error.code, error: error.cause })
+      if (mayLog(hook, plugin)) log.error(error.message, { hook, plugin, code: error.code, error: error.cause })
       if (hook === 'hookFailed' || table.hookFailed.taps.length === 0) return
       try {
         table.hookFailed.call({ hook, plugin, error })

@@ -7,6 +7,9 @@ import { ApplicationEntity, definePlugin } from '@dicomtap/framework'
 import type { CFindRequest, InstanceToSend } from '@dicomtap/framework'
 import { withinHandlerTime } from '../../dist/dimse/handler-time.js'
 import { createLogger } from '../../dist/console-log.js'
+import { createHooks } from '../../dist/hooks/create-hooks.js'
+import { createGuardContext } from '../../dist/hooks/guard-context.js'
+import { tapFacade } from '../../dist/hooks/tap-facade.js'
 import type { LogRecord } from '../../dist/logger.js'
 import { createTestServer, ScriptedPeer } from '../../dist/testing/index.js'
 import type { TestServer, TestServerOptions } from '../../dist/testing/index.js'
@@ -321,6 +324,19 @@ test('a close ends, whatever plugins hold', async (t) => {
   const messages = log.filter(({ level }) => level === 'error').map(({ message }) => message)
   t.is(messages.filter((message) => message.startsWith(`Plugin 'holder' failed to close: `)).length, FAILURES.length)
   t.true(messages.some((message) => /^Plugin 'holder' did not finish its close within \d+ ms/.test(message)))
+})
+
+test('a handler that fails without end does not fill the log; hookFailed fires each time', (t) => {
+  const lines: string[] = []
+  const table = createHooks()
+  const context = createGuardContext({ table, log: createLogger({ sink: ({ message }) => lines.push(message) }), isSealed: () => false })
+  tapFacade(table, { name: 'rogue' }, context).stateChanged.tap(trap)
+  let failed = 0
+  tapFacade(table, { name: 'witness' }, context).hookFailed.tap(() => void (failed += 1))
+  for (let i = 0; i < 5_000; i++) table.stateChanged.call({} as never)
+  t.is(failed, 5_000)
+  t.is(lines.length, 1_000)
+  t.is(lines.at(-1), "Handler of 'rogue' for the hook stateChanged fails faster than it is logged: no more for a minute")
 })
 
 test('a connection that comes when nobody waits for it any more is closed', async (t) => {
