@@ -31,7 +31,7 @@ export class Inflow {
   receive(chunk: Buffer): void {
     // A stream may have had it already when it was told to pause.
     if (this.#rest !== undefined || this.#isYielding) {
-      this.#rest = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk])
+      this.#leave(this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]))
       return
     }
     this.#walk(chunk)
@@ -73,11 +73,18 @@ export class Inflow {
   /** Nothing of what was read will be walked any more. */
   stop(): void {
     this.#rest = undefined
+    this.#transport()?.readBuffers?.returnLeft()
   }
 
   #walk(chunk: Buffer): void {
     const taken = this.#reader.walk(chunk)
-    if (taken < chunk.length) this.#rest = chunk.subarray(taken)
+    if (taken < chunk.length) this.#leave(chunk.subarray(taken))
+    else this.#transport()?.readBuffers?.returnLeft()
+  }
+
+  #leave(rest: Buffer): void {
+    const buffers = this.#transport()?.readBuffers
+    this.#rest = buffers === undefined ? rest : buffers.leave(rest)
   }
 
   #goOnSoon(): void {

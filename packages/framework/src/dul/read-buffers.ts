@@ -32,18 +32,44 @@ function giveBack(buffer: Buffer): void {
 export class ReadBuffers {
   #current: Slot = newSlot()
   readonly #pinned = new Map<ArrayBufferLike, Slot>()
+  /** Part of it is not walked yet. */
+  #left: Slot | undefined
   #isClosed = false
 
   /** Where the next read goes. */
   next(): Buffer {
-    if (this.#current.pins > 0 || this.#current.isGivenAway) this.#current = newSlot()
+    if (this.#current.pins > 0 || this.#current.isGivenAway || this.#current === this.#left) this.#current = newSlot()
     return this.#current.buffer
   }
 
-  /** Keeps a fragment that came in with the read under way; small ones come back as a copy. */
+  /**
+   * Keeps what is walked later of the read under way, or of what was left of one before; what is small comes
+   * back as a copy. Node asks for the next buffer as soon as a read was handed over, walked or not.
+   */
+  leave(rest: Buffer): Buffer {
+    const slot = this.#slotOf(rest)
+    if (slot === undefined) return rest
+    if (rest.length < COPY_BELOW_BYTES) {
+      const copy = Buffer.from(rest)
+      this.returnLeft()
+      return copy
+    }
+    if (slot !== this.#left) this.returnLeft()
+    this.#left = slot
+    return rest
+  }
+
+  /** What was left is walked, or never will be. */
+  returnLeft(): void {
+    const slot = this.#left
+    this.#left = undefined
+    if (slot !== undefined) this.#giveBackUnlessUsed(slot)
+  }
+
+  /** Keeps a fragment of what is being walked; small ones come back as a copy. */
   keep(fragment: Buffer): Buffer {
-    const slot = this.#current
-    if (fragment.buffer !== slot.buffer.buffer) return fragment
+    const slot = this.#slotOf(fragment)
+    if (slot === undefined) return fragment
     if (fragment.length < COPY_BELOW_BYTES) return Buffer.from(fragment)
     slot.pins += 1
     this.#pinned.set(fragment.buffer, slot)
@@ -76,7 +102,13 @@ export class ReadBuffers {
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    if (this.#current.pins === 0 && !this.#current.isGivenAway) giveBack(this.#current.buffer)
+    this.#giveBackUnlessUsed(this.#current)
+  }
+
+  /** The buffer that bytes lie in which are being walked; undefined: memory of their own. */
+  #slotOf(bytes: Buffer): Slot | undefined {
+    if (bytes.buffer === this.#current.buffer.buffer) return this.#current
+    return bytes.buffer === this.#left?.buffer.buffer ? this.#left : undefined
   }
 
   #unpin(slot: Slot | undefined): boolean {
@@ -84,8 +116,13 @@ export class ReadBuffers {
     slot.pins -= 1
     if (slot.pins > 0) return true
     this.#pinned.delete(slot.buffer.buffer)
-    if (!slot.isGivenAway && (slot !== this.#current || this.#isClosed)) giveBack(slot.buffer)
+    this.#giveBackUnlessUsed(slot)
     return true
+  }
+
+  #giveBackUnlessUsed(slot: Slot): void {
+    if (slot.pins > 0 || slot.isGivenAway || slot === this.#left || (slot === this.#current && !this.#isClosed)) return
+    giveBack(slot.buffer)
   }
 }
 

@@ -1,0 +1,93 @@
+import test from 'ava'
+import { Inflow } from '../../dist/dul/inflow.js'
+import { ReadBuffers } from '../../dist/dul/read-buffers.js'
+import type { Transport } from '../../dist/dul/transport.js'
+
+// What Node does with a socket that reads into buffers of ours: it reads, calls back, and asks for the next buffer
+// at once, also when the callback paused the socket.
+const READ_BYTES = 200_000
+const KEPT_BYTES = 40_000
+
+interface Side {
+  readonly buffers: ReadBuffers
+  readonly inflow: Inflow
+  readonly walked: Buffer[]
+  /** The next walk takes so much, and keeps a fragment of it. */
+  takes: number
+  kept: Buffer | undefined
+  /** A read of bytes of one value. */
+  read(value: number): void
+}
+
+function side(): Side {
+  const buffers = new ReadBuffers()
+  const transport = { pause: () => {}, resume: () => {}, readBuffers: buffers } as unknown as Transport
+  const walked: Buffer[] = []
+  let target = buffers.next()
+  const walk = (chunk: Buffer): number => {
+    const taken = Math.min(self.takes, chunk.length)
+    if (taken > 0) self.kept = buffers.keep(chunk.subarray(0, KEPT_BYTES))
+    walked.push(Buffer.from(chunk.subarray(0, taken)))
+    return taken
+  }
+  const self: Side = {
+    buffers,
+    inflow: new Inflow({ walk, interrupt: () => {} }, () => transport),
+    walked,
+    takes: READ_BYTES,
+    kept: undefined,
+    read(value) {
+      target.fill(value, 0, READ_BYTES)
+      self.inflow.receive(target.subarray(0, READ_BYTES))
+      target = buffers.next()
+    },
+  }
+  return self
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+test('what was read and is not walked yet is not read into, when what was kept of it is let go', async (t) => {
+  const [slow, other] = [side(), side()]
+  slow.takes = 50_000
+  slow.inflow.hold()
+  slow.read(1)
+  slow.buffers.release(slow.kept!)
+  // Another connection takes buffers that came back.
+  other.takes = READ_BYTES
+  for (let value = 2; value < 40; value++) other.read(value)
+  slow.takes = READ_BYTES
+  slow.inflow.resume()
+  await turn()
+  t.is(Buffer.concat(slow.walked).length, READ_BYTES)
+  t.true(Buffer.concat(slow.walked).every((byte) => byte === 1))
+})
+
+test('what is kept of bytes that were walked late is not read into', async (t) => {
+  const slow = side()
+  slow.takes = 0
+  slow.inflow.hold()
+  slow.read(1)
+  slow.takes = READ_BYTES
+  slow.inflow.resume()
+  await turn()
+  const kept = slow.kept!
+  for (let value = 2; value < 10; value++) slow.read(value)
+  t.true(kept.every((byte) => byte === 1))
+})
+
+test('what is held back costs one buffer, which comes back', async (t) => {
+  const slow = side()
+  for (let round = 0; round < 100; round++) {
+    slow.takes = 50_000
+    slow.inflow.hold()
+    slow.read(1)
+    slow.buffers.release(slow.kept!)
+    slow.takes = READ_BYTES
+    slow.inflow.resume()
+    await turn()
+    slow.buffers.release(slow.kept!)
+    t.is(slow.buffers.pinnedBytes, 0)
+  }
+  t.is(Buffer.concat(slow.walked).length, 100 * READ_BYTES)
+})
