@@ -89,6 +89,22 @@ for (const block of [...named('yaml'), ...named('ts').filter(({ name }) => name 
   })
 }
 
+test('the guide on security: its certificates and peers hold, and what it says of the commands is so', async (t) => {
+  await certificates
+  const block = examples.blocks.find(({ page, name }) => page === 'docs/guides/secure.md' && name === 'secure.yaml')
+  const cwd = dirname(block === undefined ? '' : examples.fileOf(block))
+  const bin = join(ROOT, 'packages/cli/bin/dicomtap.js')
+  const dicomtap = (...args: string[]): ReturnType<typeof run> => run(process.execPath, [bin, ...args, '--config', 'secure.yaml'], { cwd })
+  const checked = await dicomtap('check', '--json')
+  t.like(JSON.parse(checked.stdout) as object, { ok: true, problems: [], findings: [] }, checked.stderr)
+  const { code } = await dicomtap('peers', 'add', 'CT02', '--host', '10.20.1.16', '--group', 'modality')
+  t.is(code, 0)
+  t.is((await dicomtap('peers', 'test', 'CT02', '--host', '10.20.1.16')).code, 0)
+  t.is((await dicomtap('peers', 'test', 'CT02', '--host', '10.20.1.99')).code, 1)
+  t.is((await dicomtap('peers', 'test', 'READING1', '--host', '10.30.1.1')).code, 1)
+  t.is((await dicomtap('peers', 'test', 'STRANGER', '--host', '10.20.1.16')).code, 1)
+})
+
 for (const block of packageConfigurations()) {
   test(`the configuration is right: ${at(block)}`, async (t) => {
     const file = join(examples.folder, `${block.page.replaceAll('/', '-')}-${block.line}.yaml`)
