@@ -1,6 +1,7 @@
 // Runs one of the suites that `npm test` does not run in full:
 //   interop  the tests against DCMTK and dcmjs-dimse; a missing DCMTK or a skipped test is a failure here
 //   faults   the storage on disks that fail and in processes that are killed, at every call to the file system
+//   hostile  bad peers of all kinds in the numbers that are promised: 10 000 connections, every service cut at every moment
 //   fuzz     the fuzz and property tests with many runs (DICOMTAP_FUZZ_RUNS, default 100 000)
 import { spawn, spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -29,6 +30,11 @@ const suites = {
   faults: {
     files: '**/*faults.test.js',
     env: { DICOMTAP_FAULTS: 'full' },
+    before() {},
+  },
+  hostile: {
+    files: '**/{hostile/*,hostile-input,leaks}.test.js',
+    env: { DICOMTAP_HOSTILE: 'full' },
     before() {},
   },
   fuzz: {
