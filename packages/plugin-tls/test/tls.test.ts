@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import test from 'ava'
-import { AssociationRejectedError, SopClass, TransferSyntax, definePlugin } from '@dicomtap/framework'
+import { AssociationRejectedError, SopClass, Stage, TransferSyntax, definePlugin } from '@dicomtap/framework'
 import type { Association, Plugin } from '@dicomtap/framework'
 import { createTestServer, sampleDataset } from '@dicomtap/framework/testing'
 import { tls } from '@dicomtap/plugin-tls'
@@ -97,13 +97,22 @@ test('client certificates that are required: who is refused, and what the log sa
   for (const [credentials] of refused) t.is(typeof (await echo(ae, scp.port, { tls: credentials })), 'string')
   t.deepEqual(await failures(scp, refused.length), refused.map(([, reason]) => reason))
   // One address gets five lines a minute.
-  t.is(typeof (await echo(ae, scp.port, { tls: { cert: wrongUse.cert, key: wrongUse.key } })), 'string')
+  t.is(typeof (await echo(ae, scp.port)), 'string')
   t.is((await failures(scp, 5)).length, 5)
   t.is(await echo(ae, scp.port, { tls: { cert: good.cert, key: good.key } }), 0)
+  // A certificate of a server, and a CA whose list is not there.
+  await using again = await secureServer(await listenerOf(pki, { ca: [pki.ca, other.ca], crl: pki.path('crl.pem') }))
+  t.is(typeof (await echo(ae, again.port, { tls: { cert: wrongUse.cert, key: wrongUse.key } })), 'string')
+  t.is(typeof (await echo(ae, again.port, { tls: { cert: foreign.cert, key: foreign.key } })), 'string')
+  t.deepEqual(await failures(again, 2), [
+    'its certificate is not meant for this side of a connection (extended key usage)',
+    'there is no revocation list of its CA here',
+  ])
   // The peer that showed none is told so, in the words of TLS 1.3.
   const bare = await handshake(scp.port, { ca: await readFile(pki.ca) })
   const [error] = (await once(bare, 'error')) as [{ code: string }]
   t.is(error.code, 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED')
+  t.is(await failedHandshake(scp.port, { maxVersion: 'TLSv1.2' }), 'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE')
 })
 
 test('client certificates that are optional: one that is shown must be good', async (t) => {
@@ -399,6 +408,34 @@ test('a requestor whose options cannot be used, or whose peer speaks no TLS, get
   t.teardown(() => plain.close())
   await once(plain, 'listening')
   t.regex(String(await echo(unreachable, (plain.address() as AddressInfo).port)), /TLS failed: what it sends is no TLS|disconnected/)
+})
+
+test('a handler before it may read from the connection and give back what it read, as for the PROXY protocol', async (t) => {
+  await using pki = await Pki.make()
+  const seen: number[] = []
+  const reader = definePlugin({
+    name: 'test-reader',
+    apply(api) {
+      api.hooks.incomingConnection.tapPromise({ stage: Stage.Early }, async (connection) => {
+        const { socket } = connection
+        await once(socket, 'readable')
+        const header = socket.read(5) as Buffer
+        socket.unshift(header)
+        seen.push(header[0] ?? 0)
+        return { ...connection, remoteAddress: '192.0.2.7', remotePort: 7 }
+      })
+    },
+  })
+  await using scp = await secureServer(await listenerOf(pki, { clientCertificates: 'none' }), { plugins: [reader()] })
+  const { ae } = await secureClient(t, { client: { ca: pki.ca } })
+  const association = await associate(ae, scp.port)
+  t.is(scp.ae.activeAssociations[0]?.remoteAddress, '192.0.2.7')
+  t.is((await association.cEcho()).status, 0)
+  await association.release()
+  t.is(typeof (await echo(ae, scp.port, { tls: false })), 'string')
+  await failures(scp, 1)
+  t.is(scp.log.find(({ message }) => message === 'TLS handshake failed')?.fields['remoteAddress'], '192.0.2.7')
+  t.deepEqual(seen, [0x16, 0x01])
 })
 
 test('a C-MOVE goes to its destination over TLS when the address book says so', async (t) => {
