@@ -24,20 +24,17 @@ import { DicomtapError } from './errors/index.ts'
 import type { ErrorCode } from './errors/index.ts'
 import { BindingDispatcher } from './hooks/bindings.ts'
 import { Bindable } from './hooks/bindable.ts'
-import { HOOK_CATALOG } from './hooks/catalog.ts'
 import type { HandlerBindings } from './hooks/bindings.ts'
 import { createHooks } from './hooks/create-hooks.ts'
 import { createGuardContext } from './hooks/guard-context.ts'
+import { handlerLimitMs } from './hooks/handler-limits.ts'
 import { runLifecycle, transform } from './hooks/run.ts'
-import type { Finding, HookName, HookTable } from './hooks/types.ts'
+import type { Finding, HookTable } from './hooks/types.ts'
 import { FRAMEWORK_VERSION, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME } from './identity.ts'
 import type { Logger } from './logger.ts'
 import { PluginContainer } from './plugin/container.ts'
 import type { PluginInfo } from './plugin/container.ts'
 import type { PluginInput } from './plugin/types.ts'
-
-/** However short the deadline of a close is, a plugin may take so long to finish what it has begun. */
-const LEAST_CLEAN_UP_MS = 1_000
 
 export interface CloseOptions {
   /** How long to wait for running operations. Default `limits.closeDeadlineMs`. */
@@ -111,7 +108,7 @@ export class ApplicationEntity extends Bindable {
       log: this.log,
       isSealed: () => this.#isSealed,
       checks: ANSWER_CHECKS,
-      limitMs: (hook) => this.#limitMs(hook),
+      limitMs: (hook) => handlerLimitMs(hook, this.timeouts, this.#closesAtMs),
     })
     this.#dispatcher = new BindingDispatcher(this.hooks, guardContext)
     this.bindings = this.#dispatcher.root
@@ -366,17 +363,6 @@ export class ApplicationEntity extends Bindable {
   /** What it is and has, on several lines, for people: titles, listeners, contexts, limits, associations. */
   override toString(): string {
     return describeApplicationEntity(this)
-  }
-
-  /**
-   * What nobody else bounds: handlers of a request of a peer have until the association is given up, those of an
-   * operation `timeouts.handlerMs`.
-   */
-  #limitMs(hook: HookName): number | null {
-    if (hook === 'preClose') return Math.max(LEAST_CLEAN_UP_MS, Math.ceil((this.#closesAtMs ?? 0) - performance.now()))
-    if (HOOK_CATALOG[hook].kind === 'lifecycle' || hook === 'listenerOptions') return this.timeouts.lifecycleMs
-    const isOutgoing = hook === 'outgoingAssociation' || hook === 'outgoingConnection' || hook === 'associationAnswer'
-    return isOutgoing ? this.timeouts.acseMs : null
   }
 
   #refuseWhenClosed(code: ErrorCode = 'DICOMTAP_ERR_NET_LISTEN'): void {

@@ -69,7 +69,7 @@ export async function prepareConnection(
       return undefined
     }
     return { socket, remote: { address, port }, local: { address: localAddress, port: localPort } }
-  } catch (error) {
+  } catch {
     // What a handler threw or gave has been logged.
     accepted.destroy()
     return undefined

@@ -1,3 +1,4 @@
+// oxlint-disable unicorn/no-thenable, require-yield, typescript/prefer-promise-reject-errors -- handlers may do what they like
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { Duplex } from 'node:stream'

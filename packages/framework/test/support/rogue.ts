@@ -1,3 +1,4 @@
+// oxlint-disable unicorn/no-thenable, typescript/only-throw-error -- handlers may do what they like
 import { definePlugin, StatusError } from '@dicomtap/framework'
 import type { HookFailedEvent, HookName, PluginApi, TapFacade } from '@dicomtap/framework'
 
