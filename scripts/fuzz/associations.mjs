@@ -43,7 +43,7 @@ export async function fuzzAssociations({ seed, runs = Number.POSITIVE_INFINITY, 
   await healthy.ended
 
   const isServerAlive = server.isRunning
-  const after = isServerAlive ? await server.settled(before?.descriptors ?? 0) : undefined
+  const after = isServerAlive ? await server.settled() : undefined
   const exitCode = await server.stop()
   if (!healthy.isComplete) throw new Error('the healthy peers did not come to their end')
   const stored = verifyStored(join(folder, 'data'), healthy.report.ledger)

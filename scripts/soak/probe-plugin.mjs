@@ -19,7 +19,7 @@ export const probe = definePlugin({
       const { rss, heapUsed, external, arrayBuffers } = process.memoryUsage()
       const loop = { loopMaximumMs: delay.max / 1e6 - 10, loopP99Ms: delay.percentile(99) / 1e6 - 10 }
       delay.reset()
-      process.send({ kind, rssMib: rss / MIB, heapMib: heapUsed / MIB, externalMib: (external + arrayBuffers) / MIB, descriptors: descriptors(), ...loop })
+      process.send({ kind, rssMib: rss / MIB, heapMib: heapUsed / MIB, externalMib: (external + arrayBuffers) / MIB, descriptors: descriptors(), sockets: sockets(), ...loop })
     }
     const timer = setInterval(tell, SAMPLE_MS, 'sample')
     timer.unref()
@@ -39,6 +39,11 @@ export const probe = definePlugin({
     })
   },
 })
+
+/** Connections, accepted and our own. */
+function sockets() {
+  return process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length
+}
 
 /** Open files and sockets, where the system tells. */
 function descriptors() {

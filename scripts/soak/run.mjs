@@ -60,7 +60,7 @@ await Promise.all([load.ended, health.ended])
 for (const timer of [collecting, progressing, deathWatch]) clearInterval(timer)
 
 const isServerAlive = server.isRunning
-const after = isServerAlive ? await server.settled(before?.descriptors ?? 0) : undefined
+const after = isServerAlive ? await server.settled() : undefined
 const exitCode = await server.stop()
 if (!load.isComplete || !health.isComplete) {
   console.error('the load did not come to its end')

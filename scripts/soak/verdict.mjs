@@ -44,6 +44,7 @@ export function failuresOf({ server, collected, load, stored, before, after, exi
   fail(load.latencies.count === 0, 'no healthy peer was served')
   fail(grew(collected.map(({ heapMib, externalMib }) => heapMib + externalMib), MIB_OF_NOISE.heap), 'the heap grew')
   fail(grew(server.samples.map(({ rssMib }) => rssMib), MIB_OF_NOISE.rss), 'RSS grew')
+  fail(after !== undefined && after.sockets > 0, `${after?.sockets} connections are open after all peers have gone`)
   const isLeaking = before !== undefined && after !== undefined && after.descriptors > before.descriptors + MORE_DESCRIPTORS
   fail(isLeaking, `descriptors: ${before?.descriptors} before, ${after?.descriptors} after all connections were closed`)
   return failures
