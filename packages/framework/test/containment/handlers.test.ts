@@ -4,8 +4,8 @@ import test from 'ava'
 import type { ExecutionContext } from 'ava'
 import { ApplicationEntity, decodeDataSet, DicomtapError, HOOK_CATALOG, HOOK_NAMES, parseConfig } from '@dicomtap/framework'
 import type { HookName, LogRecord } from '@dicomtap/framework'
-import { createTestServer, ScriptedPeer, scriptedListener } from '@dicomtap/framework/testing'
-import type { TestServer, TestServerOptions } from '@dicomtap/framework/testing'
+import { associateRequest, createTestServer, memorySocket, ScriptedPeer, scriptedListener } from '@dicomtap/framework/testing'
+import type { AssociateRequestOptions, TestServer, TestServerOptions } from '@dicomtap/framework/testing'
 import { connected } from '../support/connections.ts'
 import { IDENTIFIER, PROPOSED, requestOf, REQUESTS, SUPPORTED } from '../support/requests.ts'
 import { FAILURES, NEVER, NEVER_THENABLE, NONSENSE, rogue, STATUS_ERROR, THENABLES, UNREADABLE_STATUS } from '../support/rogue.ts'
@@ -46,7 +46,7 @@ const NOTIFICATIONS = [
 ] as const satisfies readonly HookName[]
 
 /** For handlers that never answer; the others have time, however busy the machine is. */
-const LIMIT_MS = 1_000
+const LIMIT_MS = 300
 const SHORT = { handlerMs: LIMIT_MS, acseMs: LIMIT_MS, lifecycleMs: LIMIT_MS }
 const COMMENTS = [undefined, 'Processing failure', 'The handler took too long', 'Move destination unknown', 'Cannot associate with the move destination']
 
@@ -76,18 +76,29 @@ const ITEMS = [
   { type: 0x58, userIdentityType: 1, positiveResponseRequested: true, primaryField: Buffer.from('u'), secondaryField: Buffer.alloc(0) },
 ] as const
 
+/** A connection that brings its request with it: no timer runs before it is read. */
+async function arriving({ server }: TestServer, options: AssociateRequestOptions): Promise<ScriptedPeer> {
+  const [client, socket] = memorySocket()
+  const peer = new ScriptedPeer(client)
+  await peer.sendPdu(associateRequest(options))
+  server.inject(socket)
+  return peer
+}
+
 /** Requests an association with everything that there is to negotiate. */
 async function requested({ server, hook }: Bench): Promise<string> {
+  const everything = { contexts: PROPOSED, userInformation: ITEMS }
   let peer: ScriptedPeer
   if (hook === 'incomingConnection') {
     const socket = connect(server.port, '127.0.0.1')
     await once(socket, 'connect')
     peer = new ScriptedPeer(socket)
+    await peer.sendPdu(associateRequest(everything))
   } else {
-    peer = connected(server)
+    peer = await arriving(server, everything)
   }
   try {
-    const answer = await peer.requestAssociation({ contexts: PROPOSED, userInformation: ITEMS })
+    const answer = await peer.receivePdu()
     if (answer.type === 'A-ASSOCIATE-RJ') return `RJ ${answer.result},${answer.source},${answer.reason}`
     if (answer.type !== 'A-ASSOCIATE-AC') return answer.type === 'A-ABORT' ? `ABORT ${answer.source},${answer.reason}` : answer.type
     await peer.release()
@@ -218,8 +229,8 @@ async function misbehave(t: ExecutionContext, hook: Asked, options: TestServerOp
   const isSync = HOOK_CATALOG[hook].tapable.startsWith('Sync')
   const bad = rogue(hook)
   await using server = await createTestServer({ contexts: SUPPORTED, plugins: [bad.plugin], ...one.options, ...options })
-  const peer = connected(server)
-  await peer.associate({ contexts: PROPOSED })
+  const peer = await arriving(server, { contexts: PROPOSED })
+  t.is((await peer.receivePdu()).type, 'A-ASSOCIATE-AC')
   const bench = { t, hook, server, rogue: bad, peer }
   for (const misbehaviour of misbehaviours) {
     const { name, kind } = misbehaviour
