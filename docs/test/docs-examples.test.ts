@@ -101,7 +101,7 @@ test('the guide on security: its certificates and peers hold, and what it says o
   t.is(code, 0)
   t.is((await dicomtap('peers', 'test', 'CT02', '--host', '10.20.1.16')).code, 0)
   t.is((await dicomtap('peers', 'test', 'CT02', '--host', '10.20.1.99')).code, 1)
-  t.is((await dicomtap('peers', 'test', 'READING1', '--host', '10.30.1.1')).code, 1)
+  t.is((await dicomtap('peers', 'test', 'READING1', '--host', '10.30.0.21')).code, 1)
   t.is((await dicomtap('peers', 'test', 'STRANGER', '--host', '10.20.1.16')).code, 1)
 })
 
