@@ -44,9 +44,10 @@ A server that runs reads the file again by itself.`,
       ],
       help: PASSCODES,
       run: (invocation) =>
-        reporting(invocation, async ([file, username], { roles, ...options }, output) => {
+        reporting(invocation, async ([file, username], { roles, ...given }, output) => {
           const { add } = await import('./actions.ts')
-          await add(file, parseUsername(username), { ...(options as unknown as AddOptions), ...(roles === undefined ? {} : { roles: parseRoles(String(roles)) }) }, output)
+          const options = given as unknown as AddOptions
+          await add(file, parseUsername(username), typeof roles === 'string' ? { ...options, roles: parseRoles(roles) } : options, output)
         }),
     },
     {
