@@ -13,6 +13,8 @@ import type { Ending, Moment } from './wire.ts'
 export interface Exchange {
   readonly name: string
   readonly places: readonly string[]
+  /** Operations that may be outstanding at once; default: none negotiated, one. */
+  readonly window?: number
   run(scu: Association, scp: Association): Promise<unknown>
 }
 
@@ -47,6 +49,20 @@ export function exchangesOf(sides: Sides): readonly Exchange[] {
     { name: 'N-ACTION', places: ['N-ACTION'], run: (scu) => scu.nAction({ ...ON_INSTANCE, requestedSopClassUid: STORAGE_COMMITMENT, actionTypeId: 1, actionInformation: IDENTIFIER }) },
     { name: 'N-CREATE', places: ['N-CREATE'], run: (scu) => scu.nCreate({ affectedSopClassUid: MPPS, attributeList: IDENTIFIER }) },
     { name: 'N-DELETE', places: ['N-DELETE'], run: (scu) => scu.nDelete(MPPS_INSTANCE) },
+    {
+      name: 'five requests at once in a window of three, and one of the other side',
+      places: ['store: reading', 'source', 'find: pulling', 'N-GET', 'N-EVENT-REPORT'],
+      window: 3,
+      run: (scu, scp) =>
+        Promise.all([
+          scu.cEcho(),
+          scu.cStore(sides.source()),
+          all(scu.cFind(IDENTIFIER, { model: STUDY_ROOT_FIND })),
+          scu.nGet(MPPS_INSTANCE),
+          scu.nDelete(MPPS_INSTANCE),
+          scp.nEventReport({ affectedSopClassUid: STORAGE_COMMITMENT, affectedSopInstanceUid: '1.2.3', eventTypeId: 1 }),
+        ]),
+    },
   ]
 }
 
@@ -137,8 +153,9 @@ export class Sides {
     return { sopClassUid: CT_IMAGE, sopInstanceUid: '1.2.3', transferSyntaxUid: IMPLICIT_LE, bytes: () => this.#pieces('source') }
   }
 
-  async #exchange({ run }: Exchange): Promise<void> {
-    const association = await this.scu.associate({ host: 'scp', port: 104, contexts: CONTEXTS })
+  async #exchange({ run, window }: Exchange): Promise<void> {
+    const asynchronousOperations = window === undefined ? {} : { asynchronousOperations: { invoked: window, performed: window } }
+    const association = await this.scu.associate({ host: 'scp', port: 104, contexts: CONTEXTS, ...asynchronousOperations })
     try {
       const scp = this.associations.find(({ role }) => role === 'acceptor') as Association
       await run(association, scp)
@@ -229,6 +246,7 @@ export class Sides {
       await this.#at('destination: stored')
       return 0
     })
+    scp.ae.bind('asyncOperations', ({ maximumNumberOperationsInvoked: invoked, maximumNumberOperationsPerformed: performed }) => ({ invoked, performed }))
     scp.ae.bind('cEcho', simple('C-ECHO'))
     scp.ae.bind('cFind', (_request, operation) => matches.call(this, operation))
     scp.ae.bind('cGet', retrieve)
