@@ -131,23 +131,24 @@ async function serve(folder, port, { file, dataSet }, [command, ...args], signal
   const log = []
   // A group of its own, so that the signal reaches npm and the server as Ctrl-C at a terminal does.
   const server = spawn(command, args, { cwd: folder, detached: true, env: environment(), stdio: ['ignore', 'pipe', 'pipe'] })
+  const killAll = (name) => server.pid !== undefined && process.kill(-server.pid, name)
   const ended = once(server, 'close')
   try {
     const ready = new Promise((resolve) => createInterface(server.stdout).on('line', (line) => line.startsWith('ready ') && resolve(line)))
     createInterface(server.stderr).on('line', (line) => log.push(line))
-    const late = setTimeout(() => process.kill(-server.pid, 'SIGKILL'), START_TIMEOUT_MS)
+    const late = setTimeout(() => killAll('SIGKILL'), START_TIMEOUT_MS)
     const line = await Promise.race([ready, ended.then(([code]) => assert.fail(`ended with ${code} before it was ready:\n${log.join('\n')}`))])
     clearTimeout(late)
     assert.match(line, new RegExp(`^ready E2E on port ${port} \\(3 plugins, `, 'u'))
     run('echoscu', ['-aec', 'E2E', '127.0.0.1', String(port)], folder)
     run('storescu', ['-aec', 'E2E', '127.0.0.1', String(port), file], folder)
     const stored = readdirSync(join(folder, 'data'), { recursive: true }).filter((name) => name.endsWith('.dcm'))
-    assert.equal(stored.length, 1, `stored: ${stored}`)
+    assert.equal(stored.length, 1, `stored: ${stored.join(', ')}`)
     const path = join(folder, 'data', stored[0])
     assert.match(run('dcmdump', [path], folder), /MediaStorageSOPClassUID/u)
     assert.ok(part10(readFileSync(path)).dataSet.equals(dataSet), 'the stored data set differs from what was sent')
   } finally {
-    if (server.exitCode === null) process.kill(-server.pid, signal)
+    if (server.exitCode === null) killAll(signal)
   }
   const [code] = await ended
   assert.match(log.join('\n'), new RegExp(`${signal}: closing`, 'u'))
