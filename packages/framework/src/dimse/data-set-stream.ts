@@ -161,7 +161,8 @@ export class DataSetStream implements IncomingDataSet {
     } else {
       const memory = Buffer.allocUnsafeSlow(SHARED_BYTES)
       this.#shared = { memory, part: memory.subarray(0, fragment.copy(memory)) }
-      this.#fragments.push(this.#flow.keep(this.#shared.part))
+      this.#fragments.push(this.#shared.part)
+      this.#flow.adopt(this.#shared.part)
     }
   }
 

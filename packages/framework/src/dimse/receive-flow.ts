@@ -3,6 +3,14 @@ import type { ReadBuffers } from '../dul/read-buffers.ts'
 /** What an object costs besides its bytes: fragments of a byte each must not cost a hundred times the limit. */
 const FRAGMENT_OVERHEAD_BYTES = 256
 
+/** Larger ones are not copied. */
+const COPY_BELOW_BYTES = 32_768
+
+/** A small fragment must not keep the memory of all that came with it. */
+function ownBytes(fragment: Buffer): Buffer {
+  return fragment.length < COPY_BELOW_BYTES && fragment.buffer.byteLength > 2 * fragment.length ? Buffer.from(fragment) : fragment
+}
+
 function costOf(fragment: Buffer): number {
   return fragment.length + FRAGMENT_OVERHEAD_BYTES
 }
@@ -40,10 +48,16 @@ export class ReceiveFlow {
 
   /** Keeps a fragment that has just arrived; use what comes back in its place. */
   keep(fragment: Buffer): Buffer {
-    const kept = this.#buffers?.keep(fragment) ?? fragment
+    const kept = this.#buffers?.keep(fragment) ?? ownBytes(fragment)
     if (this.#buffers?.isPinned(kept) !== true) this.#bytes += costOf(kept)
     this.#update()
     return kept
+  }
+
+  /** Counts a fragment in memory that is the caller's own. */
+  adopt(fragment: Buffer): void {
+    this.#bytes += costOf(fragment)
+    this.#update()
   }
 
   /** The fragment was written or dropped: its memory may be used again. */

@@ -37,9 +37,9 @@ export class Inflow {
     this.#walk(chunk)
   }
 
-  /** A piece of the chunk under way was dealt with. */
-  spend(): void {
-    if (this.#isYielding || !this.#share.spend()) return
+  /** A piece of the chunk under way was dealt with, or is about to be. @param pieces what it is worth in small ones */
+  spend(pieces = 1): void {
+    if (this.#isYielding || !this.#share.spend(pieces)) return
     this.#isYielding = true
     this.#reader.interrupt()
     this.#transport()?.pause()

@@ -30,6 +30,8 @@ export type { DulOptions } from './options.ts'
 /** A chunk of this size that ends in a header has brought something else as well. */
 const HEADERS_BYTES = PDU_HEADER_BYTES + PDV_HEADER_BYTES
 
+const KIB_BITS = 10
+
 /** PS3.8 9.3.4: rejected permanently, by the service provider (ACSE), protocol version not supported. */
 const PROTOCOL_VERSION_REJECTION: AAssociateRj = { type: 'A-ASSOCIATE-RJ', result: 1, source: 2, reason: 2 }
 
@@ -324,7 +326,8 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   }
 
   pdvFragment(id: number, isCommand: boolean, isLast: boolean, fragment: Buffer, first: boolean, end: boolean): void {
-    this.#inflow.spend()
+    // A command set is decoded, a data set passes through.
+    this.#inflow.spend(isCommand ? 1 + (fragment.length >>> KIB_BITS) : 1)
     if (!this.#acceptsPData) return
     if (this.#observer?.wantsPData === true) this.#observation.add(id, isCommand, isLast, fragment.length, first)
     this.user.pDataIndication(id, isCommand, isLast, fragment, first, end)
@@ -370,6 +373,8 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
     // An abort in the middle of a P-DATA-TF: what is left of it is nobody's.
     if (nextState !== 'Sta6' && nextState !== 'Sta7') this.#acceptsPData = false
     this.#deadline.enter(nextState)
+    const buffers = this.#transport?.readBuffers
+    if (buffers !== undefined) buffers.isLarge = nextState === 'Sta6' || nextState === 'Sta7'
     // Sta13 waits for the peer to close: it must be read to be seen.
     if (nextState === 'Sta13') this.#inflow.resume()
     // Before the action, because the action may make the user issue the next primitive at once.

@@ -1,5 +1,7 @@
 /** One read fills at most this: larger reads cost fewer turns of the event loop per MiB. */
 const BUFFER_BYTES = 262_144
+/** For connections that are no associations, of which there may be many. */
+const SMALL_BUFFER_BYTES = 16_384
 /** Buffers kept for the next connection; the rest is left to the garbage collector. */
 const SPARE_BUFFERS = 32
 /** A fragment smaller than this is copied rather than pin a whole buffer. */
@@ -20,7 +22,7 @@ function takeBuffer(): Buffer {
 }
 
 function giveBack(buffer: Buffer): void {
-  if (spares.length < SPARE_BUFFERS) spares.push(buffer)
+  if (buffer.length === BUFFER_BYTES && spares.length < SPARE_BUFFERS) spares.push(buffer)
 }
 
 /**
@@ -30,15 +32,29 @@ function giveBack(buffer: Buffer): void {
  * much is received.
  */
 export class ReadBuffers {
-  #current: Slot = newSlot()
+  #isLarge: boolean
+  #current: Slot
   readonly #pinned = new Map<ArrayBufferLike, Slot>()
   /** Part of it is not walked yet. */
   #left: Slot | undefined
   #isClosed = false
 
+  constructor(isLarge = true) {
+    this.#isLarge = isLarge
+    this.#current = newSlot(isLarge)
+  }
+
+  /** Much is to be read: there is an association. Before and after it small buffers are enough. */
+  set isLarge(value: boolean) {
+    this.#isLarge = value
+  }
+
   /** Where the next read goes. */
   next(): Buffer {
-    if (this.#current.pins > 0 || this.#current.isGivenAway || this.#current === this.#left) this.#current = newSlot()
+    const before = this.#current
+    const isInUse = before.pins > 0 || before.isGivenAway || before === this.#left
+    if (isInUse || isLargeSlot(before) !== this.#isLarge) this.#current = newSlot(this.#isLarge)
+    if (before !== this.#current) this.#giveBackUnlessUsed(before)
     return this.#current.buffer
   }
 
@@ -126,6 +142,10 @@ export class ReadBuffers {
   }
 }
 
-function newSlot(): Slot {
-  return { buffer: takeBuffer(), pins: 0, isGivenAway: false }
+function isLargeSlot({ buffer }: Slot): boolean {
+  return buffer.length === BUFFER_BYTES
+}
+
+function newSlot(isLarge: boolean): Slot {
+  return { buffer: isLarge ? takeBuffer() : Buffer.allocUnsafeSlow(SMALL_BUFFER_BYTES), pins: 0, isGivenAway: false }
 }

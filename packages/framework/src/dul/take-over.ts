@@ -31,7 +31,7 @@ export function takeOver(accepted: Socket): Socket | BufferedSocket {
   // A TLS socket reads decrypted bytes, and what somebody has read from is half-way through them.
   if (accepted instanceof TLSSocket || accepted.bytesRead > 0) return accepted
   if (handle == null || typeof handle.useUserBuffer !== 'function' || typeof handle.readStart !== 'function') return accepted
-  const readBuffers = new ReadBuffers()
+  const readBuffers = new ReadBuffers(false)
   const onread: OnReadOpts = {
     buffer: () => readBuffers.next(),
     callback: (length, buffer) => {

@@ -561,7 +561,7 @@ function* endlessPdus(drawn?: { count: number }): Generator<PDataTf, void, undef
 }
 
 test('a peer that reads slowly is not cut while anything leaves, one that stops is, with the reason', async (t) => {
-  const side = await acceptorIn('Sta6', { networkTimeoutMs: 50, socketOptions: { bufferBytes: 1_000 } })
+  const side = await acceptorIn('Sta6', { networkTimeoutMs: 150, socketOptions: { bufferBytes: 1_000 } })
   const { dul, peer, socket } = side
   peer.pause()
   // What Node counts as one write; the handle of a connection knows how much of it has left.
