@@ -1,10 +1,11 @@
+import { createPrivateKey } from 'node:crypto'
 import type { X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import type { SecureContextOptions } from 'node:tls'
 import { credentialsError, readCertificates, readPrivateKey } from './files.ts'
 import { readRevocationLists } from './crl.ts'
 import type { ClientTlsSettings, ListenerTlsSettings, PlacedSecret } from './option-types.ts'
-import { contextOptionsOf } from './profiles.ts'
+import { TLS_PROFILES, contextOptionsOf } from './profiles.ts'
 
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2'
@@ -61,6 +62,7 @@ export async function loadListenerCredentials(settings: ListenerTlsSettings, env
   const common = { ...contextOptions(settings, where), ...trust }
   const context = { ...common, ...(await readPair(settings, where, environment, SERVER_AUTH, findings)) }
   tryContext(context, where)
+  warnOfKeys(settings, context, where, findings)
   const serverNames = []
   for (const [index, one] of settings.sni.entries()) {
     const place = `${where}.sni[${index}]`
@@ -163,6 +165,12 @@ function datedCertificate(certificate: X509Certificate, place: string, path: str
     validFrom: new Date(certificate.validFrom),
     validTo: new Date(certificate.validTo),
   }
+}
+
+/** The suites of the oldest profiles encrypt with the key of the certificate, which RSA alone can. */
+function warnOfKeys({ profile }: ListenerTlsSettings, { key }: SecureContextOptions, where: string, { warnings }: Findings): void {
+  if (TLS_PROFILES[profile].requiredSuites.length === 0 || createPrivateKey(key as string).asymmetricKeyType === 'rsa') return
+  warnings.push(`${where}.key: profile ${profile} needs an RSA key: with this one nobody can connect`)
 }
 
 /** OpenSSL has the last word. */

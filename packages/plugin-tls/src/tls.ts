@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { Stage, definePlugin } from '@dicomtap/framework'
-import type { Association, AssociationServer, PluginApi, PluginFactory, Rejection } from '@dicomtap/framework'
+import type { Association, AssociationServer, PluginApi, PluginFactory, Rejection, ResolvedConfig } from '@dicomtap/framework'
 import { TlsConnector } from './connector.ts'
 import { identityIn } from './identity.ts'
 import type { IdentityPolicy, TlsIdentity } from './identity.ts'
@@ -49,7 +49,8 @@ export const tls: PluginFactory<typeof tlsOptions> = definePlugin({
     })
     acceptWithTls(api, listeners)
     api.hooks.ready.tapPromise(async () => {
-      await connector.check()
+      // With nothing in it there is nothing to find, and the CAs of Node take their time to read.
+      if (Object.keys(options.client).length > 0) await connector.check()
       const warning = profileWarning(options.client.profile ?? DEFAULT_PROFILE)
       if (warning !== undefined) upkeep.warn(`plugins[tls].options.client: ${warning}`)
     })
@@ -72,7 +73,10 @@ export const tls: PluginFactory<typeof tlsOptions> = definePlugin({
       },
     })
 
-    api.hooks.configReload.tapPromise(() => upkeep.checkFiles(true))
+    api.hooks.configReload.tapPromise(async ({ config }) => {
+      if (tlsIn(config) !== tlsIn(api.config)) api.log.warn('tls of the listeners changed in the configuration: that holds after a restart; their files are read again now')
+      await upkeep.checkFiles(true)
+    })
     api.hooks.diagnose.tapPromise(async ({ report }) => {
       for (const { level, message } of upkeep.findings()) report({ level, plugin: 'tls', message })
     })
@@ -120,6 +124,10 @@ function acceptWithTls(api: PluginApi, listeners: ListenerRegistry): void {
     })
     return CALLING_AE_TITLE_NOT_RECOGNIZED
   })
+}
+
+function tlsIn({ listen }: ResolvedConfig): string {
+  return JSON.stringify(listen.map(({ tls: own }) => own))
 }
 
 function isWanted(value: ListenerTlsOptions | boolean | null | undefined): value is ListenerTlsOptions | true {

@@ -127,6 +127,8 @@ test('what works and somebody should look at: a key that all may read, a purpose
   t.true(findings.some((line) => /^warning tls listen\.tls\.cert: .* is not meant for servers \(serverAuth\)/.test(line)))
   if (process.platform !== 'win32') t.true(findings.some((line) => /^warning tls listen\.tls\.key: .*server\.key can be read by every user/.test(line)))
   t.is(scp.logged('error').filter((message) => message.includes('has expired')).length, 1)
+  await using old = await secureServer({ cert, key, clientCertificates: 'none', profile: 'aes' })
+  t.true(old.logged('warn').includes('listen.tls.key: profile aes needs an RSA key: with this one nobody can connect'))
 })
 
 test('the operator hears at 30, 14 and 7 days, and every day of the last week', (t) => {
