@@ -330,7 +330,7 @@ test('a close ends, whatever plugins hold', async (t) => {
 test('a handler that fails without end does not fill the log; hookFailed fires each time', (t) => {
   const lines: string[] = []
   const table = createHooks()
-  const context = createGuardContext({ table, log: createLogger({ sink: ({ message }) => lines.push(message) }), isSealed: () => false })
+  const context = createGuardContext({ table, log: createLogger({ sink: ({ level, message }) => level === 'error' && lines.push(message) }), isSealed: () => false })
   tapFacade(table, { name: 'rogue' }, context).stateChanged.tap(trap)
   let failed = 0
   tapFacade(table, { name: 'witness' }, context).hookFailed.tap(() => void (failed += 1))
