@@ -98,7 +98,8 @@ ${EXIT_CODES}`,
     .addHelpText(
       'after',
       `
-Loads and starts the plugins as "start" would, except that nothing listens. Secrets are not printed.
+Loads and starts the plugins as "start" would, except that nothing listens. Secrets are not printed. Plugins tell
+what they find, e.g. a certificate about to expire; an error among it is exit code 1.
 
 Examples:
   dicomtap check
