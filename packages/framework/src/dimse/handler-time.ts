@@ -31,12 +31,18 @@ export function withinHandlerTime<T>(operation: RunningOperation, work: Promise<
       operation.end(new DicomtapError('DICOMTAP_ERR_DIMSE_TIMEOUT', `No answer within ${handlerMs} ms`))
       reject(operation.endReason as DicomtapError)
     }, handlerMs)
-    // A handler that is stuck does not keep a process that has nothing else to do.
-    const unlisten = operation.whenEnded(() => timer.unref())
-    work.then(resolve, reject).finally(() => {
-      clearTimeout(timer)
-      unlisten()
-    })
+    // A handler that is stuck does not keep a process that has nothing else to do: connections do.
+    timer.unref()
+    work.then(
+      (result) => {
+        clearTimeout(timer)
+        resolve(result)
+      },
+      (error: unknown) => {
+        clearTimeout(timer)
+        reject(error as Error)
+      },
+    )
   })
 }
 

@@ -76,19 +76,6 @@ export class RunningOperation implements Operation {
     return (this.dataSet?.receivedBytes ?? 0) + this.responses
   }
 
-  /** Calls once when the operation is ended from outside, at once when it was. What comes back takes it back. */
-  whenEnded(ended: () => void): () => void {
-    if (this.#end === undefined) {
-      const enders = (this.#enders ??= new Set())
-      enders.add(ended)
-      return () => {
-        enders.delete(ended)
-      }
-    }
-    ended()
-    return () => {}
-  }
-
   /** `work`, or a rejection with the reason as soon as the operation is ended from outside. */
   untilEnd<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {

@@ -155,7 +155,6 @@ test('a handler is late when nothing has come of it for so long, however long it
       return isGoingOn ? ++steps : steps
     },
     endReason: undefined as unknown,
-    whenEnded: () => () => {},
     end(reason: unknown) {
       ended.push(reason)
       this.endReason = reason
