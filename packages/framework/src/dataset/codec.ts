@@ -36,6 +36,7 @@ export async function decodeDataSet(
   const source = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const dictionary = await loadDictionary()
   const plain = encoding.deflated ? await inflateDataSet(source, options) : source
+  if (plain !== source) options.claimMemory?.(plain.length)
   return inTurns(buildInPieces(plain, encoding, dictionary, options))
 }
 

@@ -35,10 +35,18 @@ export interface DecodeLimits extends StructureLimits {
   readonly maximumValues?: number | undefined
   /** Bytes of one text; default 4 MiB. */
   readonly maximumTextBytes?: number | undefined
+  /** @internal Told now and then of so many bytes more that the decoded form takes, about; may throw. */
+  readonly claimMemory?: ((bytes: number) => void) | undefined
 }
 
 const DEFAULT_VALUES = 5_000_000
 const DEFAULT_TEXT_BYTES = 4 * 1024 * 1024
+/** What the decoded form takes besides the bytes, about. */
+const ELEMENT_COST_BYTES = 160
+const VALUE_COST_BYTES = 24
+const NAME_COST_BYTES = 80
+const ITEM_COST_BYTES = 120
+const CLAIM_BYTES = 65_536
 /** Elements of one data set or item: an object of more takes long to grow. */
 const MAXIMUM_SIBLINGS = 50_000
 /** Elements with so many values are decoded in pieces; so are so many elements that had to wait. */
@@ -75,8 +83,11 @@ class DataSetBuilder implements StructureVisitor {
   #fragments: Buffer[] = []
   #valuesLeft: number
   readonly #maximumTextBytes: number
+  readonly #claimMemory: DecodeLimits['claimMemory']
+  #unclaimedBytes = 0
 
-  constructor(bytes: Buffer, dictionary: Dictionary, { maximumValues, maximumTextBytes }: DecodeLimits) {
+  constructor(bytes: Buffer, dictionary: Dictionary, { maximumValues, maximumTextBytes, claimMemory }: DecodeLimits) {
+    this.#claimMemory = claimMemory
     this.#valuesLeft = maximumValues ?? DEFAULT_VALUES
     this.#maximumTextBytes = maximumTextBytes ?? DEFAULT_TEXT_BYTES
     this.#bytes = bytes
@@ -97,6 +108,7 @@ class DataSetBuilder implements StructureVisitor {
     const count = countValues(vr, bytes)
     this.#valuesLeft -= count
     if (this.#valuesLeft < 0) throw tooLarge(tag, 'has too many values')
+    this.#claim(ELEMENT_COST_BYTES + (vr === 'PN' ? NAME_COST_BYTES : VALUE_COST_BYTES) * count + bytes.length)
     if (vr === 'xs') {
       dataset[name] = null
       this.#waiting.push({ dataset, name, bytes, bigEndian })
@@ -121,6 +133,7 @@ class DataSetBuilder implements StructureVisitor {
     this.#level.items.push(item.dataset)
     this.#outer.push(this.#level)
     this.#level = item
+    this.#claim(ITEM_COST_BYTES)
   }
 
   itemEnd(): void {
@@ -140,6 +153,7 @@ class DataSetBuilder implements StructureVisitor {
 
   fragment(start: number, end: number): void {
     this.#fragments.push(this.#bytes.subarray(start, end))
+    this.#claim(ITEM_COST_BYTES + end - start)
   }
 
   *fragmentsEnd(): Generator<void, void, void> {
@@ -161,6 +175,13 @@ class DataSetBuilder implements StructureVisitor {
 
   *#longValue(dataset: DataSet, name: string, vr: string, decoding: Generator<void, readonly unknown[], void>): Generator<void, void, void> {
     dataset[name] = this.#natural(vr, yield* decoding)
+  }
+
+  #claim(bytes: number): void {
+    this.#unclaimedBytes += bytes
+    if (this.#unclaimedBytes < CLAIM_BYTES) return
+    this.#claimMemory?.(this.#unclaimedBytes)
+    this.#unclaimedBytes = 0
   }
 
   #natural(vr: string, values: readonly unknown[]): unknown {

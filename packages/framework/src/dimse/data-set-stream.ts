@@ -288,16 +288,20 @@ export class DataSetStream implements IncomingDataSet {
   /** Counts what is held for the request until it is answered. */
   #hold(bytes: number): void {
     const { gathered, maximumGatheredBytes = Number.POSITIVE_INFINITY } = this.#limits
-    if (gathered === undefined) return
+    // Of a request that is answered nothing is counted: whoever decodes on does so at his own cost.
+    if (gathered === undefined || this.#isDiscarded) return
     if (!gathered.take(bytes, maximumGatheredBytes)) {
-      throw new DicomtapError('DICOMTAP_ERR_DS_TOO_LARGE', `The data sets of all requests are larger than ${maximumGatheredBytes} bytes`)
+      throw new DicomtapError('DICOMTAP_ERR_DS_TOO_LARGE', `The data sets of all requests take more than ${maximumGatheredBytes} bytes`)
     }
     this.#heldBytes += bytes
   }
 
   async #decode(): Promise<DataSet> {
     const bytes = await this.buffer()
-    const options = { ...this.#limits, maximumInflatedBytes: this.#maximumBytes }
+    const claimMemory = (more: number): void => {
+      this.#hold(more)
+    }
+    const options = { ...this.#limits, maximumInflatedBytes: this.#maximumBytes, claimMemory }
     const dataset = await decodeDataSet(bytes, this.transferSyntaxUid, options)
     return this.#mapDataSet === undefined ? dataset : this.#mapDataSet(dataset)
   }
