@@ -31,17 +31,18 @@ const NAME = /^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/u
 export async function findPluginCommands(file: string): Promise<FoundCommands> {
   const commands = new Map<string, FoundCommand>()
   const problems = new Map<string, string>()
+  const doubled = new Map<string, string>()
   for (const plugin of await candidates(file)) {
     for (const [name, path] of Object.entries(plugin.commands)) {
       const problem = problemOf(name, path, plugin)
       const other = commands.get(name)
       if (problem !== undefined) problems.set(name, problem)
-      else if (other !== undefined) problems.set(name, `dicomtap ${name}: both ${other.package} and ${plugin.package} bring this command; keep one of them`)
+      else if (other !== undefined) doubled.set(name, `dicomtap ${name}: both ${other.package} and ${plugin.package} bring this command; keep one of them`)
       else commands.set(name, { name, package: plugin.package, version: plugin.version, module: join(plugin.folder, path as string) })
     }
   }
-  for (const name of problems.keys()) commands.delete(name)
-  return { commands, problems }
+  for (const name of doubled.keys()) commands.delete(name)
+  return { commands, problems: new Map([...problems, ...doubled]) }
 }
 
 async function candidates(file: string): Promise<InstalledPlugin[]> {

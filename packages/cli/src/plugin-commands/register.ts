@@ -28,9 +28,9 @@ export async function addPluginCommands(program: Command, args: readonly string[
     for (const problem of problems.values()) note(`warning: ${problem}`)
     return undefined
   }
-  const problem = problems.get(asked)
-  if (problem !== undefined) throw new DicomtapError('DICOMTAP_ERR_PLG_COMMAND', problem)
   const found = commands.get(asked)
+  const problem = problems.get(asked)
+  if (found === undefined && problem !== undefined) throw new DicomtapError('DICOMTAP_ERR_PLG_COMMAND', problem)
   if (found === undefined) return notInstalled(asked)
   program.enablePositionalOptions().addCommand(await build(found, exit))
   return undefined
