@@ -68,9 +68,11 @@ export class Acceptor {
     // Not the time of the record: handlers may take long, while another process replaces the object.
     const placedAtMs = Date.now()
     if (isAsked) await this.#askHandlers(object, publication)
-    await this.#record(publication.outcome === 'kept' ? 'kept' : 'stored', object, publication, placedAtMs)
-    // Accepted: from here on other processes may count on it.
-    await object.file.staged.discard()
+    // Accepted: without its temporary name other processes may count on it.
+    await Promise.all([
+      this.#record(publication.outcome === 'kept' ? 'kept' : 'stored', object, publication, placedAtMs),
+      object.file.staged.discard(),
+    ])
     return publication
   }
 

@@ -123,14 +123,14 @@ for (const policy of POLICIES) {
 }
 
 const isRootOnLinux = process.platform === 'linux' && process.getuid?.() === 0
-if (isFull && !isRootOnLinux) console.error('SKIPPED: a real full disk and a real read-only one: root on Linux is needed to mount them')
+if (isFull && !isRootOnLinux) process.stderr.write('SKIPPED: a real full disk and a real read-only one: root on Linux is needed to mount them\n')
 const onRealDisk = isRootOnLinux ? test.serial : test.skip
 if (isFull) onRealDisk('a real disk that is full, then read-only', async (t) => {
   const directory = await temporaryFolder(t)
   try {
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', directory], { stdio: 'pipe' })
   } catch (error) {
-    console.error(`SKIPPED: a real full disk: mount says ${String((error as { stderr?: Buffer }).stderr).trim()}`)
+    process.stderr.write(`SKIPPED: a real full disk: mount says ${String((error as { stderr?: Buffer }).stderr).trim()}\n`)
     t.pass()
     return
   }

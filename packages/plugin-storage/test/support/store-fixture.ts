@@ -58,6 +58,8 @@ export interface FixtureOptions {
   directory?: string
   fileSystem?: FileSystem
   options?: Record<string, unknown>
+  /** False for one whose disk will never answer again. */
+  isStopped?: boolean
 }
 
 export function statusOf(answer: StatusAnswer): number {
@@ -74,7 +76,7 @@ export async function filesIn(folder: string): Promise<string[]> {
 }
 
 /** An object store on a temporary folder, stopped when the test is over. */
-export async function storeFixture(t: ExecutionContext, { directory, fileSystem, options = {} }: FixtureOptions = {}): Promise<StoreFixture> {
+export async function storeFixture(t: ExecutionContext, { directory, fileSystem, options = {}, isStopped = true }: FixtureOptions = {}): Promise<StoreFixture> {
   const folder = directory ?? (await temporaryFolder(t))
   const log: LogLine[] = []
   const hooks = storageHooks({} as ApplicationEntity)
@@ -85,7 +87,7 @@ export async function storeFixture(t: ExecutionContext, { directory, fileSystem,
     log: recordingLogger(log),
     ...(fileSystem === undefined ? {} : { fileSystem }),
   })
-  t.teardown(() => store.stop())
+  if (isStopped) t.teardown(() => store.stop())
   const sendBytes = (bytes: Buffer, request?: RequestOptions): Promise<StatusAnswer> => store.store(...requestFor(bytes, request))
   return {
     store,
