@@ -77,7 +77,7 @@ export const TO_ASSOCIATE: Readonly<Record<string, AnswerScenario>> = {
 /** Answers to a request in an association: Sta6. */
 export const TO_REQUESTS: Readonly<Record<string, AnswerScenario>> = {
   'no response to a request': { options: { timeouts: { dimseMs: 50 } }, invoke: echo, answers: [] },
-  'half a response, then silence': { options: { timeouts: { dimseMs: 300 } }, invoke: echo, answers: [pData(ECHO_CONTEXT_ID, 1, Buffer.alloc(8))] },
+  'half a response, then silence': { options: { timeouts: { dimseMs: 1_500 } }, invoke: echo, answers: [pData(ECHO_CONTEXT_ID, 1, Buffer.alloc(8))] },
   'the end of the connection in place of a response': { invoke: echo, isClosed: true },
   'an A-ABORT in place of a response': { invoke: echo, answers: [pdu(0x07, Buffer.from([0, 0, 2, 6]))] },
   'an A-RELEASE-RQ in place of a response': { invoke: echo, answers: [RELEASE] },

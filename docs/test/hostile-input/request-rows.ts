@@ -44,6 +44,12 @@ export const REQUESTS: Readonly<Record<string, Scenario>> = {
   'a request without a Command Data Set Type': { next: [commandWithout(0x0800)] },
   'a C-STORE without a data set': { next: [withoutDataSet({})] },
   'a C-FIND without an identifier': { next: [commandOf({ ...FIND, commandDataSetType: NO_DATA_SET }, FIND_CONTEXT_ID)] },
+  'an identifier that cannot be decoded': { next: [commandOf(FIND, FIND_CONTEXT_ID), pData(FIND_CONTEXT_ID, 2, Buffer.from('no data set'))] },
+  'an identifier longer than `limits.maximumIdentifierBytes`': { options: { limits: { maximumIdentifierBytes: 8 } }, next: [commandOf(FIND, FIND_CONTEXT_ID), pData(FIND_CONTEXT_ID, 2, Buffer.alloc(10))] },
+  'an identifier with sequences nested 20 000 deep': {
+    // (0040,A730) SQ and an item in it, both of undefined length, again and again.
+    next: [commandOf(FIND, FIND_CONTEXT_ID), ...Array.from({ length: 20 }, (_, index) => pData(FIND_CONTEXT_ID, index === 19 ? 2 : 0, Buffer.alloc(16_000, Buffer.from('400030a7fffffffffeff00e0ffffffff', 'hex'))))],
+  },
   'a Command Data Set Type of any other value than 0101': { next: [command({ ...STORED, commandDataSetType: 0xfefe }), DATA_SET] },
   'an N-GET with a data set': { next: [commandOf({ ...N_GET, commandDataSetType: 1 }, MPPS_CONTEXT_ID), pData(MPPS_CONTEXT_ID, 2, Buffer.alloc(0))] },
   'an N-GET without an instance': { next: [commandWithout(0x1001, N_GET, MPPS_CONTEXT_ID)] },

@@ -15,6 +15,8 @@ export interface Scenario {
   readonly prepare?: (ae: ApplicationEntity, port: number) => Promise<unknown>
   /** Answers that come before the one that counts. */
   readonly skip?: number
+  /** Sent again and again until something comes back. */
+  readonly trickle?: Uint8Array
   /** Nothing answers it: an A-RELEASE-RQ follows, whose answer is then the next thing. */
   readonly isIgnored?: boolean
   /** What else must be true of the answer; true when it is. */
@@ -22,7 +24,7 @@ export interface Scenario {
 }
 
 /** Sends a scenario to a server of its own and tells the answer in the words of the page. */
-export async function answerTo({ options, first = request(), next, prepare, skip = 0, isIgnored = false, check }: Scenario): Promise<string> {
+export async function answerTo({ options, first = request(), next, prepare, skip = 0, trickle, isIgnored = false, check }: Scenario): Promise<string> {
   const ae = new ApplicationEntity({ aeTitle: 'HOSTILE', logLevel: 'silent', ...options })
   for (const abstractSyntax of ABSTRACT_SYNTAXES) ae.addSupportedContext(abstractSyntax)
   serve(ae)
@@ -36,8 +38,10 @@ export async function answerTo({ options, first = request(), next, prepare, skip
     if (next !== undefined && answer !== undefined) {
       for (const bytes of next) socket.write(bytes)
       if (isIgnored) socket.write(RELEASE)
+      const trickling = trickle === undefined ? undefined : setInterval(() => socket.write(trickle), 10)
       for (let skipped = 0; skipped < skip; skipped++) await answers.next()
       answer = (await answers.next()).value
+      clearInterval(trickling)
     }
     if (answer !== undefined && check?.(answer) === false) return `${describe(answer)}, but not as it must be: ${answer.toString('hex')}`
     return describe(answer)

@@ -51,7 +51,9 @@ export const PDUS: Readonly<Record<string, Scenario>> = {
   'an A-ABORT inside a message': { next: [pData(CONTEXT_ID, 1, COMMAND), ABORT] },
   'half a PDU, then silence': { options: { timeouts: { networkMs: 50 } }, next: [command().subarray(0, 8)] },
   'half a message, then silence': { options: { timeouts: { dimseMs: 50 } }, next: [command()] },
+  'a message that gets on more slowly than `limits.minimumProgressBytes`': { options: { timeouts: { dimseMs: 200 } }, next: [command()], trickle: pData(CONTEXT_ID, 0, Buffer.alloc(1)) },
   'nothing in an established association': { options: { timeouts: { networkMs: 50 } }, next: [] },
+  'an association that lasts longer than `timeouts.associationMs`': { options: { timeouts: { associationMs: 50 } }, next: [] },
 }
 
 /** P-DATA-TF and the PDVs in it. */
@@ -74,6 +76,7 @@ export const P_DATA: Readonly<Record<string, Scenario>> = {
   'a data set fragment inside a command': { next: [pData(CONTEXT_ID, 1, Buffer.alloc(8)), DATA_SET] },
   'bits 2 to 7 of a message control header': { next: [pDataOf(pdv(CONTEXT_ID, 0xff, COMMAND), pdv(CONTEXT_ID, 0xfe, DATA))] },
   'command and data set in one P-DATA-TF': { next: [pDataOf(pdv(CONTEXT_ID, 3, COMMAND), pdv(CONTEXT_ID, 0, DATA), pdv(CONTEXT_ID, 0, DATA), pdv(CONTEXT_ID, 2, DATA))] },
+  'more empty PDVs one after the other than `limits.maximumEmptyFragments`': { next: [command(), pDataOf(...Array.from({ length: 65 }, () => pdv(CONTEXT_ID, 0, Buffer.alloc(0))))] },
   'a PDV for each byte, and empty ones between': {
     next: [pDataOf(...pieces(COMMAND, CONTEXT_ID, 1), pdv(CONTEXT_ID, 0, Buffer.alloc(0)), ...pieces(DATA, CONTEXT_ID, 0))],
   },
