@@ -4,6 +4,7 @@ import test from 'ava'
 import { defineCommand } from '@dicomtap/framework'
 import { buildCommand, createProgram, FIRST_PARTY_COMMANDS } from '@dicomtap/cli'
 import { OWN_COMMANDS } from '../dist/own-commands.js'
+import { notInstalled } from '../dist/plugin-commands/first-party.js'
 import type { PluginsReport } from '../dist/index.js'
 import { run } from './support/run.js'
 import { runUntilKilled } from './support/scu.js'
@@ -163,6 +164,8 @@ test('first-party commands say which package they come with, also in an empty fo
   const absent = Object.entries(FIRST_PARTY_COMMANDS)
   t.deepEqual(absent.map(([name]) => name), ['cert', 'peers', 'users', 'verify'])
   for (const name of OWN_COMMANDS) t.false(Object.hasOwn(FIRST_PARTY_COMMANDS, name))
+  for (const [name, { package: from }] of absent) t.is(notInstalled(name), `dicomtap ${name} comes with ${from}: npm install ${from}`)
+  t.is(notInstalled('toString'), undefined)
   await writeFile(join(cwd, 'package.json'), '{}')
   t.regex((await run(['users', '--help'], { cwd })).stdout, /^Usage: dicomtap users/)
 })
