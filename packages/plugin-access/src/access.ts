@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import { DicomtapError, Stage, definePlugin } from '@dicomtap/framework'
 import type { AssociationServer, DimseService, IncomingConnection, Operation, PluginApi, PluginFactory } from '@dicomtap/framework'
 import { AddressSet, parseHost, plainAddress } from './addresses.ts'
-import { destinationOf, mayMoveTo, outgoingFor } from './address-book.ts'
+import { bearable, destinationOf, mayMoveTo, secured } from './address-book.ts'
 import { diagnosePeers } from './diagnose.ts'
 import { Gate, associationEnded } from './gate.ts'
 import { HostNames } from './host-names.ts'
@@ -72,7 +72,9 @@ export const access: PluginFactory<typeof accessOptions> = definePlugin({
     tapAssociations(api, gate)
     tapServices(api, gate)
     api.hooks.moveDestination.tap((aeTitle) => destinationOf(source.current, aeTitle))
-    api.hooks.outgoingAssociation.tap((outgoing) => outgoingFor(source.current, outgoing))
+    // TLS first, for those who say something only when it is there; what a peer cannot bear last, whoever added it.
+    api.hooks.outgoingAssociation.tap({ stage: Stage.Early }, (outgoing) => secured(source.current, outgoing))
+    api.hooks.outgoingAssociation.tap({ stage: Stage.Fallback + 1 }, (outgoing) => bearable(source.current, outgoing))
     api.provideService('access', {
       peerOf: (association) => {
         const peer = gate.guestOf(association)?.admission.peer
@@ -221,7 +223,7 @@ function tapServices(api: PluginApi, gate: Gate): void {
   api.hooks.cMove.tap({ stage: Stage.Guard }, (request, operation) => {
     if (!mayAsk(operation)) return refuse(operation, 'the peer has no right to it')
     const guest = gate.guestOf(operation.association)
-    if (guest === undefined || mayMoveTo(guest.policy, guest.admission.profile, request.moveDestination)) return undefined
+    if (guest === undefined || mayMoveTo(guest.policy, guest.admission.profile, guest.facts.callingAeTitle, request.moveDestination)) return undefined
     return refuse(operation, 'the peer may not have objects moved there')
   })
 }

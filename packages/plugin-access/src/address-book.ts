@@ -45,24 +45,36 @@ export function destinationOf(policy: Policy, aeTitle: string): MoveDestination 
   }
 }
 
+/** In `moveTo`: the title that the peer itself calls by. */
+export const SELF = 'self'
+
 /** May somebody have objects moved there? Without `moveTo`: to every peer that can be reached. */
-export function mayMoveTo(policy: Policy, { profile }: CompiledProfile, destination: string): boolean {
+export function mayMoveTo(policy: Policy, { profile }: CompiledProfile, callingAeTitle: string, destination: string): boolean {
   const { comparison } = policy.settings
   const { moveTo } = profile
   const wanted = comparableTitle(destination, comparison)
-  return moveTo === undefined || moveTo.some((pattern) => matchesPattern(comparableTitle(pattern, comparison), wanted))
+  const own = comparableTitle(callingAeTitle, comparison)
+  return (
+    moveTo === undefined ||
+    moveTo.some((pattern) => (pattern === SELF && wanted === own) || matchesPattern(comparableTitle(pattern, comparison), wanted))
+  )
 }
 
-/** What the file says of the peer that this side is about to associate with: TLS, who we are, what it cannot bear. */
-export function outgoingFor(policy: Policy, outgoing: OutgoingAssociationOptions): OutgoingAssociationOptions {
-  const peer = policy.candidates(outgoing.calledAeTitle).find((one) => isThere(one, outgoing))
-  if (peer === undefined) return outgoing
-  const { tls, quirks } = peer.profile
-  return {
-    ...outgoing,
-    ...(tls === undefined || outgoing.tls !== undefined ? {} : { tls }),
-    ...(quirks?.noAsynchronousOperations === true ? { asynchronousOperations: undefined } : {}),
-  }
+/** With the TLS that the file asks for, unless the caller said something of TLS. */
+export function secured(policy: Policy, outgoing: OutgoingAssociationOptions): OutgoingAssociationOptions {
+  const tls = outgoing.tls === undefined ? calledPeer(policy, outgoing)?.profile.tls : undefined
+  return tls === undefined ? outgoing : { ...outgoing, tls }
+}
+
+/** Without the items that the peer cannot bear, whoever added them. */
+export function bearable(policy: Policy, outgoing: OutgoingAssociationOptions): OutgoingAssociationOptions {
+  const cannot = outgoing.asynchronousOperations !== undefined && calledPeer(policy, outgoing)?.profile.quirks?.noAsynchronousOperations === true
+  return cannot ? { ...outgoing, asynchronousOperations: undefined } : outgoing
+}
+
+/** The peer that this side is about to associate with. */
+function calledPeer(policy: Policy, outgoing: OutgoingAssociationOptions): CompiledPeer | undefined {
+  return policy.candidates(outgoing.calledAeTitle).find((one) => isThere(one, outgoing))
 }
 
 function isThere(peer: CompiledPeer, { host, port }: OutgoingAssociationOptions): boolean {

@@ -3,7 +3,7 @@ import type { ResolvedAccessOptions } from './options.ts'
 import { hasWildcard } from './patterns.ts'
 import { readPeersFile } from './peers-file/read.ts'
 import type { CertificateCondition } from './peers-file/types.ts'
-import { hostOf } from './address-book.ts'
+import { SELF, hostOf } from './address-book.ts'
 import type { CompiledPeer, Policy } from './policy/compile.ts'
 
 export interface Diagnosis {
@@ -111,7 +111,7 @@ function unmetConditions({ policy, hasTls, hasUserIdentity }: Diagnosis): string
 function deadDestinations({ peers }: Policy): string[] {
   const reachable = new Set(peers.filter((peer) => hostOf(peer) !== undefined && peer.profile.port !== undefined).flatMap(({ entry }) => entry.aeTitle))
   return peers.flatMap(({ name, entry, profile }) => {
-    const dead = (entry.moveTo ?? profile.moveTo ?? []).filter((title) => !hasWildcard(title) && !reachable.has(title))
+    const dead = (entry.moveTo ?? profile.moveTo ?? []).filter((title) => !hasWildcard(title) && title !== SELF && !reachable.has(title))
     return dead.map((title) => `peer ${name} may have objects moved to ${title}, which no peer with host and port has for a title`)
   })
 }

@@ -136,7 +136,7 @@ function refusalFields(
 
 /** Titles of peers go into no command that somebody may copy unless they are harmless in a shell. */
 function hintFor(cause: RefusalCause, { callingAeTitle, address }: Facts): string | undefined {
-  if ((cause !== 'unknown' && cause !== 'address') || !/^[\w.-]+$/.test(callingAeTitle)) return undefined
+  if ((cause !== 'unknown' && cause !== 'address') || !/^\w[\w.-]*$/.test(callingAeTitle)) return undefined
   return `to let it in: dicomtap peers add ${callingAeTitle} --host ${address}`
 }
 

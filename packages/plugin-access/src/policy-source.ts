@@ -24,6 +24,8 @@ export class PolicySource {
   #policy: Policy | undefined
   #text: string | undefined
   #isMissing = true
+  /** What is in the file now is not what holds. */
+  #isBehind = false
   #reloading: Promise<void> = Promise.resolve()
   #stop: (() => void) | undefined
 
@@ -80,20 +82,29 @@ export class PolicySource {
       const read = await readPeersFile(path)
       if (read === undefined) {
         // Editors and deployments take a file away for a moment.
-        if (!this.#isMissing) log.error('the peers file is gone; what it held still holds', { file: path })
+        if (!this.#isMissing) {
+          this.#isBehind = true
+          log.error('the peers file is gone; what it held still holds', { file: path })
+        }
         return
       }
-      if (read.text === this.#text) return
+      if (read.text === this.#text) {
+        if (this.#isBehind) log.info('the peers file is as it was', { file: path })
+        this.#isBehind = false
+        return
+      }
       const policy = compilePolicy(read.file, settings)
       // Names first, so that nobody is refused for a name that is only being looked up.
       await hostNames.use(new Set([...this.current.hostNames, ...policy.hostNames]))
       void hostNames.use(policy.hostNames)
       this.#text = read.text
       this.#isMissing = false
+      this.#isBehind = false
       this.#policy = policy
       changed(policy)
       log.info('the peers file was read again', { file: path, peers: policy.peers.length, rules: policy.rules.length })
     } catch (error) {
+      this.#isBehind = true
       for (const reason of (error as Error).message.split('\n')) {
         log.error('the peers file changed and cannot be used; what it held before still holds', { reason })
       }

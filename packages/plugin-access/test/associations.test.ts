@@ -103,7 +103,7 @@ test('rights: contexts without one are refused, and so is a request that a conte
     `
 peers:
   - { aeTitle: CT1, ${HERE}, allow: [echo, store] }
-  - { aeTitle: WS1, ${HERE}, allow: [find, move], moveTo: [WS1] }
+  - { aeTitle: WS1, ${HERE}, allow: [find, move], moveTo: self }
   - { aeTitle: NONE, ${HERE}, allow: [] }
   - { aeTitle: ALL, ${HERE}, allow: [all] }
 `,
@@ -282,12 +282,17 @@ test('unknown ones are kept in a file that has no patient in it, and leave it wh
 })
 
 test('moves go to the address book, over TLS when it says so', async (t) => {
-  const destination = await createTestServer({ plugins: [services()] })
+  const windows: unknown[] = []
+  const destination = await createTestServer({
+    plugins: [services()],
+    handlers: { associationRequested: ({ association }) => void windows.push(association.requestor?.asynchronousOperations?.invoked) },
+  })
   t.teardown(() => destination[Symbol.asyncDispose]())
   const mover = definePlugin({
     name: 'test-mover',
     apply(api) {
       api.hooks.cMove.tap({ stage: Stage.Early }, () => ({ instances: [sampleDataset('ct')] }))
+      api.hooks.outgoingAssociation.tap({ stage: Stage.Fallback }, (options) => ({ ...options, asynchronousOperations: { invoked: 4, performed: 1 } }))
     },
   })
   const server = await accessServer(
@@ -297,6 +302,7 @@ peers:
   - { aeTitle: WS1, ${HERE}, port: ${destination.port}, allow: [move], callingAeTitle: MOVER }
   - { aeTitle: WS2, ${HERE}, port: ${destination.port}, tls: true }
   - { aeTitle: WS3, host: 10.0.0.0/8, port: ${destination.port} }
+  - { aeTitle: OLD, ${HERE}, port: ${destination.port}, quirks: { noAsynchronousOperations: true } }
 `,
     {},
     { plugins: [mover()] },
@@ -313,7 +319,9 @@ peers:
   t.is(await statusOf('WS3'), 0xa801, 'a network is no destination')
   t.is(await statusOf('XX'), 0xa801)
   t.not(await statusOf('WS2'), 0x0000, 'never without TLS')
-  t.deepEqual(outgoing, [
+  t.is(await statusOf('OLD'), 0x0000)
+  t.deepEqual(windows, [4, undefined], 'what a peer cannot bear is not proposed, whoever wanted it')
+  t.deepEqual(outgoing.slice(0, 2), [
     ['127.0.0.1', true, 'WS1', 'MOVER', undefined],
     ['127.0.0.1', true, 'WS2', 'ANY-SCP', true],
   ])

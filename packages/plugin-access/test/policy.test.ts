@@ -110,6 +110,8 @@ test('mistakes in a peers file: line, column, where and what', (t) => {
   t.regex(messageOf('rules:\n  - action: deny\n    rejection: [1, 1, 5]\n'), /^peers\.yaml:3:16: rules\[0\]\.rejection: is no result, source and reason/)
   t.regex(messageOf('rules:\n  - action: deny\n    address: pacs.example\n'), /rules\[0\]\.address: must be an IP address or a network/)
   t.regex(messageOf('rules:\n  - action: allow\n    rejection: [1, 1, 1]\n'), /rejection: is for rules that deny/)
+  t.regex(messageOf('peers:\n  - aeTitle: CT1\n    limits: { maximumSentPduBytes: 12 }\n'), /^peers\.yaml:3:36: peers\[0\]\.limits\.maximumSentPduBytes: Too small/)
+  t.regex(messageOf('defaults: { limits: { maximumAssociations: 1 } }\n'), /defaults\.limits\.maximumAssociations: is not known here/)
   t.is(messageOf('peers:\n  - aeTitle: CT1\n    host: a b\n  - aeTitle: CT2\n    port: 0\n').split('\n').length, 2, 'a line for each mistake')
   t.regex(messageOf(`a: &a [x]\n${Array.from({ length: 12 }, (_, n) => `b${n}: &b${n} [*${n === 0 ? 'a' : `b${n - 1}`}, *${n === 0 ? 'a' : `b${n - 1}`}]`).join('\n')}\n`), /^peers\.yaml: /, 'aliases do not explode')
   t.deepEqual(parsePeersFile('', 'peers.yaml').file, { peers: [], rules: [] })

@@ -1,18 +1,26 @@
-import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from '@dicomtap/framework'
 import { z } from 'zod'
 import { parseHost } from '../addresses.ts'
 import { hasWildcard } from '../patterns.ts'
 import { isRejectionTriple } from '../rejections.ts'
 import type { RejectionTriple } from '../rejections.ts'
 import { RIGHT_NAMES, rightProblem } from '../rights.ts'
+import { settingNumbers } from './setting-numbers.ts'
 import { OMITTABLE_USER_ITEMS } from './types.ts'
 import type { OmittableUserItem, PeersFile } from './types.ts'
 
-const LONGEST_MS = 2 ** 31 - 1
 const WITHOUT_QUOTES = 'must be text: put it in quotes'
 
-/** Limits of the whole ApplicationEntity, which no peer has for itself. */
-const COMMON_LIMITS = ['maximumAssociations', 'maximumPendingAssociations', 'maximumAssociatePduBytes', 'closeDeadlineMs']
+/** Limits of the whole ApplicationEntity, and those that hold before it is known whose request it is. */
+const COMMON_LIMITS = [
+  'maximumAssociations',
+  'maximumPendingAssociations',
+  'maximumAssociatePduBytes',
+  'maximumAssociateItems',
+  'maximumPresentationContexts',
+  'maximumUserItems',
+  'maximumGatheredBytes',
+  'closeDeadlineMs',
+]
 
 function oneOrMore<Item extends z.ZodType>(item: Item): z.ZodType<readonly z.output<Item>[], z.input<Item> | readonly z.input<Item>[]> {
   return z.union([item, z.array(item).min(1)]).transform((value) => (Array.isArray(value) ? value : [value])) as never
@@ -56,16 +64,8 @@ export const rejectionTriple: z.ZodType<RejectionTriple, RejectionTriple> = z
   .tuple([z.literal([1, 2]), z.literal([1, 2, 3]), z.int()])
   .refine(isRejectionTriple, 'is no result, source and reason of PS3.8 table 9-21, e.g. [1, 1, 3]')
 
-const limits = z.strictObject(
-  Object.fromEntries(
-    Object.keys(DEFAULT_LIMITS)
-      .filter((name) => !COMMON_LIMITS.includes(name))
-      .map((name) => [name, z.int().min(0).optional()]),
-  ),
-)
-const timeouts = z.strictObject(
-  Object.fromEntries(Object.keys(DEFAULT_TIMEOUTS).map((name) => [name, z.int().min(1).max(LONGEST_MS).nullable().optional()])),
-)
+const limits = z.strictObject(settingNumbers('limits', COMMON_LIMITS))
+const timeouts = z.strictObject(settingNumbers('timeouts', []))
 
 const quirks = z.strictObject({
   noAsynchronousOperations: described(z.boolean(), 'It cannot bear the item of asynchronous operations: it gets none, and is sent none.').optional(),

@@ -21,9 +21,19 @@ export interface Quirks {
   readonly anyCalledAeTitle?: boolean | undefined
 }
 
-/** Limits that can differ by peer: those of one association. */
+/** Limits that can differ by peer: those of one association, from when it is known whose it is. */
 export type PeerLimits = Partial<
-  Omit<Limits, 'maximumAssociations' | 'maximumPendingAssociations' | 'maximumAssociatePduBytes' | 'closeDeadlineMs'>
+  Omit<
+    Limits,
+    | 'maximumAssociations'
+    | 'maximumPendingAssociations'
+    | 'maximumAssociatePduBytes'
+    | 'maximumAssociateItems'
+    | 'maximumPresentationContexts'
+    | 'maximumUserItems'
+    | 'maximumGatheredBytes'
+    | 'closeDeadlineMs'
+  >
 >
 
 /** What can be said of a peer, of a group of them, of all of them. */
