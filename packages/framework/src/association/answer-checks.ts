@@ -1,3 +1,4 @@
+import { Duplex } from 'node:stream'
 import { checkedIdentityAnswer, checkedItems, checkedRoles, checkedWindow } from '../acse/answers.ts'
 import { isRejection } from '../acse/rejections.ts'
 import {
@@ -63,9 +64,8 @@ function checkedRejection(answer: unknown): unknown {
 }
 
 function checkedSocket(answer: unknown): unknown {
-  const { on, write, destroy } = fieldsOf(answer, 'a socket')
-  if ([on, write, destroy].every((method) => typeof method === 'function')) return answer
-  throw wrongAnswer('a socket')
+  if (answer instanceof Duplex) return answer
+  throw wrongAnswer('a socket: a net.Socket, a tls.TLSSocket or another Duplex')
 }
 
 /** What is in them besides is not asked for: contexts can only be taken away, or have their roles changed. */

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
+import { Duplex } from 'node:stream'
 import type { Limits, Timeouts } from '../config/types.ts'
-import type { TransportSocket } from '../dul/transport.ts'
 import { DicomtapError } from '../errors/index.ts'
 import { lastAsked } from '../hooks/asked.ts'
 import { transform } from '../hooks/run.ts'
@@ -100,10 +100,8 @@ function untilAborted(answer: Promise<IncomingConnection>, signal: AbortSignal):
 /** @throws DICOMTAP_ERR_HOOK_ANSWER */
 export function checkedConnection(answer: IncomingConnection): IncomingConnection {
   const { socket, remoteAddress, remotePort, localAddress, localPort } = answer
-  const { on, write, destroy } = socket as Partial<TransportSocket>
-  const isSocket = [on, write, destroy].every((method) => typeof method === 'function')
   const hasAddresses = [remoteAddress, localAddress].every((address) => typeof address === 'string')
   const hasPorts = [remotePort, localPort].every((port) => Number.isInteger(port))
-  if (isSocket && hasAddresses && hasPorts) return answer
+  if (socket instanceof Duplex && hasAddresses && hasPorts) return answer
   throw new DicomtapError('DICOMTAP_ERR_HOOK_ANSWER', 'A handler of incomingConnection must return a connection: socket, addresses and ports')
 }

@@ -351,6 +351,14 @@ test('a connection that comes when nobody waits for it any more is closed', asyn
   await ae.close()
 })
 
+test('what only looks like a socket is none, and leaves nothing behind', async (t) => {
+  const ae = new ApplicationEntity({ logLevel: 'silent' })
+  ae.bind('outgoingConnection', () => ({ on() {}, write() {}, destroy() {} }) as never)
+  await t.throwsAsync(ae.associate({ host: 'pacs', port: 104, contexts: [{ abstractSyntax: CT_IMAGE }] }), { code: 'DICOMTAP_ERR_HOOK_ANSWER' })
+  t.deepEqual(ae.activeAssociations, [])
+  await ae.close()
+})
+
 test('a log sink that throws harms nobody: the lines go where they went without it', async (t) => {
   const own: LogRecord[] = []
   const log = createLogger({ sink: (record) => own.push(record) })
