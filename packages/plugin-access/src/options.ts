@@ -116,5 +116,6 @@ export const proxyProtocolOptions: z.ZodType<ResolvedProxyProtocolOptions, Proxy
 })
 
 declare module '@dicomtap/framework' {
+  // oxlint-disable-next-line typescript/no-empty-object-type -- merged into
   interface ListenerProxyProtocol extends ProxyProtocolOptions {}
 }

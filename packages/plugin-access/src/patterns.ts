@@ -3,7 +3,6 @@ export type TitleComparison = 'exact' | 'lenient'
 
 /** Lenient: upper and lower case are the same, spaces anywhere and trailing NULs do not count. */
 export function comparableTitle(title: string, comparison: TitleComparison): string {
-  // oxlint-disable-next-line no-control-regex -- what old equipment pads with
   const plain = title.replace(/^ +|[ \0]+$/g, '')
   return comparison === 'exact' ? plain : plain.replaceAll(' ', '').toUpperCase()
 }

@@ -72,7 +72,7 @@ function factsOf({ arguments: [title = ''], options }: CommandInvocation): Facts
   if (isIP(address) === 0) throw new CommandError('--host must be an IP address: that is what a server sees', 2)
   const port = Number(options['port'])
   if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new CommandError('--port must be 1 to 65535', 2)
-  const { user, fingerprint } = options
+  const { user, fingerprint } = options as { readonly user?: string; readonly fingerprint?: string }
   const roles = typeof options['roles'] === 'string' ? options['roles'].split(',').map((role) => role.trim()) : []
   const isSecured = options['tls'] === true || fingerprint !== undefined
   return {
@@ -84,7 +84,7 @@ function factsOf({ arguments: [title = ''], options }: CommandInvocation): Facts
     certificate:
       fingerprint === undefined
         ? undefined
-        : { fingerprint: normalFingerprint(String(fingerprint)), subject: '', commonName: undefined, names: [], aeTitles: [], isAuthorized: false },
-    user: user === undefined ? undefined : { type: 2, user: String(user), roles },
+        : { fingerprint: normalFingerprint(fingerprint), subject: '', commonName: undefined, names: [], aeTitles: [], isAuthorized: false },
+    user: user === undefined ? undefined : { type: 2, user, roles },
   }
 }
