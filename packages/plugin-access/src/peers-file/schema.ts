@@ -65,7 +65,7 @@ export const rejectionTriple: z.ZodType<RejectionTriple, RejectionTriple> = z
   .refine(isRejectionTriple, 'is no result, source and reason of PS3.8 table 9-21, e.g. [1, 1, 3]')
 
 const limits = z.strictObject(settingNumbers('limits', COMMON_LIMITS))
-const timeouts = z.strictObject(settingNumbers('timeouts', []))
+const timeouts = z.strictObject(settingNumbers('timeouts', ['lifecycleMs']))
 
 const quirks = z.strictObject({
   noAsynchronousOperations: described(z.boolean(), 'It cannot bear the item of asynchronous operations: it gets none, and is sent none.').optional(),
