@@ -1,7 +1,8 @@
-import { fork } from 'node:child_process'
+import { fork, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { scriptedPeer } from '../../dist/testing/index.js'
 import { healthy } from '../support/healthy.ts'
@@ -17,6 +18,8 @@ const AT_ONCE = 40
 /** What the allocator keeps; a leak of one kilobyte per connection would be 8 MB more after the warm-up. */
 const ALLOWED_HEAP_BYTES = 2_000_000
 const ALLOWED_RSS_BYTES = 32_000_000
+
+const VICTIM = new URL('./support/victim.js', import.meta.url)
 
 async function sampleOf(victim: ChildProcess): Promise<Sample> {
   victim.send('sample')
@@ -38,7 +41,7 @@ test.serial('10 000 bad connections leave memory and descriptors as they were, a
   t.timeout(isFull ? 300_000 : 60_000)
   const seed = Number(process.env['DICOMTAP_SEED'] ?? 1)
   t.log(`DICOMTAP_SEED=${seed}`)
-  const victim = fork(new URL('./support/victim.js', import.meta.url), { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const victim = fork(VICTIM, { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   t.teardown(() => victim.kill())
   const [port] = (await once(victim, 'message')) as [number]
   const failures: string[] = []
@@ -76,4 +79,20 @@ test.serial('10 000 bad connections leave memory and descriptors as they were, a
   t.is(last.descriptors, warmUp.descriptors)
   t.true(last.heapBytes < warmUp.heapBytes + ALLOWED_HEAP_BYTES, `heap ${warmUp.heapBytes} -> ${last.heapBytes}`)
   if (isFull) t.true(last.rssBytes < warmUp.rssBytes + ALLOWED_RSS_BYTES, `RSS ${warmUp.rssBytes} -> ${last.rssBytes}`)
+})
+
+const onPosix = process.platform === 'win32' ? test.serial.skip : test.serial
+
+onPosix('a server that runs out of descriptors turns connections away, lives on and serves again', async (t) => {
+  const victim = spawn('sh', ['-c', 'ulimit -n 250; exec "$0" "$1"', process.execPath, fileURLToPath(VICTIM)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  t.teardown(() => victim.kill())
+  const [port] = (await once(victim, 'message')) as [number]
+  const silent = await Promise.all(Array.from({ length: 400 }, () => scriptedPeer(port)))
+  const deadline = Date.now() + 10_000
+  // Those that had no descriptor, and then the others, by ARTIM.
+  while (silent.some(({ isClosed }) => !isClosed) && Date.now() < deadline) await delay(20)
+  t.true(silent.every(({ isClosed }) => isClosed))
+  for (const peer of silent) peer.destroy()
+  await healthy(t, { port }, 'the lack of descriptors')
+  t.like(await settledSample(victim), { connections: 0, timers: 0, strays: [] })
 })
