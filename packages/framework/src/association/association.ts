@@ -197,7 +197,7 @@ export class Association extends DimseServiceUser {
   }
 
   /**
-   * Releases the association (PS3.8 7.2) when operations of the peer and requests of this side are done;
+   * Releases the association (PS3.8 7.2) when the operations of the peer that there are now and requests of this side are done;
    * resolves when it is over, also when the release was under way. Responses that nobody reads are not waited
    * for. Nothing happens when it is not established. Never rejects.
    */

@@ -172,7 +172,7 @@ export class AssociationControl implements DulUser, DimseHost {
     if (this.#state === 'releasing') return this.closed
     if (this.#state !== 'established') return
     this.#state = 'releasing'
-    await Promise.race([Promise.all([this.dimse?.idle(), this.dimse?.invocations.empty()]), this.closed])
+    await Promise.race([Promise.all([this.dimse?.idleSoFar(), this.dimse?.invocations.empty()]), this.closed])
     if (this.dul.state === 'Sta6') {
       this.dul.issue({ type: 'A-RELEASE-RQ' })
       this.#observer.acseSent({ type: 'A-RELEASE-RQ' })

@@ -16,6 +16,9 @@ export class RunningOperation implements Operation {
   #isCancelled = false
   #end: DicomtapError | undefined
   #abortController: AbortController | undefined
+  #answered: Promise<void> | undefined
+  #resolveAnswered: (() => void) | undefined
+  #isAnswered = false
   #enders: Set<(reason: DicomtapError) => void> | undefined
 
   constructor(
@@ -74,6 +77,18 @@ export class RunningOperation implements Operation {
   /** Changes whenever something came of it: of the data set, or as a response. */
   get progress(): number {
     return (this.dataSet?.receivedBytes ?? 0) + this.responses
+  }
+
+  /** Resolves when it has its final response, or will get none. */
+  get answered(): Promise<void> {
+    this.#answered ??= this.#isAnswered ? Promise.resolve() : new Promise((resolve) => (this.#resolveAnswered = resolve))
+    return this.#answered
+  }
+
+  /** Nothing more comes of it. */
+  over(): void {
+    this.#isAnswered = true
+    this.#resolveAnswered?.()
   }
 
   /** `work`, or a rejection with the reason as soon as the operation is ended from outside. */

@@ -186,6 +186,11 @@ export class DimseServiceProvider implements AssemblerHandler {
     return new Promise((resolve) => this.#idleWaiters.push(resolve))
   }
 
+  /** Resolves when the operations that there are now are over: a peer that goes on asking cannot put off the end for ever. */
+  async idleSoFar(): Promise<void> {
+    await Promise.all(this.runningOperations.map(({ answered }) => answered))
+  }
+
   /** A piece of a PDV, straight from the framer. @throws PduError when it does not belong there. */
   fragment(id: number, isCommand: boolean, isLast: boolean, fragment: Buffer, first: boolean, end: boolean): void {
     const isGoingOn = this.#assembler.isMidMessage
@@ -321,6 +326,7 @@ export class DimseServiceProvider implements AssemblerHandler {
     const run = async (): Promise<void> => {
       if (!this.#isEnded) await this.#performer.perform(operation)
       this.#operations.delete(operation.messageId)
+      operation.over()
       this.#answered()
     }
     if (operation.service === 'N-EVENT-REPORT') this.#reports.add(run, bytes)

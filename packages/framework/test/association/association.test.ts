@@ -94,6 +94,30 @@ test('released by this side', async (t) => {
   )
 })
 
+test('a peer that goes on asking does not put off a release: what was there before it is answered, and no more', async (t) => {
+  const echoes = [deferred<number>(), deferred<number>(), deferred<number>()]
+  let asked = 0
+  await using side = await established({ handlers: { cEcho: () => echoes[asked++]!.promise } })
+  const { contextId, command } = requestOf('C-ECHO')
+  const ask = (messageId: number): Promise<void> => side.peer.sendMessage(contextId, { ...command, messageId })
+  await ask(1)
+  await ask(2)
+  t.true(await turnsUntil(() => side.association.operations.length === 2))
+  const released = side.association.release()
+  for (const [index, { resolve }] of echoes.slice(0, 2).entries()) {
+    // There is always another one that waits.
+    await ask(index + 3)
+    await settle()
+    resolve(0)
+    t.like((await side.peer.receiveMessage()).command, { messageIdBeingRespondedTo: index + 1, status: 0 })
+  }
+  t.deepEqual(await side.peer.receivePdu(), { type: 'A-RELEASE-RQ' })
+  await side.peer.sendPdu({ type: 'A-RELEASE-RP' })
+  await released
+  t.is(side.association.state, 'released')
+  echoes[2]!.resolve(0)
+})
+
 test('both sides ask for release at once', async (t) => {
   await using side = await established()
   const released = side.association.release()
