@@ -29,7 +29,9 @@ export class DataSetStream implements IncomingDataSet {
   readonly #flow: ReceiveFlow
   readonly #maximumBytes: number
   readonly #limits: GatherLimits
+  /** Counted in `gathered`, until the request is answered. */
   #heldBytes = 0
+  #isAnswered = false
   #fragments: Buffer[] = []
   /** Where `bytes` goes on in `fragments`: taking them off the front one by one costs more the more there are. */
   #position = 0
@@ -127,6 +129,7 @@ export class DataSetStream implements IncomingDataSet {
   discard(): void {
     this.#limits.gathered?.give(this.#heldBytes)
     this.#heldBytes = 0
+    this.#isAnswered = true
     if (this.#isDiscarded) return
     if (!this.#isEnded || this.#position < this.#fragments.length) {
       this.#loss = new DicomtapError('DICOMTAP_ERR_DIMSE_TRUNCATED', 'The request was answered before its data set was read')
@@ -289,7 +292,7 @@ export class DataSetStream implements IncomingDataSet {
   #hold(bytes: number): void {
     const { gathered, maximumGatheredBytes = Number.POSITIVE_INFINITY } = this.#limits
     // Of a request that is answered nothing is counted: whoever decodes on does so at his own cost.
-    if (gathered === undefined || this.#isDiscarded) return
+    if (gathered === undefined || this.#isAnswered) return
     if (!gathered.take(bytes, maximumGatheredBytes)) {
       throw new DicomtapError('DICOMTAP_ERR_DS_TOO_LARGE', `The data sets of all requests take more than ${maximumGatheredBytes} bytes`)
     }

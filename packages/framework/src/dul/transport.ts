@@ -43,7 +43,7 @@ export class Transport {
   #isPaused = false
   #error: Error | undefined
   #flushTimer: NodeJS.Timeout | undefined
-  /** When `leftSince` was last asked, and what was written since. */
+  /** When `hasGotOn` was last asked, and what was written since. */
   #unsentBytes = 0
   #writtenBytes = 0
 
@@ -107,18 +107,18 @@ export class Transport {
   }
 
   /**
-   * How many bytes have left since this was last asked, at most: what was written meanwhile counts as if it had.
-   * Node counts a large write until it is over, however long it takes on a slow link; the handle knows how much
-   * of it is left.
+   * Have `minimumBytes` left since this was last asked, or all that waited then? What was written meanwhile counts
+   * as if it had left. Node counts a large write until it is over, however long it takes on a slow link; the handle
+   * knows how much of it is left.
    */
-  leftSince(): number {
+  hasGotOn(minimumBytes: number): boolean {
     const { _handle: handle } = this.socket as { _handle?: { readonly writeQueueSize?: unknown } | null }
     const queuedBytes = typeof handle?.writeQueueSize === 'number' ? handle.writeQueueSize : 0
-    const unsentBytes = this.pendingBytes + queuedBytes
-    const leftBytes = this.#unsentBytes - unsentBytes + 2 * this.#writtenBytes
-    this.#unsentBytes = unsentBytes
+    const before = this.#unsentBytes
+    const leftBytes = before - this.pendingBytes - queuedBytes + 2 * this.#writtenBytes
+    this.#unsentBytes = this.pendingBytes + queuedBytes
     this.#writtenBytes = 0
-    return leftBytes
+    return leftBytes >= Math.min(minimumBytes, before)
   }
 
   get remoteAddress(): string {

@@ -33,7 +33,7 @@ export class WriteWatch {
     if (timeoutMs === null || (this.#timer !== undefined && !isFull)) return
     const transport = this.#transport()
     if (transport === undefined || transport.pendingBytes === 0) return
-    transport.leftSince()
+    transport.hasGotOn(0)
     this.#arm(timeoutMs)
   }
 
@@ -66,7 +66,7 @@ export class WriteWatch {
     const transport = this.#transport()
     const { timeoutMs, minimumBytes } = this.#options
     if (transport === undefined || transport.pendingBytes === 0 || timeoutMs === null) return
-    if (transport.leftSince() >= minimumBytes) this.#arm(timeoutMs)
+    if (transport.hasGotOn(minimumBytes)) this.#arm(timeoutMs)
     else this.#stalled()
   }
 }
