@@ -35,7 +35,10 @@ export async function outcomeOf(scenario: AnswerScenario): Promise<readonly [pee
     const peer = await listener.accept()
     await peer.receiveRawPdu()
     if (accept !== undefined) await peer.send(accept)
-    const isAnswering = invoke !== undefined && (await Promise.race([associating.then(() => true, () => false)]))
+    const isAnswering = invoke !== undefined && (await associating.then(
+      () => true,
+      () => false,
+    ))
     if (isAnswering) await receiveRequest(peer)
     for (const bytes of answers) await peer.send(bytes)
     if (isClosed) peer.end()

@@ -84,13 +84,14 @@ export class Wire {
   }
 
   #pass({ to }: Direction, pdu: Buffer): void {
-    const isMoment = !this.#isDone && this.#moment?.pdu === this.passed.length
+    const moment = this.#moment
+    const isMoment = !this.#isDone && moment?.pdu === this.passed.length
     this.passed.push(pdu[0] as number)
-    if (!isMoment) {
+    if (moment === undefined || !isMoment) {
       if (to.writable) to.write(pdu)
       return
     }
-    const half = this.#moment?.isInside === true ? pdu.length >> 1 : 0
+    const half = moment.isInside ? pdu.length >> 1 : 0
     if (half > 0) to.write(pdu.subarray(0, half))
     this.#cut()
     if (!this.#isCut && to.writable) to.write(pdu.subarray(half))
