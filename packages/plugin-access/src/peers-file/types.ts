@@ -52,7 +52,7 @@ export interface Profile {
   readonly associationsPerMinute?: number | undefined
   readonly burst?: number | undefined
   readonly limits?: PeerLimits | undefined
-  readonly timeouts?: Partial<Timeouts> | undefined
+  readonly timeouts?: Partial<Omit<Timeouts, 'lifecycleMs'>> | undefined
   readonly quirks?: Quirks | undefined
   /** Where it listens; without it nothing can be moved to it. */
   readonly port?: number | undefined
