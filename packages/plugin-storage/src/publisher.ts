@@ -30,6 +30,8 @@ export interface PublisherOptions {
   readonly directoryMode: number
   /** The folder that holds one staging folder for each process. */
   readonly partialDirectory: string
+  /** Temporary names of this process that could not be removed. */
+  readonly left: ReadonlySet<string>
   /** How long to wait until another process has decided on its object; default 5 s. */
   readonly decisionWaitMs?: number | undefined
   /** Undefined when names need not survive a crash. */
@@ -174,9 +176,9 @@ export class Publisher {
   }
 
   #decision(file: string): Promise<Decision> {
-    const { fileSystem, partialDirectory, decisionWaitMs = DECISION_WAIT_MS } = this.#options
+    const { fileSystem, partialDirectory, left, decisionWaitMs = DECISION_WAIT_MS } = this.#options
     if (!this.#hasLinks) return Promise.resolve('accepted')
-    return awaitDecision(file, { fileSystem, partialDirectory, waitMs: decisionWaitMs })
+    return awaitDecision(file, { fileSystem, partialDirectory, left, waitMs: decisionWaitMs })
   }
 
   /** Gives `file` as a name to the staged file; false when it is taken. */

@@ -4,12 +4,15 @@ import type { FileSystem } from './file-system.ts'
 export class StagedFile {
   readonly path: string
   readonly #fileSystem: FileSystem
+  readonly #onLeft: ((path: string) => void) | undefined
   #descriptor: number | undefined
   #isRemoved = false
   #sizeBytes = 0
 
-  constructor(fileSystem: FileSystem, path: string, descriptor: number) {
+  /** @param onLeft told when the file could not be removed. */
+  constructor(fileSystem: FileSystem, path: string, descriptor: number, onLeft?: (path: string) => void) {
     this.#fileSystem = fileSystem
+    this.#onLeft = onLeft
     this.path = path
     this.#descriptor = descriptor
   }
@@ -53,7 +56,7 @@ export class StagedFile {
     await this.close().catch(() => undefined)
     if (this.#isRemoved) return
     this.#isRemoved = true
-    await this.#fileSystem.unlink(this.path).catch(() => undefined)
+    await this.#fileSystem.unlink(this.path).catch(() => this.#onLeft?.(this.path))
   }
 
   #opened(): number {

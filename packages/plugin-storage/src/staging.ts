@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import path from 'node:path'
-import { systemCode, type FileSystem } from './file-system.ts'
+import { statusOf, systemCode, type FileSystem } from './file-system.ts'
 import { RESERVED_FOLDER } from './path-template.ts'
 import { currentProcess, stagingFolderName } from './process-identity.ts'
 import { StagedFile } from './staged-file.ts'
@@ -34,6 +34,8 @@ export class StagingArea {
   readonly recordDirectory: string
   /** No other process, nor another store of this one, has the same. */
   readonly name: string
+  /** Files that are through with, and could not be removed. */
+  readonly left: Set<string> = new Set()
   readonly #directory: string
   readonly #here = currentProcess()
   #timer: NodeJS.Timeout | undefined
@@ -71,7 +73,7 @@ export class StagingArea {
       await this.#makeDirectory()
       descriptor = await fileSystem.open(file, CREATE_NEW, fileMode)
     }
-    return new StagedFile(fileSystem, file, descriptor)
+    return new StagedFile(fileSystem, file, descriptor, (left) => this.left.add(left))
   }
 
   /** Removes the folder. */
@@ -88,9 +90,18 @@ export class StagingArea {
     try {
       await this.#beat()
       this.#heartbeats += 1
+      await this.#removeLeft()
       if (this.#heartbeats % HEARTBEATS_PER_SWEEP === 0) await this.#sweep()
     } catch {
       // A full or broken disk: each object reports it.
+    }
+  }
+
+  async #removeLeft(): Promise<void> {
+    for (const file of this.left) {
+      const isThere = (await statusOf(this.#options.fileSystem, file)) !== undefined
+      if (isThere) await this.#options.fileSystem.unlink(file)
+      this.left.delete(file)
     }
   }
 

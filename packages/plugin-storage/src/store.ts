@@ -160,7 +160,8 @@ export class ObjectStore implements ObjectTaker {
     const fileSystem = await this.#quickest(root)
     const staging = new StagingArea({ fileSystem, root, fileMode, directoryMode, onSwept: (objects) => this.#swept(objects) })
     const syncer = isSynced ? new FolderSyncer(fileSystem, root) : undefined
-    const publisher = new Publisher({ fileSystem, duplicates, directoryMode, syncer, partialDirectory: staging.partialDirectory })
+    const { partialDirectory, left } = staging
+    const publisher = new Publisher({ fileSystem, duplicates, directoryMode, syncer, partialDirectory, left })
     await orDirectoryError(this.#directory, async () => {
       await staging.start()
       if (duplicates !== 'replace') await publisher.probeLinks(await staging.create())

@@ -9,6 +9,8 @@ export interface DecisionsOptions {
   readonly fileSystem: FileSystem
   /** The folder that holds one staging folder for each process. */
   readonly partialDirectory: string
+  /** Temporary names that mean nothing any more, because they could not be removed. */
+  readonly left: ReadonlySet<string>
   /** How long to wait for a decision. */
   readonly waitMs: number
 }
@@ -23,12 +25,13 @@ export type Decision = 'accepted' | 'gone' | 'undecided'
  * handler refuses the object. To take it back is to remove the final name first, the temporary one after it; to
  * accept the object is to remove the temporary one. A file with one name is accepted, therefore.
  */
-export async function awaitDecision(file: string, { fileSystem, partialDirectory, waitMs }: DecisionsOptions): Promise<Decision> {
+export async function awaitDecision(file: string, options: DecisionsOptions): Promise<Decision> {
+  const { fileSystem, waitMs } = options
   for (let waitedMs = 0; ; waitedMs += RECHECK_MS) {
     const status = await statusOf(fileSystem, file)
     if (status === undefined) return 'gone'
     if (status.links < 2 || status.isDirectory) return 'accepted'
-    if (!(await isStaged(status, fileSystem, partialDirectory))) {
+    if (!(await isStaged(status, options))) {
       // The temporary name is gone, or the second one is nothing of ours; what it means shows at the final name.
       const now = await statusOf(fileSystem, file)
       if (now?.fileId === status.fileId) return 'accepted'
@@ -41,7 +44,7 @@ export async function awaitDecision(file: string, { fileSystem, partialDirectory
 }
 
 /** Whether a process that may still run has a temporary name for the file. */
-async function isStaged({ fileId }: FileStatus, fileSystem: FileSystem, partialDirectory: string): Promise<boolean> {
+async function isStaged({ fileId }: FileStatus, { fileSystem, partialDirectory, left }: DecisionsOptions): Promise<boolean> {
   const here = currentProcess()
   for (const folder of await entriesOf(fileSystem, partialDirectory)) {
     const owner = folder.isDirectory ? parseStagingFolderName(folder.name) : undefined
@@ -49,8 +52,9 @@ async function isStaged({ fileId }: FileStatus, fileSystem: FileSystem, partialD
     if (owner === undefined || isRunning(owner, here) === false) continue
     const directory = path.join(partialDirectory, folder.name)
     for (const { name, isFile } of await entriesOf(fileSystem, directory)) {
-      if (!isFile) continue
-      const staged = await statusOf(fileSystem, path.join(directory, name))
+      const file = path.join(directory, name)
+      if (!isFile || left.has(file)) continue
+      const staged = await statusOf(fileSystem, file)
       if (staged?.fileId === fileId) return true
     }
   }

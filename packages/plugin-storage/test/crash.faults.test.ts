@@ -19,7 +19,22 @@ interface Ran {
   readonly calls: number | undefined
 }
 
-function run(t: ExecutionContext, task: CrashTask, onStarted?: (child: ChildProcess) => void): Promise<Ran> {
+const CHILDREN_AT_ONCE = 4
+const waiting: (() => void)[] = []
+let children = 0
+
+async function run(t: ExecutionContext, task: CrashTask, onStarted?: (child: ChildProcess) => void): Promise<Ran> {
+  if (children >= CHILDREN_AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve))
+  children += 1
+  try {
+    return await runChild(t, task, onStarted)
+  } finally {
+    children -= 1
+    waiting.shift()?.()
+  }
+}
+
+function runChild(t: ExecutionContext, task: CrashTask, onStarted?: (child: ChildProcess) => void): Promise<Ran> {
   const child = spawn(process.execPath, [CHILD, JSON.stringify(task)], { stdio: ['ignore', 'pipe', 'pipe'] })
   t.teardown(() => child.kill('SIGKILL'))
   let out = ''

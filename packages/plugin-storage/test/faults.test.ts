@@ -1,3 +1,5 @@
+import { definePlugin, SopClass, TransferSyntax } from '@dicomtap/framework'
+import { createTestServer, testScu } from '@dicomtap/framework/testing'
 import test from 'ava'
 import path from 'node:path'
 import { FaultyFileSystem, systemError } from './support/faulty-file-system.js'
@@ -222,6 +224,42 @@ test('a stalled disk delays the object and nothing else', async (t) => {
   t.false((await files()).some((file) => file.endsWith('1.1.dcm')), 'an incomplete object has no name')
   release()
   t.is(await slow, 0)
+})
+
+test('while a disk hangs, C-ECHO and objects on other associations are answered', async (t) => {
+  const { faulty, store } = await startedFixture(t)
+  const [sopClassUid, transferSyntaxUid] = [SopClass.CTImageStorage, TransferSyntax.ExplicitVRLittleEndian]
+  const slow = definePlugin({
+    name: 'dicomtap-plugin-slow',
+    apply(api) {
+      for (const uid of [sopClassUid, SopClass.Verification]) api.supportSopClass({ uid, transferSyntaxes: [transferSyntaxUid] })
+      api.hooks.cStore.tapPromise((request, operation) => store.store(request, operation))
+    },
+  })
+  await using server = await createTestServer({ plugins: [slow()] })
+  const contexts = [[sopClassUid, transferSyntaxUid], [SopClass.Verification, transferSyntaxUid]] as const
+  const [hung, other] = [await testScu(server.port, { contexts }), await testScu(server.port, { contexts })]
+  const instance = (sopInstanceUid: string) => ({ sopClassUid, sopInstanceUid, transferSyntaxUid, dataSet: dataSetOf({ sopInstanceUid, pixelBytes: 3_000_000 }) })
+  let release!: () => void
+  const gate = new Promise<void>((resolve) => (release = resolve))
+  const stalled = new Promise<void>((resolve) => {
+    faulty.before('write', () => {
+      resolve()
+      return gate
+    })
+  })
+  const waiting = hung.store(instance('1.1'))
+  await stalled
+  for (let i = 0; i < 5; i++) {
+    t.is((await other.echo()).status, 0)
+    t.is((await other.store(instance(`1.2.${i}`))).status, 0)
+  }
+  const third = await testScu(server.port, { contexts })
+  t.is((await third.echo()).status, 0, 'a new association, too')
+  t.is(store.stats().inFlight, 1)
+  release()
+  t.is((await waiting).status, 0)
+  await Promise.all([hung, other, third].map((scu) => scu.dul.kill()))
 })
 
 test('a slow disk makes the sender wait: no more than two buffers are taken', async (t) => {

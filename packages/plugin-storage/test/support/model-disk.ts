@@ -37,6 +37,8 @@ export type Luck = () => boolean
 export class ModelDisk {
   readonly fileSystem: FileSystem
   calls = 0
+  /** Which call fails, once, and how. */
+  error: { readonly atCall: number; readonly code: string } | undefined
   /** Before which call the power fails; that one and all later ones never return. */
   failBeforeCall = Infinity
   /** Called when it does. */
@@ -53,12 +55,14 @@ export class ModelDisk {
         name,
         async (...args: never[]) => {
           this.calls += 1
-          if (this.calls >= this.failBeforeCall) {
-            if (this.calls === this.failBeforeCall) this.onPowerFailure()
+          const at = this.calls
+          if (at >= this.failBeforeCall) {
+            if (at === this.failBeforeCall) this.onPowerFailure()
             await new Promise(() => {})
           }
           // As a thread would: the answer comes later.
           await Promise.resolve()
+          if (at === this.error?.atCall) throw systemError(this.error.code, name)
           return (call as (...args: never[]) => unknown)(...args)
         },
       ]),
