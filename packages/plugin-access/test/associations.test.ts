@@ -1,13 +1,17 @@
 import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
 import { readFile, rename, symlink, unlink, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import test from 'ava'
-import { CommandField, SopClass, Stage, TransferSyntax, definePlugin } from '@dicomtap/framework'
+import { CommandField, SopClass, Stage, TransferSyntax, definePlugin, encodePdu } from '@dicomtap/framework'
 import type { Finding } from '@dicomtap/framework'
-import { createTestServer, sampleDataset, testScu } from '@dicomtap/framework/testing'
+import { associateRequest, createTestServer, sampleDataset, testScu } from '@dicomtap/framework/testing'
 import type { TestScu, TestScuOptions } from '@dicomtap/framework/testing'
 import { tls } from '@dicomtap/plugin-tls'
 import { userIdentity } from '@dicomtap/plugin-user-identity'
+import { readUnknownPeers } from '../dist/unknown-peers/file.js'
 import { accessServer, outcome, services, temporaryFolder } from './support/server.js'
 import { CERTIFICATE, KEY } from './support/certificate.js'
 
@@ -76,6 +80,45 @@ test('so many associations at once, also when they come in one moment; places co
   t.is(await outcome(server, { callingAeTitle: 'CT1' }), 'accepted', 'a place is free as soon as the release is over')
   await held[1]!.abort()
   await held[2]!.release()
+  t.is(await outcome(server, { callingAeTitle: 'CT1' }), 'accepted')
+})
+
+test('a place comes back however the association ends', async (t) => {
+  const server = await accessServer(t, `peers: [{ aeTitle: CT1, ${HERE}, maximumAssociations: 1 }, { aeTitle: CT2, host: 10.0.0.1 }]`)
+  const request = encodePdu(associateRequest({ callingAeTitle: 'CT1' }))
+  const release = encodePdu({ type: 'A-RELEASE-RQ' })
+  const closed = new Promise<void>((resolve) => {
+    let left = 5
+    server.ae.bind('connectionClosed', () => {
+      left -= 1
+      if (left === 0) resolve()
+    })
+  })
+  const endings: ((socket: Socket) => void)[] = [
+    (socket) => void socket.write(request.subarray(0, 40), () => socket.destroy()),
+    (socket) => void socket.write(request, () => socket.resetAndDestroy()),
+    (socket) => {
+      socket.once('data', () => socket.destroy())
+      socket.write(request)
+    },
+    (socket) => {
+      socket.once('data', () => socket.destroy())
+      socket.write(Buffer.concat([request, release]))
+    },
+    // An unknown PDU type behind the request.
+    (socket) => {
+      socket.resume()
+      socket.write(Buffer.concat([request, Buffer.from('ff0000000000', 'hex')]))
+    },
+  ]
+  for (const end of endings) {
+    const socket = connect({ port: server.port, host: '127.0.0.1' })
+    socket.on('error', () => {})
+    await once(socket, 'connect')
+    end(socket)
+    await once(socket, 'close')
+  }
+  await closed
   t.is(await outcome(server, { callingAeTitle: 'CT1' }), 'accepted')
 })
 
@@ -256,6 +299,9 @@ test('nobody may associate while the file is empty or missing, and the start say
   t.is(await outcome(missing, { callingAeTitle: 'CT1' }), '1,1,3')
   const open = await accessServer(t, '', { default: 'allow' })
   t.is(await outcome(open, { callingAeTitle: 'CT1' }), 'accepted')
+  await open.ae.close({ deadlineMs: 0 })
+  const [known] = await readUnknownPeers(join(open.folder, 'peers.unknown.json'))
+  t.like(known, { aeTitle: 'CT1', wasLetIn: true }, 'who is let in without being known is listed all the same')
 })
 
 test('a peers file with mistakes stops the start, with line and column', async (t) => {
