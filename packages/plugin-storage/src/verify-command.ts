@@ -1,13 +1,14 @@
 import { type CommandDefinition, type CommandInvocation, defineCommand, DicomtapError } from '@dicomtap/framework'
-import { realpath, stat } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import path from 'node:path'
-import { type FileSystem, nodeFileSystem, systemCode } from './file-system.ts'
+import { type FileSystem, nodeFileSystem, statusOf, systemCode } from './file-system.ts'
 import type { ResolvedStorageOptions } from './options.ts'
 import { RESERVED_FOLDER } from './path-template.ts'
 import { RecordAcceptor } from './verify/accept.ts'
 import type { FileProblem } from './verify/check-file.ts'
 import { jsonReport, textReport } from './verify/report.ts'
 import { Verification } from './verify/verify.ts'
+import { walkFiles } from './verify/walk.ts'
 
 const PARALLEL = 4
 
@@ -43,7 +44,7 @@ export async function verify(invocation: CommandInvocation, fileSystem: FileSyst
   const root = await rootOf(await folderOf(invocation))
   const recordDirectory = path.join(root, RESERVED_FOLDER, 'records')
   const accepted = options['accept'] as FileProblem['kind'] | undefined
-  if (accepted !== 'unrecorded') await requireRecords(recordDirectory, root)
+  if (accepted !== 'unrecorded') await requireRecords(fileSystem, recordDirectory, root)
   const acceptor = accepted === undefined ? undefined : new RecordAcceptor({ fileSystem, root, recordDirectory, signal })
   const report = (options['json'] === true ? jsonReport : textReport)({ folder: root, stdout, stderr })
   let wrong = 0
@@ -94,17 +95,14 @@ async function rootOf(folder: string): Promise<string> {
   }
 }
 
-async function requireRecords(recordDirectory: string, folder: string): Promise<void> {
-  try {
-    await stat(recordDirectory)
-  } catch (error) {
-    const code = systemCode(error)
-    throw new DicomtapError(
-      'DICOMTAP_ERR_STO_DIRECTORY',
-      code === 'ENOENT' || code === 'ENOTDIR'
-        ? `${folder} has no records (${RESERVED_FOLDER}/records): give the folder that the server stores into; with --accept unrecorded what is there is recorded now`
-        : `${recordDirectory} cannot be looked at (${code ?? 'unknown'})`,
-      { cause: error },
-    )
-  }
+/** A folder that servers use and that is still empty is right. */
+async function requireRecords(fileSystem: FileSystem, recordDirectory: string, folder: string): Promise<void> {
+  if ((await statusOf(fileSystem, recordDirectory)) !== undefined) return
+  const isUsed = (await statusOf(fileSystem, path.dirname(recordDirectory))) !== undefined
+  const { done: isEmpty } = await walkFiles(folder, () => undefined).next()
+  if (isUsed && isEmpty === true) return
+  throw new DicomtapError(
+    'DICOMTAP_ERR_STO_DIRECTORY',
+    `${folder} has no records (${RESERVED_FOLDER}/records): give the folder that the server stores into; with --accept unrecorded what is there is recorded now`,
+  )
 }

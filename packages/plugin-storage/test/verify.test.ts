@@ -156,6 +156,15 @@ test('a folder without records is an error that says what to do', async (t) => {
   await t.throwsAsync(verify(invocation()), { code: 'DICOMTAP_ERR_STO_DIRECTORY', message: /names no storage folder/ })
 })
 
+test('a store that holds nothing yet is right; one whose records are gone is not', async (t) => {
+  const { store, send, directory } = await storeFixture(t)
+  await store.start()
+  t.like(await runJson(directory), { code: 0, ok: true })
+  t.is(await send(), 0)
+  await rm(path.join(directory, '.dicomtap', 'records'), { recursive: true })
+  await t.throwsAsync(run(directory), { code: 'DICOMTAP_ERR_STO_DIRECTORY', message: /has no records/ })
+})
+
 test('without a folder, that of the configuration is verified', async (t) => {
   const { directory, send } = await storeFixture(t)
   t.is(await send(), 0)
@@ -245,10 +254,10 @@ test('while servers store, nothing looks wrong', async (t) => {
     const { send, directory } = await storeFixture(t, { options: { duplicates, record: 'sha256' } })
     t.is(await send({ sopInstanceUid: '1.1' }), 0)
     let isOver = false
-    const storing = [1, 2, 3].map(async (sender) => {
-      for (let i = 0; !isOver; i++) await send({ sopInstanceUid: `1.${i % 20}`, fill: i % 7, pixelBytes: 1000 * sender })
+    const storing = [1, 2].map(async (sender) => {
+      for (let i = 0; !isOver; i++) await send({ sopInstanceUid: `1.${i % 10}`, fill: i % 5, pixelBytes: 1000 * sender })
     })
-    for (let i = 0; i < 5; i++) t.deepEqual((await runJson(directory)).problems, [], duplicates)
+    for (let i = 0; i < 3; i++) t.deepEqual((await runJson(directory)).problems, [], duplicates)
     isOver = true
     await Promise.all(storing)
     t.is((await runJson(directory)).code, 0)
