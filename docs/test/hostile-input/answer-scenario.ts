@@ -53,7 +53,7 @@ async function settled(work: Promise<unknown>): Promise<string> {
   try {
     const result = await work
     const status = typeof result === 'number' ? result : (result as { status?: number } | undefined)?.status
-    if (result === undefined) return 'nothing'
+    if (result === undefined) return 'the end, without an error'
     return status === undefined ? 'the association' : `status ${status.toString(16).toUpperCase().padStart(4, '0')}`
   } catch (error) {
     return (error as { code?: string }).code ?? String(error)

@@ -43,6 +43,7 @@ export async function answerTo({ options, first = request(), next, prepare, skip
       answer = (await answers.next()).value
       clearInterval(trickling)
     }
+    if (isIgnored && answer?.[0] === 0x06) return 'nothing'
     if (answer !== undefined && check?.(answer) === false) return `${describe(answer)}, but not as it must be: ${answer.toString('hex')}`
     return describe(answer)
   } finally {
@@ -101,7 +102,7 @@ export function describe(answer: Buffer | undefined): string {
     case 0x05:
       return 'A-RELEASE-RQ'
     case 0x06:
-      return 'nothing'
+      return 'A-RELEASE-RP'
     case 0x07:
       return `A-ABORT ${answer.subarray(8, 10).join(',')}`
     default:
