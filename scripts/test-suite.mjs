@@ -33,7 +33,7 @@ const suites = {
     before() {},
   },
   hostile: {
-    files: '**/{hostile/*,hostile-input,leaks}.test.js',
+    files: '**/{hostile/*,limits/*,hostile-input,leaks}.test.js',
     env: { DICOMTAP_HOSTILE: 'full' },
     before() {},
   },

@@ -120,7 +120,7 @@ export const ERROR_NOTES = {
     remedy: 'See who connects: the log line has the address. What the peer gets is in [hostile-input.md](hostile-input.md).',
   },
   DICOMTAP_ERR_PDU_TOO_LARGE: {
-    cause: 'A P-DATA-TF is longer than `limits.maximumPduBytes`, which the peer was told; an A-ASSOCIATE PDU is longer than `limits.maximumAssociatePduBytes`; or it has more items than the codec takes.',
+    cause: 'A P-DATA-TF is longer than `limits.maximumPduBytes`, which the peer was told; an A-ASSOCIATE PDU is longer than `limits.maximumAssociatePduBytes`; or it has more contexts, items or user items than `limits` allow.',
     remedy: 'A peer that ignores the announced length is at fault. To live with it, raise the limit or set it to 0: data is streamed either way.',
   },
   DICOMTAP_ERR_PDU_MALFORMED: {
@@ -208,7 +208,7 @@ export const ERROR_NOTES = {
     remedy: 'Ask whoever sends it. Storage does not decode objects as a whole, so that it can keep what others cannot read.',
   },
   DICOMTAP_ERR_DS_TOO_LARGE: {
-    cause: '`buffer()` or `dataset()` was asked for more than `limits.maximumDecodedDataSetBytes`. Or the unread responses to requests of this side have 512 times `limits.receiveBufferBytes` (256 MiB by default), because another request or a release had to wait for the peer; then the association is aborted.',
+    cause: '`buffer()` or `dataset()` was asked for more than `limits.maximumDecodedDataSetBytes`, of the identifier of a query `limits.maximumIdentifierBytes`, or what all requests hold would be more than `limits.maximumGatheredBytes`; or the data set has more elements, values, text or nesting than `limits` allow: the message says which. Or the unread responses to requests of this side have `limits.maximumUnreadResponseBytes`, because another request or a release had to wait for the peer; then the association is aborted.',
     remedy: 'Stream large data sets with `pipeTo` or `bytes`, and read responses as they come; or raise the limit.',
   },
   DICOMTAP_ERR_DS_ENCODE: {
