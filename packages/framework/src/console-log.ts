@@ -66,11 +66,10 @@ function childLogger(output: () => Output, fallback: Fallback, common: Readonly<
     (level: LogLevel) =>
     (message: string, fields?: Record<string, unknown>): void => {
       const { sink, isEnabled } = output()
-      const record = { level, area, message, fields: { ...common, ...fields } }
       try {
-        if (isEnabled(level, area)) sink(record)
+        if (isEnabled(level, area)) sink({ level, area, message, fields: { ...common, ...fields } })
       } catch (thrown) {
-        fallback(record, thrown)
+        fallback({ level, area, message, fields: { ...common, ...fields } }, thrown)
       }
     }
   return {

@@ -7,7 +7,7 @@ import { DulServiceProvider } from '../dul/provider.ts'
 import type { TransportSocket } from '../dul/transport.ts'
 import type { AbortIndication, DulUser } from '../dul/user.ts'
 import { AssociationAbortedError, DicomtapError, PduError } from '../errors/index.ts'
-import { lastAsked } from '../hooks/asked.ts'
+import { pendingHandler } from '../hooks/asked.ts'
 import { HookError } from '../hooks/hook-error.ts'
 import { ask } from '../hooks/run.ts'
 import type { HookTable } from '../hooks/types.ts'
@@ -313,8 +313,8 @@ export class AssociationControl implements DulUser, DimseHost {
 
   /** Who kept the peer waiting for the answer to its request. */
   #blameLateHandler(): void {
-    const asked = lastAsked(this.association)
-    if (asked?.isPending !== true) return
+    const asked = pendingHandler(this.association)
+    if (asked === undefined) return
     const { acseMs } = this.timeouts
     asked.failed(new HookError(asked.hook, asked.plugin, `within ${String(acseMs)} ms`, 'DICOMTAP_ERR_HOOK_TIMEOUT'))
   }

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { Limits, Timeouts } from '../config/types.ts'
 import { DicomtapError } from '../errors/index.ts'
-import { lastAsked } from '../hooks/asked.ts'
+import { pendingHandler } from '../hooks/asked.ts'
 import { transform } from '../hooks/run.ts'
 import type { HookTable, IncomingConnection, ListeningEvent } from '../hooks/types.ts'
 import type { Logger } from '../logger.ts'
@@ -48,8 +48,8 @@ export async function prepareConnection(
     },
   }
   const late = (): void => {
-    const asked = lastAsked(ended.signal)
-    arriving.cut(`it was not ready in time${asked?.isPending === true ? `, '${asked.plugin}' had it in hand` : ''}`)
+    const asked = pendingHandler(ended.signal)
+    arriving.cut(`it was not ready in time${asked === undefined ? '' : `, '${asked.plugin}' had it in hand`}`)
   }
   const deadline = timeouts.acseMs === null ? undefined : setTimeout(late, timeouts.acseMs)
   registry.addArriving(arriving, limits.maximumPendingAssociations)

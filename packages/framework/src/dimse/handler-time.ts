@@ -13,37 +13,101 @@ export function isHandlerLate({ endReason }: RunningOperation): boolean {
   return endReason?.code === 'DICOMTAP_ERR_DIMSE_TIMEOUT'
 }
 
-/**
- * What a handler does for an operation. When nothing comes of it for `handlerMs`, the operation is ended, and its
- * handler is waited for no more. One whose operation ended otherwise, such as with the association, may clean up as long.
- */
-export function withinHandlerTime<T>(operation: RunningOperation, work: Promise<T>, handlerMs: number | null, log: Logger): Promise<T> {
-  if (handlerMs === null) return work
-  return new Promise((resolve, reject) => {
-    let progress = operation.progress
-    const timer = setTimeout(() => {
-      if (operation.progress !== progress && operation.endReason === undefined) {
-        progress = operation.progress
-        timer.refresh()
-        return
+/** What a handler does for an operation. */
+interface Work {
+  readonly operation: RunningOperation
+  readonly reject: (reason: Error) => void
+  progress: number
+  sinceMs: number
+}
+
+/** The time that handlers have for the operations of one association. One timer serves them all: most are done at once. */
+export class HandlerTime {
+  readonly #handlerMs: number | null
+  readonly #log: Logger
+  readonly #running = new Set<Work>()
+  #timer: NodeJS.Timeout | undefined
+  #isEnded = false
+
+  constructor(handlerMs: number | null, log: Logger) {
+    this.#handlerMs = handlerMs
+    this.#log = log
+  }
+
+  /**
+   * What a handler does for an operation. When nothing comes of it for `handlerMs`, the operation is ended, and its
+   * handler is waited for no more. One whose operation ended otherwise, such as with the association, may clean up as long.
+   */
+  within<T>(operation: RunningOperation, result: Promise<T>): Promise<T> {
+    const handlerMs = this.#handlerMs
+    if (handlerMs === null) return result
+    return new Promise((resolve, reject) => {
+      const work: Work = { operation, reject, progress: operation.progress, sinceMs: performance.now() }
+      this.#running.add(work)
+      this.#timer ??= this.#checkIn(handlerMs)
+      result.then(
+        (value) => {
+          this.#done(work)
+          resolve(value)
+        },
+        (error: unknown) => {
+          this.#done(work)
+          reject(error as Error)
+        },
+      )
+    })
+  }
+
+  /** Nothing more begins. */
+  end(): void {
+    this.#isEnded = true
+    this.#letGo()
+  }
+
+  #done(work: Work): void {
+    this.#running.delete(work)
+    if (this.#isEnded) this.#letGo()
+  }
+
+  /** Otherwise the timer stays for what comes next. */
+  #letGo(): void {
+    if (this.#running.size > 0) return
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  /** A handler that is stuck does not keep a process that has nothing else to do. */
+  #checkIn(timeoutMs: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      this.#check()
+    }, timeoutMs).unref()
+  }
+
+  #check(): void {
+    const handlerMs = this.#handlerMs as number
+    const nowMs = performance.now()
+    let nextMs = handlerMs
+    for (const work of this.#running) {
+      const { operation } = work
+      if (operation.progress !== work.progress && operation.endReason === undefined) {
+        work.progress = operation.progress
+        work.sinceMs = nowMs
       }
-      tooLate(operation, handlerMs, log)
-      operation.end(new DicomtapError('DICOMTAP_ERR_DIMSE_TIMEOUT', `No answer within ${handlerMs} ms`))
-      reject(operation.endReason as DicomtapError)
-    }, handlerMs)
-    // A handler that is stuck does not keep a process that has nothing else to do: connections do.
-    timer.unref()
-    work.then(
-      (result) => {
-        clearTimeout(timer)
-        resolve(result)
-      },
-      (error: unknown) => {
-        clearTimeout(timer)
-        reject(error as Error)
-      },
-    )
-  })
+      // Timers are of whole milliseconds.
+      const leftMs = Math.ceil(work.sinceMs + handlerMs - nowMs)
+      if (leftMs > 0) nextMs = Math.min(nextMs, leftMs)
+      else this.#late(work, handlerMs)
+    }
+    this.#timer = this.#running.size > 0 ? this.#checkIn(nextMs) : undefined
+  }
+
+  #late(work: Work, handlerMs: number): void {
+    const { operation } = work
+    this.#running.delete(work)
+    tooLate(operation, handlerMs, this.#log)
+    operation.end(new DicomtapError('DICOMTAP_ERR_DIMSE_TIMEOUT', `No answer within ${handlerMs} ms`))
+    work.reject(operation.endReason as DicomtapError)
+  }
 }
 
 /** Says whose handler it is, which is what an operator needs to know. */

@@ -12,7 +12,7 @@ import type { Exchange } from './exchange.ts'
 import { isFinalStatus } from './answers.ts'
 import { DrawnBytes, withinSourceTime } from './drawn-bytes.ts'
 import type { DataSetBytes } from './fragmenter.ts'
-import { HANDLER_TOOK_TOO_LONG, isHandlerLate, withinHandlerTime } from './handler-time.ts'
+import { HANDLER_TOOK_TOO_LONG, HandlerTime, isHandlerLate } from './handler-time.ts'
 import type { Response } from './invocations.ts'
 import type { RunningOperation } from './operation.ts'
 import { INVALID_HANDLER_ANSWER, outcomeOfError } from './outcome.ts'
@@ -65,12 +65,19 @@ export class OperationPerformer implements Exchange {
   readonly log: Logger
   readonly #host: DimseHost
   readonly #messages: MessageExchange
+  readonly #handlerTime: HandlerTime
 
   constructor(host: DimseHost, messages: MessageExchange) {
     this.hooks = host.hooks
     this.log = host.log
     this.#host = host
     this.#messages = messages
+    this.#handlerTime = new HandlerTime(host.timeouts.handlerMs, host.log)
+  }
+
+  /** The association has ended. */
+  end(): void {
+    this.#handlerTime.end()
   }
 
   /** Never rejects. */
@@ -121,7 +128,7 @@ export class OperationPerformer implements Exchange {
   }
 
   withinHandlerTime<T>(operation: RunningOperation, work: Promise<T>): Promise<T> {
-    return withinHandlerTime(operation, work, this.#host.timeouts.handlerMs, this.log)
+    return this.#handlerTime.within(operation, work)
   }
 
   withinSourceTime<T>(work: Promise<T>): Promise<T> {

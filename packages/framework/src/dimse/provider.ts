@@ -206,6 +206,7 @@ export class DimseServiceProvider implements AssemblerHandler {
     if (this.#isEnded) return
     this.#isEnded = true
     clearTimeout(this.#messageTimer)
+    this.#performer.end()
     if (this.isIdle && this.invocations.size === 0) return
     const error = makeError()
     this.#assembler.fail(new DicomtapError('DICOMTAP_ERR_DIMSE_TRUNCATED', `The message is incomplete: ${error.message}`))

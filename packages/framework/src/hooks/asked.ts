@@ -7,25 +7,43 @@ export interface HandlerName {
   readonly plugin: string
 }
 
-/** The handler that was asked last about something. */
-export interface AskedHandler extends HandlerName {
-  /** It has not answered yet. */
-  isPending: boolean
+/** A handler by name, and whom to tell what it did wrong. */
+export interface NamedHandler extends HandlerName {
   /** Logs, and fires `hookFailed`. */
   failed(error: HookError): void
 }
 
-const asked = new WeakMap<object, AskedHandler>()
+/** A handler that was asked. One is made for each question: it is two fields. */
+export class AskedHandler {
+  readonly handler: NamedHandler
+  /** It has not answered yet. */
+  isPending = true
+
+  constructor(handler: NamedHandler) {
+    this.handler = handler
+  }
+}
+
+/** Kept on what handlers are asked about itself: a WeakMap would cost every operation more than its handlers do. */
+const ASKED = Symbol('the handler that was asked last')
+type Subject = object & { [ASKED]?: AskedHandler }
+
 const givers = new WeakMap<object, HandlerName>()
 
 /** @param subject what handlers are asked about: an operation, an association, the signal of a connection that came in */
-export function nowAsked(subject: object, handler: AskedHandler): void {
-  asked.set(subject, handler)
+export function nowAsked(subject: object, asked: AskedHandler): void {
+  ;(subject as Subject)[ASKED] = asked
 }
 
 /** The handler that was asked last about an operation, an association or a connection. */
-export function lastAsked(subject: object): AskedHandler | undefined {
-  return asked.get(subject)
+export function lastAsked(subject: object): NamedHandler | undefined {
+  return (subject as Subject)[ASKED]?.handler
+}
+
+/** As `lastAsked`, when it has not answered. */
+export function pendingHandler(subject: object): NamedHandler | undefined {
+  const asked = (subject as Subject)[ASKED]
+  return asked?.isPending === true ? asked.handler : undefined
 }
 
 /** Whose answer an iterable is. */

@@ -1,7 +1,7 @@
 import type { Operation } from '../dimse/types.ts'
 import { codeOf } from '../errors/index.ts'
-import { isGivenBy, lastAsked, nowAsked } from './asked.ts'
-import type { AskedHandler, HandlerName } from './asked.ts'
+import { AskedHandler, isGivenBy, lastAsked, nowAsked } from './asked.ts'
+import type { HandlerName, NamedHandler } from './asked.ts'
 import type { GuardContext } from './guard-context.ts'
 import { toHookError } from './hook-error.ts'
 
@@ -38,7 +38,7 @@ function guardItems(items: Items, { hook, plugin }: HandlerName, operation: Oper
     if (!isItem(hook, value)) throw new TypeError(`its iterable gave ${kindOf(value)} for ${hook === 'cFind' ? 'a match' : 'an instance'}`)
     return { done: false, value }
   }
-  const asked: AskedHandler = { hook, plugin, isPending: true, failed: (error) => context.onFailure(hook, plugin, error) }
+  const named: NamedHandler = { hook, plugin, failed: (error) => context.onFailure(hook, plugin, error) }
   let iterator: AsyncIterator<unknown> | Iterator<unknown> | undefined
   const guarded = {
     // A promise where the iterator gives one: what is there already costs no trip through the promise queue.
@@ -46,7 +46,7 @@ function guardItems(items: Items, { hook, plugin }: HandlerName, operation: Oper
       try {
         iterator ??= iteratorOf(items)
         // Handlers of other hooks may have been asked since, and may be from within.
-        if (operation !== undefined && lastAsked(operation) !== asked) nowAsked(operation, asked)
+        if (operation !== undefined && lastAsked(operation) !== named) nowAsked(operation, new AskedHandler(named))
         const result = iterator.next()
         if (!isThenable(result)) return checked(result)
         return Promise.resolve(result).then(checked).catch((thrown: unknown) => {

@@ -1,8 +1,8 @@
 import { codeOf, DicomtapError, harmless, messageOf } from '../errors/index.ts'
 import type { Operation } from '../dimse/types.ts'
 import type { TransportSocket } from '../dul/transport.ts'
-import { nowAsked } from './asked.ts'
-import type { AskedHandler } from './asked.ts'
+import { AskedHandler, nowAsked } from './asked.ts'
+import type { NamedHandler } from './asked.ts'
 import { HOOK_CATALOG } from './catalog.ts'
 import type { AnswerCheck, GuardContext } from './guard-context.ts'
 import { withGuardedItems } from './guard-items.ts'
@@ -65,6 +65,7 @@ function guardAsync(hook: HookName, plugin: string, handler: GuardedHandler, con
   const isLifecycle = HOOK_CATALOG[hook].kind === 'lifecycle'
   const findOperation = operationFinder(hook)
   const findSubject = subjectFinder(hook)
+  const named: NamedHandler = { hook, plugin, failed: (error) => context.onFailure(hook, plugin, error) }
   const check = context.checkOf(hook)
 
   const fail = (thrown: unknown, args: readonly unknown[]): undefined => {
@@ -97,7 +98,7 @@ function guardAsync(hook: HookName, plugin: string, handler: GuardedHandler, con
 
   return (...args) => {
     const subject = findSubject?.(args)
-    const asked: AskedHandler = { hook, plugin, isPending: true, failed: (error) => context.onFailure(hook, plugin, error) }
+    const asked = new AskedHandler(named)
     if (subject !== undefined) nowAsked(subject, asked)
     const startedAtMs = performance.now()
     try {

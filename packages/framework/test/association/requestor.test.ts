@@ -493,10 +493,10 @@ test('await using releases; one that has ended already is left alone', async (t)
 })
 
 test('idle for too long: aborted, or released when that is asked for', async (t) => {
-  const aborted = await established({ timeouts: { networkMs: 500 } })
+  const aborted = await established({ timeouts: { networkMs: 1_500 } })
   t.deepEqual(await aborted.peer.receivePdu(), { type: 'A-ABORT', source: 2, reason: 0 })
 
-  const { association, peer } = await established({ timeouts: { networkMs: 500 }, networkTimeoutAction: 'release' })
+  const { association, peer } = await established({ timeouts: { networkMs: 1_500 }, networkTimeoutAction: 'release' })
   t.deepEqual(await peer.receivePdu(), { type: 'A-RELEASE-RQ' })
   await peer.sendPdu({ type: 'A-RELEASE-RP' })
   await association.closed

@@ -6,7 +6,7 @@ import test from 'ava'
 import type { ExecutionContext } from 'ava'
 import { ApplicationEntity, definePlugin } from '@dicomtap/framework'
 import type { CFindRequest, InstanceToSend } from '@dicomtap/framework'
-import { withinHandlerTime } from '../../dist/dimse/handler-time.js'
+import { HandlerTime } from '../../dist/dimse/handler-time.js'
 import { createLogger } from '../../dist/console-log.js'
 import { createHooks } from '../../dist/hooks/create-hooks.js'
 import { createGuardContext } from '../../dist/hooks/guard-context.js'
@@ -160,7 +160,7 @@ test('a handler is late when nothing has come of it for so long, however long it
       this.endReason = reason
     },
   }
-  const work = withinHandlerTime(operation as never, never(), 2, createLogger({ level: 'silent' }))
+  const work = new HandlerTime(2, createLogger({ level: 'silent' })).within(operation as never, never())
   while (steps < 10) await new Promise((resolve) => setTimeout(resolve, 1))
   t.deepEqual(ended, [])
   isGoingOn = false
