@@ -1,4 +1,4 @@
-import { StatusError } from '@dicomtap/framework'
+import { type Logger, StatusError } from '@dicomtap/framework'
 import { constants } from 'node:fs'
 import path from 'node:path'
 import type { FolderSyncer } from './durability.ts'
@@ -26,6 +26,7 @@ export interface Publication {
 
 export interface PublisherOptions {
   readonly fileSystem: FileSystem
+  readonly log: Logger
   readonly duplicates: DuplicatePolicy
   readonly directoryMode: number
   /** The folder that holds one staging folder for each process. */
@@ -137,7 +138,7 @@ export class Publisher {
   }
 
   async #place(staged: StagedFile, file: string, wantsOutcome: boolean): Promise<Publication> {
-    const { fileSystem, duplicates } = this.#options
+    const { fileSystem, duplicates, log } = this.#options
     if (duplicates === 'replace') {
       const replaced = wantsOutcome ? await this.#sizeOf(file) : undefined
       await this.#inFolder(file, () => fileSystem.rename(staged.path, file))
@@ -150,10 +151,11 @@ export class Publisher {
       if (await this.#claim(staged, file)) return written(staged, file, 'new')
       const decision = await this.#decision(file)
       if (decision === 'gone') continue
-      if (decision === 'undecided') throw new StatusError(0xa700, { errorComment: 'The instance is being stored' })
+      if (decision === 'undecided') throw this.#undecided()
       if (duplicates === 'reject') throw new StatusError(0x0111, { errorComment: 'The instance is stored already' })
       if (await isSameInstance(fileSystem, staged.path, file)) return this.#kept(file)
-      throw new StatusError(0x0110, { errorComment: 'The object could not be stored', cause: new Error('another file has its name') })
+      log.error('keep: what has the path of an object is not the same instance; the object is refused')
+      throw new StatusError(0x0110, { errorComment: 'The object could not be stored' })
     }
   }
 
@@ -173,6 +175,11 @@ export class Publisher {
       version += 1
     }
     throw new StatusError(0xa700, { errorComment: 'Too many versions of the instance' })
+  }
+
+  #undecided(): StatusError {
+    this.#options.log.warn('another process does not come to a decision on the same instance; the object is refused')
+    return new StatusError(0xa700, { errorComment: 'The instance is being stored' })
   }
 
   #decision(file: string): Promise<Decision> {

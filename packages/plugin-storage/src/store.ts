@@ -161,7 +161,7 @@ export class ObjectStore implements ObjectTaker {
     const staging = new StagingArea({ fileSystem, root, fileMode, directoryMode, onSwept: (objects) => this.#swept(objects) })
     const syncer = isSynced ? new FolderSyncer(fileSystem, root) : undefined
     const { partialDirectory, left } = staging
-    const publisher = new Publisher({ fileSystem, duplicates, directoryMode, syncer, partialDirectory, left })
+    const publisher = new Publisher({ fileSystem, log: this.#log, duplicates, directoryMode, syncer, partialDirectory, left })
     await orDirectoryError(this.#directory, async () => {
       await staging.start()
       if (duplicates !== 'replace') await publisher.probeLinks(await staging.create())

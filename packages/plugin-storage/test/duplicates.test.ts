@@ -329,7 +329,7 @@ test('a decision is waited for as long as its process may run, and no longer tha
 })
 
 test('keep: what is no such instance does not stand for one', async (t) => {
-  const { send, hooks, files, directory } = await storeFixture(t, { options: { duplicates: 'keep' } })
+  const { send, hooks, files, directory, log } = await storeFixture(t, { options: { duplicates: 'keep' } })
   hooks.filePath.tap('site', () => 'always/the-same.dcm')
   t.is(await send({ sopInstanceUid: '1.1' }), 0)
   t.is(await send({ sopInstanceUid: '1.1' }), 0)
@@ -340,6 +340,7 @@ test('keep: what is no such instance does not stand for one', async (t) => {
   await mkdir(path.join(directory, 'always', 'the-same.dcm'))
   t.is(await send({ sopInstanceUid: '1.1' }), 0x0110, 'a folder')
   t.deepEqual(await files(), [])
+  t.is(log.filter(({ level, message }) => level === 'error' && message.startsWith('keep: ')).length, 3)
 })
 
 test('an answer that a network file system lost does not make an object its own duplicate', async (t) => {

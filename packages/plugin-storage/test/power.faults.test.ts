@@ -89,8 +89,7 @@ for (const policy of POLICIES) {
     const sent = [...SCENARIO, ...SCENARIO.map(({ uid, fill }) => ({ uid: `${uid}.7`, fill }))]
     const options = { duplicates: policy }
     const { calls } = (await run(t, options, sent, 3, Infinity)).disk
-    const step = isFull ? 1 : 20
-    for (const code of ['EIO', 'ENOSPC', 'EROFS'].slice(0, isFull ? 3 : 1)) {
+    for (const [code, step] of isFull ? ([['EIO', 1], ['ENOSPC', 5], ['EROFS', 5]] as const) : ([['EIO', 20]] as const)) {
       for (let call = 1 + Math.floor(Math.random() * step); call <= calls; call += step) {
         const disk = new ModelDisk()
         disk.error = { atCall: call, code }
