@@ -275,7 +275,7 @@ for (const [duplicates, afterRefusal, afterAcceptance] of [
 
 test('a sync of the folder that fails in one process takes nothing from another', async (t) => {
   const faulty = new FaultyFileSystem()
-  const options = { durability: 'fsync' }
+  const options = { durability: 'fsync', record: 'none' }
   const first = await storeFixture(t, { fileSystem: faulty.fileSystem, options })
   const second = await storeFixture(t, { directory: first.directory, options })
   t.is(await first.send({ sopInstanceUid: '1.9' }), 0)

@@ -8,10 +8,10 @@ import { dataSetOf, requestFor } from './support/objects.js'
 
 const FILE = path.join('1.2.3', '1.2.3.4', '1.2.3.4.5.dcm')
 
-/** A store whose next calls can be made to fail; what the start needs is behind it. */
+/** A store whose next calls can be made to fail; what the start needs is behind it. Records are synced when a timer says so. */
 async function startedFixture(t: Parameters<typeof storeFixture>[0], options: Record<string, unknown> = {}) {
   const faulty = new FaultyFileSystem()
-  const fixture = await storeFixture(t, { fileSystem: faulty.fileSystem, options: { durability: 'fsync', ...options } })
+  const fixture = await storeFixture(t, { fileSystem: faulty.fileSystem, options: { durability: 'fsync', record: 'none', ...options } })
   await fixture.store.start()
   faulty.calls.length = 0
   return { ...fixture, faulty }
