@@ -216,7 +216,7 @@ export const ERROR_NOTES = {
     remedy: 'The message names the attribute. The peer gets a failure status.',
   },
   DICOMTAP_ERR_STO_DIRECTORY: {
-    cause: 'plugin-storage cannot create its folder, write to it, or keep its working files in it.',
+    cause: 'plugin-storage cannot create its folder, write to it, or keep its working files in it. Or `dicomtap verify` got a folder that is not there, or of which nothing is recorded.',
     remedy: 'Give the user that runs dicomtap the right to write there. At start this stops the server, with exit code 78; in code, `listen()` rejects with [DICOMTAP_ERR_HOOK_FAILED](#dicomtap_err_hook_failed), whose `cause` it is. Later, objects are refused with A700.',
   },
   DICOMTAP_ERR_STO_FULL: {
