@@ -210,6 +210,8 @@ test('every request settles with an answer or a code, every association ends, wh
     },
   })
   const { ae } = server
+  // Else a failure is not told before the worker gives up waiting for what is open.
+  t.teardown(() => ae.close({ deadlineMs: 0 }))
   const sockets = new Map<string, MemorySocket>()
   ae.bind('outgoingConnection', ({ calledAeTitle }) => {
     const socket = sockets.get(calledAeTitle)!
