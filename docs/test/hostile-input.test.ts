@@ -1,4 +1,5 @@
 import test from 'ava'
+import type { ApplicationEntityOptions } from '@dicomtap/framework'
 import { TO_ASSOCIATE, TO_REQUESTS } from './hostile-input/answer-rows.js'
 import { outcomeOf } from './hostile-input/answer-scenario.js'
 import { FIRST_BYTES, FIXED_FIELDS, ITEMS, USER_INFORMATION } from './hostile-input/association-rows.js'
@@ -40,10 +41,13 @@ function tableOf(heading: string): Map<string, string[]> {
 /** The page also says when, and what else becomes of it. */
 const bare = (cell = 'no row in the page'): string => cell.replace(/(;| after `).*$/, '')
 
+/** Short time-outs are kept when nothing else runs. */
+const alone = (scenario: { readonly options?: ApplicationEntityOptions }): typeof test.serial => (scenario.options?.timeouts === undefined ? test : test.serial)
+
 for (const [heading, scenarios] of Object.entries(TO_ACCEPTOR)) {
   const rows = tableOf(heading)
   for (const [sends, scenario] of Object.entries(scenarios)) {
-    test(`${heading}: ${sends}`, async (t) => {
+    alone(scenario)(`${heading}: ${sends}`, async (t) => {
       t.is(await answerTo(scenario), bare(rows.get(sends)?.[0]))
     })
   }
@@ -52,7 +56,7 @@ for (const [heading, scenarios] of Object.entries(TO_ACCEPTOR)) {
 for (const [heading, scenarios] of Object.entries(TO_REQUESTOR)) {
   const rows = tableOf(heading)
   for (const [sends, scenario] of Object.entries(scenarios)) {
-    test(`${heading}: ${sends}`, async (t) => {
+    alone(scenario)(`${heading}: ${sends}`, async (t) => {
       const [gets, caller] = rows.get(sends) ?? []
       t.deepEqual(await outcomeOf(scenario), [bare(gets), bare(caller)])
     })

@@ -46,7 +46,7 @@ const WITH_DATA_SET = { commandDataSetType: 1 }
 
 /** Answers to an A-ASSOCIATE-RQ of this side: Sta5. */
 export const TO_ASSOCIATE: Readonly<Record<string, AnswerScenario>> = {
-  'no answer to an A-ASSOCIATE-RQ': { options: { timeouts: { acseMs: 100 } }, accept: undefined },
+  'no answer to an A-ASSOCIATE-RQ': { options: { timeouts: { acseMs: 200 } }, accept: undefined },
   'the end of the connection in place of an answer': { accept: undefined, isClosed: true },
   'an A-ASSOCIATE-RJ': { accept: REJECT },
   'an A-ASSOCIATE-RJ with numbers that no table has': { accept: pdu(0x03, Buffer.from([0, 9, 9, 9])) },
@@ -76,8 +76,8 @@ export const TO_ASSOCIATE: Readonly<Record<string, AnswerScenario>> = {
 
 /** Answers to a request in an association: Sta6. */
 export const TO_REQUESTS: Readonly<Record<string, AnswerScenario>> = {
-  'no response to a request': { options: { timeouts: { dimseMs: 50 } }, invoke: echo, answers: [] },
-  'half a response, then silence': { options: { timeouts: { dimseMs: 1_500 } }, invoke: echo, answers: [pData(ECHO_CONTEXT_ID, 1, Buffer.alloc(8))] },
+  'no response to a request': { options: { timeouts: { dimseMs: 200 } }, invoke: echo, answers: [] },
+  'half a response, then silence': { options: { timeouts: { dimseMs: 300 } }, invoke: echo, answers: [pData(ECHO_CONTEXT_ID, 1, Buffer.alloc(8))] },
   'the end of the connection in place of a response': { invoke: echo, isClosed: true },
   'an A-ABORT in place of a response': { invoke: echo, answers: [pdu(0x07, Buffer.from([0, 0, 2, 6]))] },
   'an A-RELEASE-RQ in place of a response': { invoke: echo, answers: [RELEASE] },
@@ -102,7 +102,7 @@ export const TO_REQUESTS: Readonly<Record<string, AnswerScenario>> = {
   'P-DATA of another message inside a response': { invoke: find, answers: [findRsp({ status: 0xff00, ...WITH_DATA_SET }), echoRsp()] },
   'a PDV on a context that was rejected': { accept: accepting(RESULTS[0]!, result(FIND_CONTEXT_ID, 3, transferSyntax())), invoke: echo, answers: [findRsp()] },
   'a response in many PDVs': { invoke: echo, answers: [pDataOf(...[...encodeCommandSet(ECHO_RSP)].map((byte, index, all) => pdv(ECHO_CONTEXT_ID, index === all.length - 1 ? 3 : 1, Uint8Array.of(byte))))] },
-  'no answer to an A-RELEASE-RQ': { options: { timeouts: { acseMs: 500 } }, invoke: release, isReadOn: true },
+  'no answer to an A-RELEASE-RQ': { options: { timeouts: { acseMs: 400 } }, invoke: release, isReadOn: true },
   'a second A-ASSOCIATE-AC': { invoke: echo, answers: [ACCEPT] },
   'an A-RELEASE-RP nobody asked for': { invoke: echo, answers: [RELEASE_RP] },
   'an A-ASSOCIATE-RJ after an A-ASSOCIATE-AC': { invoke: echo, answers: [REJECT] },
