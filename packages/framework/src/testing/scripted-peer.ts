@@ -12,7 +12,8 @@ import { cutMessage } from './cut-message.ts'
 import type { MessageCut } from './cut-message.ts'
 
 const PDU_HEADER_BYTES = 6
-const DEFAULT_TIMEOUT_MS = 5_000
+/** For machines that have much else to do: nothing that is as it should be waits for it. */
+const DEFAULT_TIMEOUT_MS = 15_000
 
 /** A message as it was received, put together from its PDVs. */
 export interface ReceivedMessage {
