@@ -261,7 +261,7 @@ test('buffer() and dataset() take no more than the limit, bytes() takes anything
       handlers: {
         cStore: async ({ dataSet, messageId }) => {
           if (messageId === 3) for await (const _ of dataSet.bytes());
-          else await (messageId === 1 ? dataSet.buffer() : dataSet.dataset()).catch((error: { code: string }) => codes.push(error.code))
+          else await (messageId === 1 ? dataSet.buffer() : dataSet.dataset()).catch((error: unknown) => codes.push((error as { code: string }).code))
           return 0
         },
       },
