@@ -117,7 +117,7 @@ function pData(control: number, data: Uint8Array): Buffer {
 test('a message that trickles: A-ABORT after dimseMs, however often a byte comes; one that gets on is heard out', async (t) => {
   await using server = await serving(
     { minimumProgressBytes: 200 },
-    { timeouts: { dimseMs: 900 }, handlers: { cStore: async (request) => ((await request.dataSet.buffer()).length === 4_000 ? 0 : 0xa900) } },
+    { timeouts: { dimseMs: 1_500 }, handlers: { cStore: async (request) => ((await request.dataSet.buffer()).length === 4_000 ? 0 : 0xa900) } },
   )
   const [slow, honest] = [await letIn(server), await letIn(server)]
   const { command } = requestOf('C-STORE')
@@ -145,7 +145,7 @@ test('headers and PDUs without business there that trickle keep no association a
   }
   await Promise.all(
     Object.entries(streams).map(async ([name, stream]) => {
-      const side = await acceptorIn('Sta6', { networkTimeoutMs: 400 })
+      const side = await acceptorIn('Sta6', { networkTimeoutMs: 800 })
       await trickle(side.peer, stream, 1, 100)
       t.deepEqual(await side.peer.receiveRawPdu(), ABORT_BY_PROVIDER, name)
       t.like(await receive(side, 'ABORT'), { message: 'The peer stopped in the middle of a PDU' }, name)
