@@ -43,6 +43,7 @@ export function printSummary({ server, before, after, collected, load, stored, e
   row('descriptors', `before ${before?.descriptors}, maximum ${Math.max(0, ...samples.map(({ descriptors }) => descriptors))}, after ${after?.descriptors}`)
   row('event loop delay', `median of p99 ${ms(median(samples.map(({ loopP99Ms }) => loopP99Ms)))}, maximum ${ms(longest(samples))}, after the first minute ${ms(longest(samples.slice(60)))}`)
   row('healthy peer, connect to C-ECHO', `${latencies.count} times, p50 ${ms(latencies.p50)}, p95 ${ms(latencies.p95)}, p99 ${ms(latencies.p99)}, maximum ${ms(latencies.maximum)}`)
+  row('healthy peer', inWords(load.health.counts))
   row('good peers', inWords(load.good.counts))
   row('bad peers', inWords(load.bad.counts))
   row('instances', `${stored.acknowledged} acknowledged (${mib(load.storedMib)}), ${stored.lost.length} lost, ${stored.damaged.length} damaged, ${stored.unfinished.length} unfinished files, ${stored.files} files`)

@@ -80,8 +80,25 @@ export const dataSet: FuzzTarget = {
     if (again === undefined) return
     // What cannot be kept, such as an eleventh digit, is lost once.
     const kept = buildDataSet(again, encoding, dictionary, {})
+    if (hasTextBeforeItsCharacterSet(kept)) return
     assert.deepEqual(buildDataSet(writeDataSet(kept, encoding, dictionary), encoding, dictionary, {}), kept)
   },
+}
+
+const SPECIFIC_CHARACTER_SET = 0x00080005
+
+/**
+ * Groups 0001 to 0007, which are not to be used (PS3.5 7.8) or have no such text, and Length to End come before
+ * Specific Character Set. Text there, of a VR that a hostile peer gave it, is read without it.
+ */
+function hasTextBeforeItsCharacterSet(value: object): boolean {
+  let isEarly = false
+  JSON.stringify(value, (name, one: unknown) => {
+    const tag = /^[0-9A-F]{8}$/i.test(name) ? Number.parseInt(name, 16) : dictionary.byName(name)?.tag
+    isEarly ||= tag !== undefined && tag < SPECIFIC_CHARACTER_SET
+    return typeof one === 'bigint' ? String(one) : one
+  })
+  return isEarly
 }
 
 const WANTED = [0x00080005, 0x00080016, 0x00080018, 0x00100010, 0x00100020, 0x0020000d, 0x0020000e]
