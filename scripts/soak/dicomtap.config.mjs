@@ -2,6 +2,8 @@
 // queries, time-outs short enough that what hangs shows within minutes, and a plugin that tells the parent
 // process how the server is.
 import { defineConfig } from '@dicomtap/framework'
+import { fileURLToPath } from 'node:url'
+import { access } from '@dicomtap/plugin-access'
 import { asyncOperations } from '@dicomtap/plugin-async-operations'
 import { logging } from '@dicomtap/plugin-logging'
 import { roleSelection } from '@dicomtap/plugin-role-selection'
@@ -20,6 +22,7 @@ export default defineConfig({
   limits: { maximumAssociations: 300, maximumPendingAssociations: 150 },
   plugins: [
     logging({ level: 'info', stderr: false, file: { path: `${work}/soak.log`, maximumBytes: 20_000_000, maximumFiles: 5 } }),
+    access({ peers: fileURLToPath(new URL('peers.yaml', import.meta.url)) }),
     verification(),
     storage({ directory: `${work}/data`, durability: process.env.DICOMTAP_SOAK_DURABILITY ?? 'fsync', minimumFreeSpace: '2 GB' }),
     asyncOperations(),

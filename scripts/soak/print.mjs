@@ -4,6 +4,8 @@ const ms = (value) => `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`
 const mib = (value) => `${value.toFixed(1)} MiB`
 const sum = (counts) => Object.values(counts).reduce((total, count) => total + count, 0)
 const longest = (samples) => Math.max(0, ...samples.map(({ loopMaximumMs }) => loopMaximumMs))
+/** What of it cannot have been a wait for a CPU. */
+const ownDelay = (samples) => Math.max(0, ...samples.map(({ loopMaximumMs, cpuWaitMs }) => loopMaximumMs - cpuWaitMs))
 const inWords = (counts) => Object.entries(counts).map(([name, count]) => `${name} ${count}`).join(', ')
 
 export function printProgress({ started, server, load }) {
@@ -41,7 +43,7 @@ export function printSummary({ server, before, after, collected, load, stored, e
   row('heap and buffers after collection', course(heap, collected, ({ heapMib, externalMib }) => heapMib + externalMib))
   row('at rest, before and after', `RSS ${mib(before?.rssMib ?? 0)} and ${mib(after?.rssMib ?? 0)}, heap ${mib(before?.heapMib ?? 0)} and ${mib(after?.heapMib ?? 0)}`)
   row('descriptors', `before ${before?.descriptors}, maximum ${Math.max(0, ...samples.map(({ descriptors }) => descriptors))}, after ${after?.descriptors}`)
-  row('event loop delay', `median of p99 ${ms(median(samples.map(({ loopP99Ms }) => loopP99Ms)))}, maximum ${ms(longest(samples))}, after the first minute ${ms(longest(samples.slice(60)))}`)
+  row('event loop delay', `median of p99 ${ms(median(samples.map(({ loopP99Ms }) => loopP99Ms)))}, maximum ${ms(longest(samples))}, after the first minute ${ms(longest(samples.slice(60)))}; less the wait for a CPU at most ${ms(ownDelay(samples.slice(60)))}`)
   row('healthy peer, connect to C-ECHO', `${latencies.count} times, p50 ${ms(latencies.p50)}, p95 ${ms(latencies.p95)}, p99 ${ms(latencies.p99)}, maximum ${ms(latencies.maximum)}`)
   row('healthy peer', inWords(load.health.counts))
   row('good peers', inWords(load.good.counts))

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { definePlugin } from '@dicomtap/framework'
 
@@ -15,11 +15,15 @@ export const probe = definePlugin({
     if (process.send === undefined) return
     const delay = monitorEventLoopDelay({ resolution: 10 })
     delay.enable()
+    let waitedMs = waitedForCpuMs()
     const tell = (kind) => {
+      const cpuWaitMs = waitedForCpuMs() - waitedMs
+      waitedMs += cpuWaitMs
       const { rss, heapUsed, external, arrayBuffers } = process.memoryUsage()
       const loop = { loopMaximumMs: delay.max / 1e6 - 10, loopP99Ms: delay.percentile(99) / 1e6 - 10 }
       delay.reset()
-      process.send({ kind, rssMib: rss / MIB, heapMib: heapUsed / MIB, externalMib: (external + arrayBuffers) / MIB, descriptors: descriptors(), sockets: sockets(), ...loop })
+      const memory = { rssMib: rss / MIB, heapMib: heapUsed / MIB, externalMib: (external + arrayBuffers) / MIB }
+      process.send({ kind, ...memory, descriptors: descriptors(), sockets: sockets(), cpuWaitMs, ...loop })
     }
     const timer = setInterval(tell, SAMPLE_MS, 'sample')
     timer.unref()
@@ -39,6 +43,18 @@ export const probe = definePlugin({
     })
   },
 })
+
+/**
+ * How long this thread was ready and had no CPU, where the system tells: on a machine that is busy with other
+ * things most of the delay of an event loop is this.
+ */
+function waitedForCpuMs() {
+  try {
+    return Number(readFileSync('/proc/self/schedstat', 'utf8').split(' ')[1]) / 1e6
+  } catch {
+    return 0
+  }
+}
 
 /** Connections, accepted and our own. */
 function sockets() {
