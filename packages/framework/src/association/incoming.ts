@@ -2,7 +2,8 @@ import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { Limits, Timeouts } from '../config/types.ts'
 import { DicomtapError } from '../errors/index.ts'
-import { pendingHandler } from '../hooks/asked.ts'
+import { lastAsked, pendingHandler } from '../hooks/asked.ts'
+import { containedController, listenerFailed } from '../hooks/contained-signal.ts'
 import { transform } from '../hooks/run.ts'
 import type { HookTable, IncomingConnection, ListeningEvent } from '../hooks/types.ts'
 import type { Logger } from '../logger.ts'
@@ -32,7 +33,7 @@ export async function prepareConnection(
 ): Promise<IncomingOrigin | undefined> {
   const remote = remoteEndpoint(accepted)
   const local = localEndpoint(accepted)
-  const ended = new AbortController()
+  const ended: AbortController = containedController(() => listenerFailed(lastAsked(ended.signal), log))
   const ignore = (): void => {}
   // Who waits for it hears that it is gone by the signal.
   accepted.on('error', ignore)

@@ -1,6 +1,8 @@
 import type { AcceptedContext } from '../acse/types.ts'
 import type { Association } from '../association/association.ts'
 import { DicomtapError } from '../errors/index.ts'
+import { lastAsked } from '../hooks/asked.ts'
+import { containedController, listenerFailed } from '../hooks/contained-signal.ts'
 import type { DataSetStream } from './data-set-stream.ts'
 import type { DimseRequest, DimseService, Operation } from './types.ts'
 
@@ -53,7 +55,8 @@ export class RunningOperation implements Operation {
   /** Made when a handler asks for it: most never do. */
   get signal(): AbortSignal {
     if (this.#abortController === undefined) {
-      this.#abortController = new AbortController()
+      // A C-CANCEL must not end the process, whatever a listener does.
+      this.#abortController = containedController(() => listenerFailed(lastAsked(this), this.association.ae.log))
       if (this.#end !== undefined) this.#abortController.abort(this.#end)
     }
     return this.#abortController.signal

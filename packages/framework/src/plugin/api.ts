@@ -1,6 +1,7 @@
 import type { ApplicationEntity } from '../application-entity.ts'
 import type { ResolvedConfig } from '../config/types.ts'
-import { DicomtapError } from '../errors/index.ts'
+import { DicomtapError, harmless } from '../errors/index.ts'
+import { containedController } from '../hooks/contained-signal.ts'
 import type { HookFacade } from '../hooks/types.ts'
 import type { Logger } from '../logger.ts'
 import type { Disposers } from './disposers.ts'
@@ -30,12 +31,13 @@ export interface PluginApiParts {
 /** The api of one plugin. Its methods may be taken off it. */
 export function createPluginApi(parts: PluginApiParts): PluginApi {
   const { plugin, applicationEntity, config, hooks, host, services, disposers } = parts
+  const log = host.logger.child({ plugin }, 'plugin')
   return Object.freeze({
     applicationEntity,
     hooks,
     config,
-    log: host.logger.child({ plugin }, 'plugin'),
-    signal: host.signal,
+    log,
+    signal: signalOf(host.signal, log),
     supportSopClass: (support: SopClassSupport) => {
       checkSupport(plugin, support)
       host.supportSopClass(support)
@@ -47,6 +49,17 @@ export function createPluginApi(parts: PluginApiParts): PluginApi {
     onDispose: (dispose: () => void | Promise<void>) => disposers.add(plugin, dispose),
     setLogSink: (...args: Parameters<PluginApi['setLogSink']>) => host.setLogSink(...args),
   }) satisfies PluginApi
+}
+
+/** Each plugin has a signal of its own: what its listeners throw is logged as its own, and the close goes on. */
+function signalOf(closing: AbortSignal, log: Logger): AbortSignal {
+  const controller = containedController(() => (error) => {
+    log.error('a listener on the signal threw', { error: harmless(error) })
+  })
+  const close = (): void => controller.abort(closing.reason)
+  if (closing.aborted) close()
+  else closing.addEventListener('abort', close, { once: true })
+  return controller.signal
 }
 
 function checkSupport(plugin: string, { uid, transferSyntaxes }: SopClassSupport): void {
