@@ -34,3 +34,11 @@ export const PDU_EVENTS: Readonly<Record<Pdu['type'], DulEvent>> = {
   'A-RELEASE-RP': 'Evt13',
   'A-ABORT': 'Evt16',
 }
+
+/** PS3.8 9.3.4: rejected permanently, by the service provider (ACSE), protocol version not supported. */
+const PROTOCOL_VERSION_REJECTION: AAssociateRj = { type: 'A-ASSOCIATE-RJ', result: 1, source: 2, reason: 2 }
+
+/** What the provider itself answers to a request; undefined: its user decides. PS3.8 9.3.2: only bit 0 is tested. */
+export function protocolVersionRejection({ protocolVersion }: AAssociateRq): AAssociateRj | undefined {
+  return (protocolVersion & 1) === 1 ? undefined : PROTOCOL_VERSION_REJECTION
+}

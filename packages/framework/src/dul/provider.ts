@@ -5,7 +5,7 @@ import { encodePdu } from '../pdu/encode.ts'
 import { PduFramer } from '../pdu/framer.ts'
 import type { FramerHandler } from '../pdu/framer.ts'
 import { PDU_HEADER_BYTES, PDV_HEADER_BYTES } from '../pdu/limits.ts'
-import type { AAssociateRj, AAssociateRq, Pdu } from '../pdu/types.ts'
+import type { AAssociateRq, Pdu } from '../pdu/types.ts'
 import { ACTIONS } from './actions.ts'
 import type { ActionContext, EventPayload } from './actions.ts'
 import { ArtimTimer } from './artim-timer.ts'
@@ -15,25 +15,22 @@ import type { DulIndication } from './indication-queue.ts'
 import { Inflow } from './inflow.ts'
 import { resolveDulOptions } from './options.ts'
 import type { AdoptedLimits, DulOptions, ResolvedDulOptions } from './options.ts'
+import { Outflow } from './outflow.ts'
 import { PDataObservation } from './p-data-observation.ts'
-import { PDU_EVENTS, REQUEST_EVENTS } from './primitives.ts'
+import { PDU_EVENTS, protocolVersionRejection, REQUEST_EVENTS } from './primitives.ts'
 import type { DulRequest } from './primitives.ts'
+import { SilenceWatch } from './silence-watch.ts'
+import type { SilenceHost } from './silence-watch.ts'
 import { StateDeadline } from './state-deadline.ts'
 import type { DulEvent, DulState } from './transition-table.ts'
 import { Transport } from './transport.ts'
 import type { TransportHandler, TransportSocket } from './transport.ts'
 import type { DulObserver, DulUser } from './user.ts'
-import { WriteWatch } from './write-watch.ts'
-
-export type { DulOptions } from './options.ts'
 
 /** A chunk of this size that ends in a header has brought something else as well. */
 const HEADERS_BYTES = PDU_HEADER_BYTES + PDV_HEADER_BYTES
 
 const KIB_BITS = 10
-
-/** PS3.8 9.3.4: rejected permanently, by the service provider (ACSE), protocol version not supported. */
-const PROTOCOL_VERSION_REJECTION: AAssociateRj = { type: 'A-ASSOCIATE-RJ', result: 1, source: 2, reason: 2 }
 
 /**
  * The DICOM upper layer service provider of one connection (PS3.8): socket, framer, state machine and
@@ -45,7 +42,7 @@ const PROTOCOL_VERSION_REJECTION: AAssociateRj = { type: 'A-ASSOCIATE-RJ', resul
  * await dul.send(associateRequest)
  * const answer = await dul.receive(30_000) // { type: 'A-ASSOCIATE-AC', ... }
  */
-export class DulServiceProvider implements TransportHandler, FramerHandler, ActionContext {
+export class DulServiceProvider implements TransportHandler, FramerHandler, ActionContext, SilenceHost {
   readonly isRequestor: boolean
   readonly user: DulUser
   readonly artim: ArtimTimer
@@ -55,15 +52,14 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   readonly #framer: PduFramer
   readonly #queue: IndicationQueue | undefined
   readonly #deadline: StateDeadline
-  #networkTimer: NodeJS.Timeout | undefined
   readonly #observation: PDataObservation
-  readonly #drainWaiters: (() => void)[] = []
   readonly #inflow: Inflow
-  readonly #writeWatch: WriteWatch
+  readonly #outflow: Outflow
+  readonly #silence: SilenceWatch
+  readonly #killers: (() => void)[] = []
   #transport: Transport | undefined
   #state: DulState = 'Sta1'
   #associateRequest: AAssociateRq | undefined
-  #isWritable = true
   #isKilled = false
   #isClosing = false
   #isTransportGone = false
@@ -82,22 +78,15 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
     } else {
       this.user = options.user
     }
-    this.artim = new ArtimTimer(limits.acseTimeoutMs, () => {
-      this.#dispatch('Evt18', { message: 'ARTIM expired' })
-    })
-    this.#deadline = new StateDeadline(limits, (message) => {
-      this.#deadlineExpired(message)
-    })
+    this.artim = new ArtimTimer(limits.acseTimeoutMs, () => void this.#dispatch('Evt18', { message: 'ARTIM expired' }))
+    this.#deadline = new StateDeadline(limits, (message) => this.unanswered(message))
     this.#framer = new PduFramer(this, limits)
     this.#observation = new PDataObservation()
     const transport = (): Transport | undefined => this.#transport
     this.#inflow = new Inflow({ walk: (chunk) => this.#walk(chunk), interrupt: () => this.#framer.interrupt() }, transport)
     const { networkTimeoutMs: timeoutMs, minimumProgressBytes: minimumBytes } = limits
-    this.#writeWatch = new WriteWatch({ timeoutMs, minimumBytes }, transport, () => {
-      // An A-ABORT would not reach it either.
-      this.#transport?.destroy(new Error('The peer does not read what is sent to it'))
-    })
-    this.#watchSilence(timeoutMs)
+    this.#outflow = new Outflow({ timeoutMs, minimumBytes }, transport)
+    this.#silence = new SilenceWatch(timeoutMs, this)
     if (options.socket !== undefined) this.accept(options.socket)
   }
 
@@ -111,8 +100,8 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   /** Other limits than those it was made with hold from now on. */
   adopt({ networkTimeoutMs, maximumPduBytes, minimumProgressBytes }: AdoptedLimits): void {
     this.#framer.maximumPduBytes = maximumPduBytes
-    this.#writeWatch.adopt({ timeoutMs: networkTimeoutMs, minimumBytes: minimumProgressBytes })
-    this.#watchSilence(networkTimeoutMs)
+    this.#outflow.adopt({ timeoutMs: networkTimeoutMs, minimumBytes: minimumProgressBytes })
+    this.#silence.adopt(this.#isTransportGone ? null : networkTimeoutMs)
   }
 
   get state(): DulState {
@@ -130,7 +119,7 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
 
   /** False while the peer does not take what was written: wait for {@link drained}. */
   get isWritable(): boolean {
-    return this.#isWritable
+    return this.#outflow.isWritable
   }
 
   /**
@@ -141,13 +130,13 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
     if (request.type === 'P-DATA') {
       for await (const pdu of request.pdus) {
         this.sendPData(encodePdu(pdu))
-        if (!this.#isWritable) await this.drained()
+        if (!this.isWritable) await this.drained()
       }
       return
     }
     if (request.type === 'P-DATA-TF') this.sendPData(encodePdu(request))
     else this.issue(request)
-    if (!this.#isWritable) await this.drained()
+    if (!this.isWritable) await this.drained()
   }
 
   /** As `send` for everything but P-DATA, without waiting for room. */
@@ -165,7 +154,7 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   sendPData(header: Uint8Array, body?: Uint8Array, left?: () => void): boolean {
     const { action, nextState } = step(this.#state, 'Evt9', this.isRequestor, true) ?? {}
     if (action === undefined || nextState === undefined || this.#transport === undefined) throw this.#stateError('P-DATA')
-    const isRoomLeft = body === undefined ? this.#transport.write(header, left) : this.#transport.writePair(header, body, left)
+    const isRoomLeft = this.#outflow.write(this.#transport, header, body, left)
     const observer = this.#observer
     if (observer !== undefined) {
       observer.dataSent(header)
@@ -173,27 +162,18 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
       if (observer.wantsPData) observer.pduSent(this.#observation.ofSent(header))
       observer.stateChanged(this.#state, 'Evt9', action, nextState)
     }
-    this.#networkTimer?.refresh()
-    this.#writeWatch.wrote(isRoomLeft)
-    this.#isWritable = isRoomLeft
+    this.#silence.interrupted()
     return isRoomLeft
   }
 
   /** What `write` sends leaves in one system call. */
   together(write: () => void): void {
-    const transport = this.#transport
-    transport?.cork()
-    try {
-      write()
-    } finally {
-      transport?.uncork()
-    }
+    this.#outflow.together(write)
   }
 
   /** Resolves when the socket takes data again, or is gone. */
   drained(): Promise<void> {
-    if (this.#isWritable || this.#isTransportGone) return Promise.resolve()
-    return new Promise((resolve) => this.#drainWaiters.push(resolve))
+    return this.#outflow.drained()
   }
 
   /**
@@ -210,7 +190,7 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   /** Stops an idle provider. Returns false, and does nothing, unless the state is Sta1. */
   stop(): boolean {
     if (this.#state !== 'Sta1') return false
-    this.#finish()
+    this.#stopTimers()
     return true
   }
 
@@ -220,7 +200,7 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
     this.#stopReading()
     const transport = this.#transport
     if (transport !== undefined && !this.#isTransportGone) {
-      const gone = new Promise<void>((resolve) => this.#drainWaiters.push(resolve))
+      const gone = new Promise<void>((resolve) => this.#killers.push(resolve))
       transport.destroy()
       // A socket that a plugin made may never say that it has closed.
       this.#stopTimers()
@@ -239,7 +219,7 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   }
   resumeReceiving(): void {
     this.#inflow.resume()
-    this.#networkTimer?.refresh()
+    this.#silence.interrupted()
   }
 
   /** The user found the peer's bytes invalid (a PDV, a command set): Evt19, as for an invalid PDU. */
@@ -258,9 +238,8 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   sendPdu(pdu: Pdu): void {
     if (this.#transport === undefined) return
     const bytes = encodePdu(pdu)
-    this.#isWritable = this.#transport.write(bytes)
-    this.#networkTimer?.refresh()
-    this.#writeWatch.wrote(this.#isWritable)
+    this.#outflow.write(this.#transport, bytes)
+    this.#silence.interrupted()
     this.#observer?.dataSent(bytes)
     this.#observer?.pduSent(pdu)
   }
@@ -271,6 +250,32 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
     if (this.#transport !== undefined) this.#transport.close()
     // By an observer of what comes before AE-1: there will be none that could close.
     else process.nextTick(() => this.#transport ?? this.transportClosed(undefined))
+  }
+
+  // SilenceHost
+
+  get openTransport(): Transport | undefined {
+    return this.#isTransportGone ? undefined : this.#transport
+  }
+  get isMidPdu(): boolean {
+    return this.#framer.isMidPdu
+  }
+
+  unanswered(message: string): void {
+    if (this.#state === 'Sta4') {
+      this.user.abortIndication({ source: undefined, reason: 0, by: 'network', message, isTimeout: true })
+      this.#dispatch('Evt15', { pdu: { type: 'A-ABORT', source: 0, reason: 0 } })
+      return
+    }
+    this.#dispatch('Evt15', { pdu: { type: 'A-ABORT', source: 2, reason: 0 } })
+    this.user.abortIndication({ source: 2, reason: 0, by: 'local', message, isTimeout: true })
+  }
+
+  silent(isMidPdu: boolean): void {
+    if (!this.user.silenceIndication(isMidPdu)) return
+    const message = isMidPdu ? 'The peer stopped in the middle of a PDU' : 'The association was idle for too long'
+    this.#dispatch('Evt15', { pdu: { type: 'A-ABORT', source: 2, reason: 0 } })
+    this.user.abortIndication({ source: 2, reason: 0, by: 'local', message })
   }
 
   // TransportHandler
@@ -286,10 +291,8 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   }
 
   transportDrained(): void {
-    this.#isWritable = true
-    this.#networkTimer?.refresh()
-    this.#writeWatch.drained()
-    this.#wakeWriters()
+    this.#silence.interrupted()
+    this.#outflow.goOn()
   }
 
   transportClosed(error: Error | undefined): void {
@@ -309,9 +312,8 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
     this.#observer?.pduReceived(pdu)
     // An observer may have closed the connection.
     if (this.#isClosing || this.#isKilled) return
-    const event = PDU_EVENTS[pdu.type]
-    if (event !== 'Evt6') this.#dispatch(event, { pdu, message: `Unexpected ${pdu.type} in ${this.#state}` })
-    else this.#associateRequestReceived(pdu as AAssociateRq)
+    const rejection = pdu.type === 'A-ASSOCIATE-RQ' ? protocolVersionRejection(pdu) : undefined
+    this.#dispatch(PDU_EVENTS[pdu.type], { pdu, rejection, message: `Unexpected ${pdu.type} in ${this.#state}` })
   }
 
   pDataStart(lengthBytes: number): void {
@@ -347,20 +349,13 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
       this.#dispatch('Evt19', { reason: error.abortReason, message: error.message })
     }
     // A header that trickles keeps no association alive, nor does a PDU that has no business there.
-    if (!this.#framer.isInFraming || (takenBytes >= HEADERS_BYTES && !this.#framer.isInBody)) this.#networkTimer?.refresh()
+    if (!this.#framer.isInFraming || (takenBytes >= HEADERS_BYTES && !this.#framer.isInBody)) this.#silence.interrupted()
     return takenBytes
   }
 
   #stopReading(): void {
     this.#framer.stop()
     this.#inflow.stop()
-  }
-
-  #associateRequestReceived(request: AAssociateRq): void {
-    // PS3.8 9.3.2: only bit 0 of the protocol version is tested.
-    const isAcceptable = (request.protocolVersion & 1) === 1
-    const rejection = isAcceptable ? undefined : PROTOCOL_VERSION_REJECTION
-    this.#dispatch('Evt6', { pdu: request, rejection, message: `Unexpected A-ASSOCIATE-RQ in ${this.#state}` })
   }
 
   /** Runs one event through the machine. False when table 9-10 has no cell for it. */
@@ -384,59 +379,17 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
     return true
   }
 
-  #deadlineExpired(message: string): void {
-    if (this.#state === 'Sta4') {
-      this.user.abortIndication({ source: undefined, reason: 0, by: 'network', message, isTimeout: true })
-      this.#dispatch('Evt15', { pdu: { type: 'A-ABORT', source: 0, reason: 0 } })
-      return
-    }
-    this.#dispatch('Evt15', { pdu: { type: 'A-ABORT', source: 2, reason: 0 } })
-    this.user.abortIndication({ source: 2, reason: 0, by: 'local', message, isTimeout: true })
-  }
-
-  #watchSilence(timeoutMs: number | null): void {
-    clearTimeout(this.#networkTimer)
-    this.#networkTimer =
-      timeoutMs === null || this.#isTransportGone
-        ? undefined
-        : setTimeout(() => {
-            this.#silent()
-          }, timeoutMs)
-  }
-
-  #silent(): void {
-    const transport = this.#transport
-    if (transport === undefined || this.#isTransportGone) return
-    if (transport.pendingBytes > 0) {
-      this.#networkTimer?.refresh()
-      return
-    }
-    if (this.#state === 'Sta4' || this.#state === 'Sta5') return this.#deadlineExpired('The peer was silent for too long')
-    // Sta2 and Sta13 are ARTIM's; while we do not read, the silence is ours.
-    const isCovered = this.#state === 'Sta2' || this.#state === 'Sta13' || transport.isPaused
-    if (!isCovered && this.user.silenceIndication(this.#framer.isMidPdu)) {
-      const message = this.#framer.isMidPdu ? 'The peer stopped in the middle of a PDU' : 'The association was idle for too long'
-      this.#dispatch('Evt15', { pdu: { type: 'A-ABORT', source: 2, reason: 0 } })
-      this.user.abortIndication({ source: 2, reason: 0, by: 'local', message })
-    }
-    this.#networkTimer?.refresh()
-  }
-
-  #wakeWriters(): void {
-    for (const wake of this.#drainWaiters.splice(0)) wake()
-  }
-
   #stopTimers(): void {
     this.artim.stop()
     this.#deadline.stop()
-    clearTimeout(this.#networkTimer)
-    this.#writeWatch.stop()
+    this.#silence.stop()
+    this.#outflow.stopWatching()
   }
 
   #finish(): void {
     this.#stopTimers()
-    this.#isWritable = true
-    this.#wakeWriters()
+    this.#outflow.end()
+    for (const resolve of this.#killers.splice(0)) resolve()
     if (this.#isKilled) this.#queue?.killed()
   }
 

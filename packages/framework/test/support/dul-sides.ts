@@ -1,6 +1,6 @@
 import { DulServiceProvider } from '../../dist/dul/provider.js'
 import type { DulIndication } from '../../dist/dul/indication-queue.js'
-import type { DulOptions } from '../../dist/dul/provider.js'
+import type { DulOptions } from '../../dist/dul/options.js'
 import type { DulObserver } from '../../dist/dul/user.js'
 import type { AAssociateAc } from '../../dist/pdu/types.js'
 import { associateRequest, memorySocket, ScriptedPeer } from '../../dist/testing/index.js'
