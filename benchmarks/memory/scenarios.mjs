@@ -63,9 +63,9 @@ async function store({ path }, options) {
 
 /** The data set, and before it a file header. */
 function checkStored(directory, bytes) {
-  const sizes = readdirSync(directory, { recursive: true }).map((name) => statSync(join(directory, name)))
-    .filter((stats) => stats.isFile()).map(({ size }) => size)
-  if (sizes.length !== 1 || !(sizes[0] > bytes && sizes[0] < bytes + LARGEST_HEADER_BYTES)) throw new Error(`${bytes} bytes were sent, stored are ${sizes}`)
+  const sizes = readdirSync(directory, { recursive: true }).filter((name) => !name.startsWith('.dicomtap'))
+    .map((name) => statSync(join(directory, name))).filter((stats) => stats.isFile()).map(({ size }) => size)
+  if (sizes.length !== 1 || !(sizes[0] > bytes && sizes[0] < bytes + LARGEST_HEADER_BYTES)) throw new Error(`${bytes} bytes were sent, stored are ${sizes.join(', ')}`)
 }
 
 async function storeToSink({ path }) {
