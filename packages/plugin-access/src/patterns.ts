@@ -3,8 +3,17 @@ export type TitleComparison = 'exact' | 'lenient'
 
 /** Lenient: upper and lower case are the same, spaces anywhere and trailing NULs do not count. */
 export function comparableTitle(title: string, comparison: TitleComparison): string {
-  const plain = title.replace(/^ +|[ \0]+$/g, '')
+  const plain = unpadded(title)
   return comparison === 'exact' ? plain : plain.replaceAll(' ', '').toUpperCase()
+}
+
+/** Without spaces around it and the NULs that old equipment pads with. Linear: a Move Destination is as long as a peer likes. */
+function unpadded(title: string): string {
+  let start = 0
+  let end = title.length
+  while (end > 0 && (title[end - 1] === ' ' || title[end - 1] === '\0')) end--
+  while (start < end && title[start] === ' ') start++
+  return title.slice(start, end)
 }
 
 export function hasWildcard(pattern: string): boolean {

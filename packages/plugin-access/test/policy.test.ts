@@ -9,7 +9,7 @@ import { AssociationSlots } from '../dist/admission/slots.js'
 import type { Slot } from '../dist/admission/slots.js'
 import { AddressSet, parseHost, plainAddress } from '../dist/addresses.js'
 import { HostNames } from '../dist/host-names.js'
-import { matchesPattern, titleMatcher } from '../dist/patterns.js'
+import { comparableTitle, matchesPattern, titleMatcher } from '../dist/patterns.js'
 import { parsePeersFile } from '../dist/peers-file/parse.js'
 import { DEFAULT_SETTINGS, compilePolicy } from '../dist/policy/compile.js'
 import type { Policy, PolicySettings } from '../dist/policy/compile.js'
@@ -65,6 +65,9 @@ test('wildcards; a pattern cannot be made slow', (t) => {
   t.false(matchesPattern('CT?', 'CT'))
   t.false(matchesPattern('CT', 'CT1'))
   t.false(matchesPattern(`${'*a'.repeat(500)}b`, 'a'.repeat(10_000)))
+  // As long as a command set may be, and longer.
+  const long = `A${' '.repeat(2_000_000)}A`
+  t.is(comparableTitle(`  ${long} \0 `, 'exact'), long)
 })
 
 test('AE titles: exact but for spaces around them; lenient without case, spaces and trailing NULs', (t) => {
@@ -241,6 +244,8 @@ test('certificates: names count when verified, fingerprints in any case', (t) =>
   t.is(told(of('{ commonName: CT1 }'), facts('CT1', '1.1.1.1')), 'certificate 1,1,1')
   t.deepEqual(namesOf('DNS:a.example, DNS:"b, DNS:evil", IP Address:10.0.0.1, URI:urn:x'), ['a.example', 'b, DNS:evil', '10.0.0.1', 'urn:x'])
 })
+  // Kinds that do not count, with one that would in their quotes.
+  t.deepEqual(namesOf(String.raw`DirName:"CN=x\\, DNS:evil.example", othername:"XmppAddr:a, email:evil@b", DNS:a.example`), ['a.example'])
 
 test('called AE titles: of the options, of a peer, and a peer that may call whatever it likes', (t) => {
   const yaml = 'peers:\n  - { aeTitle: CT1 }\n  - { aeTitle: CT2, quirks: { anyCalledAeTitle: true } }\n  - { aeTitle: CT3, calledAeTitles: TEACH }\n'

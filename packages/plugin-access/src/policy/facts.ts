@@ -49,11 +49,16 @@ export function normalFingerprint(text: string): string {
   return text.replaceAll(':', '').toLowerCase()
 }
 
-/** `DNS:a, IP Address:10.0.0.1, URI:"..."` as Node writes it: values with special characters are quoted as in JSON. */
+const NAME_KINDS: ReadonlySet<string> = new Set(['DNS', 'IP Address', 'URI', 'email'])
+
+/**
+ * `DNS:a, IP Address:10.0.0.1, URI:"..."` as Node writes it: values with special characters are quoted as in JSON.
+ * Values of every kind are passed over whole, so that what is quoted in one cannot pretend to be another.
+ */
 export function namesOf(subjectAltName: string | undefined): string[] {
   const names: string[] = []
-  for (const [, value = ''] of (subjectAltName ?? '').matchAll(/(?:^|, )(?:DNS|IP Address|URI|email):("(?:[^"\\]|\\.)*"|[^,"]*)/g)) {
-    names.push(value.startsWith('"') ? unquoted(value) : value)
+  for (const [, kind = '', value = ''] of (subjectAltName ?? '').matchAll(/(?:^|, )([A-Za-z0-9 ]+):("(?:[^"\\]|\\.)*"|[^,"]*)/g)) {
+    if (NAME_KINDS.has(kind)) names.push(value.startsWith('"') ? unquoted(value) : value)
   }
   return names
 }
