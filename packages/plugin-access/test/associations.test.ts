@@ -157,7 +157,10 @@ peers:
   }
   t.deepEqual(await contextsOf('CT1'), [SopClass.Verification, SopClass.CTImageStorage])
   t.deepEqual(await contextsOf('WS1'), [SopClass.StudyRootQueryRetrieveInformationModelFind, SopClass.StudyRootQueryRetrieveInformationModelMove])
+  const nothing = (): unknown[] => server.log.filter(({ message }) => message === 'the peer may do nothing of what it asks for').map(({ fields }) => fields)
+  t.deepEqual(nothing(), [])
   t.deepEqual(await contextsOf('NONE'), [])
+  t.like(nothing()[0], { callingAeTitle: 'NONE', peer: 'NONE', may: '' })
   t.is((await contextsOf('ALL')).length, ALL_CONTEXTS.length)
 
   await using ws = await testScu(server, { callingAeTitle: 'WS1', contexts: [[SopClass.StudyRootQueryRetrieveInformationModelMove]] })
@@ -295,7 +298,7 @@ test('nobody may associate while the file is empty or missing, and the start say
   const empty = await accessServer(t, '# nobody yet\n')
   t.is(await outcome(empty, { callingAeTitle: 'CT1' }), '1,1,3')
   t.true(empty.logged('warn').some((message) => message === 'NOBODY MAY ASSOCIATE: the peers file names no peer. Let somebody in: dicomtap peers add <AE title> --host <address>'))
-  const missing = await accessServer(t, '', { peers: './is-not-there.yaml' })
+  const missing = await accessServer(t, '', { peers: join(empty.folder, 'is-not-there.yaml') })
   t.is(await outcome(missing, { callingAeTitle: 'CT1' }), '1,1,3')
   const open = await accessServer(t, '', { default: 'allow' })
   t.is(await outcome(open, { callingAeTitle: 'CT1' }), 'accepted')
