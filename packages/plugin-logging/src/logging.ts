@@ -41,16 +41,16 @@ async function startLogging(api: PluginApi, options: LoggingOptions): Promise<vo
   await addDestinations(api, writer, options)
 
   const restoreSink = api.setLogSink(writer.sink, (level, area) => writer.isEnabled(level, area))
-  api.onDispose(async () => {
-    restoreSink()
-    await writer.close()
-  })
-
   const tallies = new Tallies()
   // Operations first: an association that ends with them running counts them before it is summed up.
   logOperations(api.hooks, writer, tallies, options)
-  logAssociations(api.hooks, writer, tallies, options.contexts)
+  const refusals = logAssociations(api.hooks, writer, tallies, options.contexts)
   logIdentifiers(api.hooks, writer, options)
+  api.onDispose(async () => {
+    refusals.endWindow()
+    restoreSink()
+    await writer.close()
+  })
 
   const service: LoggingService = {
     setLevel: (level, area) => levels.set(level, area),

@@ -39,9 +39,9 @@ function setUp({ level = 'info', levels = {}, phi = false, contexts = false, slo
   const { hooks, fire } = fakeHooks()
   const tallies = new Tallies()
   logOperations(hooks, writer, tallies, { slowOperationMs: slowOperationMs ?? null })
-  logAssociations(hooks, writer, tallies, contexts)
+  const refusals = logAssociations(hooks, writer, tallies, contexts)
   const lines = (): string[] => destination.entries.map((entry) => renderPretty(entry, false).slice('2026-03-09 10:42:15.020 '.length))
-  return { destination, table, writer, fire, lines, entries: destination.entries }
+  return { destination, table, writer, fire, lines, refusals, entries: destination.entries }
 }
 
 const withoutDuration = (line: string): string => line.replace(/\d+\.\d ms|\d+ ms/g, 'T')
@@ -125,6 +125,57 @@ test('rejections and aborts warn in the words of the standard', (t) => {
   ])
   t.like(entries[0], { event: 'association.rejected', result: 1, source: 1, reason: 7 })
   t.like(entries[1], { event: 'association.aborted', by: 'peer', source: 0 })
+})
+
+test('an association that this side asked for: who called, and where the other one is', (t) => {
+  const { fire, lines } = setUp()
+  const association = fakeAssociation({ role: 'requestor', callingAeTitle: 'ARCHIVE', calledAeTitle: 'PACS', remotePort: 104 })
+  fire('associationAccepted', { association })
+  fire('associationRejected', { association, result: 1, source: 1, reason: 3, why: '' })
+  t.deepEqual(lines(), [
+    'info  acse   a1     association accepted: ARCHIVE to PACS (10.0.4.17:104), 1 context',
+    'warn  acse   a1     association rejected: ARCHIVE to PACS (10.0.4.17:104): permanent, service-user: calling AE title not recognized',
+  ])
+})
+
+test('refusals of one address are twenty lines a minute and then a number; all of them at debug', (t) => {
+  const flood = ({ fire }: Pick<ReturnType<typeof setUp>, 'fire'>): void => {
+    const rejected = fakeAssociation()
+    const anonymous = fakeAssociation({ request: undefined })
+    for (let i = 0; i < 50; i += 1) {
+      fire('associationRejected', { association: rejected, result: 1, source: 1, reason: 3, why: '' })
+      fire('associationAborted', { association: anonymous, by: 'local', source: 2, reason: 1, message: 'PDU type 0x47' })
+    }
+    fire('associationRejected', { association: fakeAssociation({ remoteAddress: '10.0.4.18' }), result: 1, source: 1, reason: 3, why: '' })
+  }
+  const info = setUp()
+  flood(info)
+  t.is(info.entries.length, 21)
+  t.regex(info.lines()[20]!, /10\.0\.4\.18/)
+  info.refusals.endWindow()
+  t.is(info.lines()[21]?.trim().replaceAll(/ +/g, ' '), 'warn acse 80 more connections of 10.0.4.17 refused within a minute')
+  t.like(info.entries[21], { event: 'association.refusals', refused: 80, remoteAddress: '10.0.4.17' })
+  info.refusals.endWindow()
+  t.is(info.entries.length, 22)
+  flood(info)
+  t.is(info.entries.length, 22 + 21)
+  info.refusals.endWindow()
+
+  const debug = setUp({ level: 'debug' })
+  flood(debug)
+  t.is(debug.entries.length, 101)
+  debug.refusals.endWindow()
+})
+
+test('refusals of many addresses have a bound of their own', (t) => {
+  const { fire, entries, lines, refusals } = setUp()
+  for (let i = 0; i < 1000; i += 1) {
+    fire('associationRejected', { association: fakeAssociation({ remoteAddress: `10.1.${i >> 8}.${i & 255}` }), result: 1, source: 1, reason: 3, why: '' })
+  }
+  t.is(entries.length, 200)
+  refusals.endWindow()
+  t.is(entries.length, 257)
+  t.regex(lines().at(-1)!, /744 more connections of other addresses refused within a minute/)
 })
 
 test('what was running when the association ended is no success', (t) => {

@@ -3,11 +3,16 @@ import type { Association, AssociationAbortedEvent, HookFacade, LogLevel } from 
 import type { LogWriter } from '../log-writer.ts'
 import { durationInWords, plural } from '../words.ts'
 import { contextRows, contextTable } from './context-table.ts'
+import { RefusalCounter } from './refusal-counter.ts'
 import { tallyAsFields, tallyInWords } from './tally.ts'
 import type { Tallies } from './tally.ts'
 
-/** One line when an association is accepted, one with its sum when it ends. */
-export function logAssociations(hooks: HookFacade, writer: LogWriter, tallies: Tallies, withContexts: boolean): void {
+/**
+ * One line when an association is accepted, one with its sum when it ends. What is refused to an address again and again
+ * is counted: `endWindow` of the counter that is given back says the rest.
+ */
+export function logAssociations(hooks: HookFacade, writer: LogWriter, tallies: Tallies, withContexts: boolean): RefusalCounter {
+  const refusals = new RefusalCounter(writer)
   const write = (association: Association, level: LogLevel, event: string, message: string, fields: Record<string, unknown> = {}): void => {
     if (!writer.isEnabled(level, 'acse')) return
     writer.writeOwn({ level, area: 'acse', message, fields: { ...identify(association, event), ...fields }, isSentence: true })
@@ -31,15 +36,16 @@ export function logAssociations(hooks: HookFacade, writer: LogWriter, tallies: T
     const contexts = refused === 0 ? plural(accepted, 'context') : `${accepted} of ${plural(accepted + refused, 'context')}`
     // Nothing can be done on an association without contexts: worth a look.
     const level = accepted === 0 ? 'warn' : 'info'
-    const message = `association accepted: ${partner(association)} to ${quoted(association.calledAeTitle)}, ${contexts}${securityInWords(association)}`
+    const message = `association accepted: ${callerAndCalled(association)}, ${contexts}${securityInWords(association)}`
     write(association, level, 'association.accepted', message, { acceptedContexts: accepted, refusedContexts: refused, ...securityAsFields(association) })
     if (withContexts) writeContexts(association)
   })
 
   hooks.associationRejected.tap(({ association, result, source, reason, why }) => {
     const words = describeRejection({ result, source, reason })
-    const message = `association rejected: ${partner(association)} to ${quoted(association.calledAeTitle)}: ${words}${why === '' ? '' : ` (${why})`}`
-    write(association, 'warn', 'association.rejected', message, { result, source, reason, why, ...securityAsFields(association) })
+    const message = `association rejected: ${callerAndCalled(association)}: ${words}${why === '' ? '' : ` (${why})`}`
+    const level = association.role === 'acceptor' && refusals.isFlood(plainAddress(association)) ? 'debug' : 'warn'
+    write(association, level, 'association.rejected', message, { result, source, reason, why, ...securityAsFields(association) })
   })
 
   hooks.associationReleased.tap(({ association }) => {
@@ -54,7 +60,8 @@ export function logAssociations(hooks: HookFacade, writer: LogWriter, tallies: T
     const text = isAnonymous
       ? `connection ${how} before an association request: ${peerAddress(association)} (${why})`
       : ended(association, `${how} (${why})`, tallies)
-    write(association, isAnonymous && by !== 'local' ? 'debug' : 'warn', 'association.aborted', text, {
+    const isQuiet = isAnonymous && (by !== 'local' || refusals.isFlood(plainAddress(association)))
+    write(association, isQuiet ? 'debug' : 'warn', 'association.aborted', text, {
       by,
       source,
       reason,
@@ -62,6 +69,7 @@ export function logAssociations(hooks: HookFacade, writer: LogWriter, tallies: T
       ...(isAnonymous ? {} : sum(association, tallies)),
     })
   })
+  return refusals
 }
 
 /** `, TLSv1.3, certificate CN=CT01`. */
@@ -137,6 +145,12 @@ function peerAddress(association: Association): string {
 function partner(association: Association): string {
   const { role, callingAeTitle, calledAeTitle } = association
   return `${quoted(role === 'acceptor' ? callingAeTitle : calledAeTitle)} (${peerAddress(association)})`
+}
+
+/** `CT01 (10.0.4.17:51234) to ARCHIVE`; of an association that this side asked for `ARCHIVE to PACS (10.0.4.2:104)`. */
+function callerAndCalled(association: Association): string {
+  const { role, callingAeTitle, calledAeTitle } = association
+  return role === 'acceptor' ? `${partner(association)} to ${quoted(calledAeTitle)}` : `${quoted(callingAeTitle)} to ${partner(association)}`
 }
 
 /** Titles with spaces in them, or none at all, would read like words of the sentence. */
