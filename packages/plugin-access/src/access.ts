@@ -190,6 +190,7 @@ function tapAssociations(api: PluginApi, gate: Gate): void {
     if (guest === undefined) return []
     const kept = contexts.filter(({ abstractSyntax, asScu }) => isContextGranted(guest.admission.grant, abstractSyntax, asScu))
     if (kept.length < contexts.length) {
+      if (kept.length === 0) gate.noteNoContext(association)
       api.log.debug('contexts left out for want of a right', { association: association.id, accepted: kept.length, of: contexts.length })
     }
     return kept

@@ -85,6 +85,17 @@ export class Gate {
     return undefined
   }
 
+  /** Let in, and there is nothing that it may do on what it proposed. */
+  noteNoContext(association: Association): void {
+    const { callingAeTitle, remoteAddress } = association
+    const admission = this.#guests.get(association)?.admission
+    this.refusals.note({
+      message: 'the peer may do nothing of what it asks for',
+      key: `contexts ${remoteAddress} ${callingAeTitle}`,
+      fields: { association: association.id, callingAeTitle, remoteAddress, peer: admission?.peer?.name, may: admission?.grant.rights.names.join(', ') },
+    })
+  }
+
   #refuse(association: Association, facts: Facts, refusal: Refusal): Rejection {
     const { cause, rejection, peer } = refusal
     this.refusals.note({

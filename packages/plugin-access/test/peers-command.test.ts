@@ -43,7 +43,7 @@ async function run(cwd: string, name: string, args: readonly string[] = [], opti
     stdout,
     stderr,
     signal: new AbortController().signal,
-    loadConfig: () => Promise.reject(new Error('not needed')),
+    loadConfig: () => Promise.resolve(CONFIG as never),
     pluginOptions: async () => {
       const result = await schema['~standard'].validate(plugin)
       if (result.issues !== undefined) throw new Error(result.issues[0]?.message)
@@ -53,6 +53,9 @@ async function run(cwd: string, name: string, args: readonly string[] = [], opti
   const code = (await definition?.run?.(invocation)) ?? 0
   return { code, stdout: stdout.text, stderr: stderr.text }
 }
+
+/** As much of a configuration as the commands look at. */
+const CONFIG = { aeTitle: 'ARCHIVE', listen: [{ port: 104 }, { port: 2762, tls: true, aeTitle: 'SECURED' }] }
 
 const KNOCK: UnknownPeer = {
   aeTitle: 'CT9',
@@ -181,7 +184,7 @@ test('test: says which rule or peer decides; 0 for let in, 1 for refused', async
   const explain = (title: string, host: string, more: object = {}): Promise<Ran> => run(folder, 'test', [title], { host, ...more })
   t.deepEqual(await explain('CT1', '10.0.0.1'), {
     code: 0,
-    stdout: `CT1 at 10.0.0.1, which calls ANY-SCP on port 11112: let in
+    stdout: `CT1 at 10.0.0.1, which calls ARCHIVE on port 104: let in
   rule 1 (deny: nobody there) does not fit
   rule 2 (allow) does not fit
   decided by: peer CT1
@@ -196,6 +199,9 @@ test('test: says which rule or peer decides; 0 for let in, 1 for refused', async
   t.regex(refused.stdout, /why: the calling AE title is known, and not at this address; decided by host of peer CT1\n {2}rejection: 1,1,1 permanent, service-user: no reason given/)
   t.regex((await explain('CT1', '10.0.0.1', { called: 'PRIVATE' })).stdout, /why: a rule denies it; decided by rule 1 \(deny: nobody there\)/)
   t.regex((await explain('XX', '1.1.1.1', { user: 'ada', roles: 'admin,x' })).stdout, /decided by: rule 2 \(allow\)/)
+  t.regex((await explain('CT1', '10.0.0.1', { tls: true })).stdout, /which calls SECURED on port 2762/)
+  t.regex((await explain('CT1', '10.0.0.1', { called: 'X', port: '11' })).stdout, /which calls X on port 11:/)
+  t.regex((await explain('CT1', '10.0.0.1', { file: join(folder, 'peers.yaml') })).stdout, /which calls ANY-SCP on port 11112:/)
   t.is((await explain('CT1', 'pacs.example')).code, 2)
   const json = JSON.parse((await explain('XX', '1.1.1.1', { json: true })).stdout) as { isLetIn: boolean; details: { rejection: string } }
   t.deepEqual([json.isLetIn, json.details.rejection], [false, '1,1,3 permanent, service-user: calling AE title not recognized'])

@@ -103,6 +103,7 @@ test('rights: named ones and SOP classes', (t) => {
 
 test('mistakes in a peers file: line, column, where and what', (t) => {
   const messageOf = (yaml: string): string => t.throws(() => parsePeersFile(yaml, 'peers.yaml'), { name: 'PeersFileError' }).message
+  t.is(messageOf('peers:\n  - host: 10.0.0.1\n'), 'peers.yaml:2:5: peers[0].aeTitle: is missing')
   t.is(messageOf('peers:\n  - aeTitle: 007\n'), 'peers.yaml:2:14: peers[0].aeTitle: must be text: put it in quotes')
   t.is(messageOf('peers:\n  - aeTitle: CT1\n    allow: [echo, stroe]\n'), "peers.yaml:3:19: peers[0].allow[1]: 'stroe' is no right; did you mean store?")
   t.is(messageOf('peers:\n  - aeTitle: CT1\n    hots: 10.0.0.1\n'), 'peers.yaml:3:11: peers[0].hots: is not known here')
@@ -243,9 +244,9 @@ test('certificates: names count when verified, fingerprints in any case', (t) =>
   t.is(fits('{ aeTitle: true }', { ...certificate, aeTitles: ['CT2'] }), 'certificate 1,1,1')
   t.is(told(of('{ commonName: CT1 }'), facts('CT1', '1.1.1.1')), 'certificate 1,1,1')
   t.deepEqual(namesOf('DNS:a.example, DNS:"b, DNS:evil", IP Address:10.0.0.1, URI:urn:x'), ['a.example', 'b, DNS:evil', '10.0.0.1', 'urn:x'])
-})
   // Kinds that do not count, with one that would in their quotes.
   t.deepEqual(namesOf(String.raw`DirName:"CN=x\\, DNS:evil.example", othername:"XmppAddr:a, email:evil@b", DNS:a.example`), ['a.example'])
+})
 
 test('called AE titles: of the options, of a peer, and a peer that may call whatever it likes', (t) => {
   const yaml = 'peers:\n  - { aeTitle: CT1 }\n  - { aeTitle: CT2, quirks: { anyCalledAeTitle: true } }\n  - { aeTitle: CT3, calledAeTitles: TEACH }\n'

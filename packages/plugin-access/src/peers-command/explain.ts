@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { describeRejection } from '@dicomtap/framework'
+import { DEFAULT_PORT, describeRejection } from '@dicomtap/framework'
 import type { CommandInvocation } from '@dicomtap/framework'
 import { plainAddress } from '../addresses.ts'
 import { HostNames } from '../host-names.ts'
@@ -15,7 +15,7 @@ const SILENT = { warn: (): void => {}, info: (): void => {} }
 /** Tells what would become of an association, and which rule or peer decides. Gives 1 when it would be refused. */
 export async function explain(invocation: CommandInvocation): Promise<number> {
   const { options: flags, stdout } = invocation
-  const facts = factsOf(invocation)
+  const facts = factsOf(invocation, await calledBy(invocation))
   const { policy } = await readPolicy(await contextOf(invocation))
   const hostNames = new HostNames({ log: SILENT, resolveMs: 300_000 })
   await hostNames.use(policy.hostNames)
@@ -67,17 +67,25 @@ function letIn({ by, peer, grant, profile: { profile } }: Admission): Answer {
   }
 }
 
-function factsOf({ arguments: [title = ''], options }: CommandInvocation): Facts {
+/** What is called where nothing is said about it: the first listener that fits. */
+async function calledBy({ options: { file, tls, fingerprint }, loadConfig }: CommandInvocation): Promise<{ readonly aeTitle: string; readonly port: number }> {
+  const config = file === undefined ? await loadConfig() : undefined
+  const wantsTls = tls === true || fingerprint !== undefined
+  const listener = config?.listen.find((one) => (one.tls !== undefined && one.tls !== false) === wantsTls) ?? config?.listen[0]
+  return { aeTitle: listener?.aeTitle ?? config?.aeTitle ?? 'ANY-SCP', port: listener?.port ?? DEFAULT_PORT }
+}
+
+function factsOf({ arguments: [title = ''], options }: CommandInvocation, called: { readonly aeTitle: string; readonly port: number }): Facts {
   const address = plainAddress(String(options['host']))
   if (isIP(address) === 0) throw new CommandError('--host must be an IP address: that is what a server sees', 2)
-  const port = Number(options['port'])
+  const port = Number(options['port'] ?? called.port)
   if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new CommandError('--port must be 1 to 65535', 2)
   const { user, fingerprint } = options as { readonly user?: string; readonly fingerprint?: string }
   const roles = typeof options['roles'] === 'string' ? options['roles'].split(',').map((role) => role.trim()) : []
   const isSecured = options['tls'] === true || fingerprint !== undefined
   return {
     callingAeTitle: String(title),
-    calledAeTitle: String(options['called']),
+    calledAeTitle: String(options['called'] ?? called.aeTitle),
     address,
     port,
     isSecured,

@@ -8,7 +8,7 @@ import { settingNumbers } from './setting-numbers.ts'
 import { OMITTABLE_USER_ITEMS } from './types.ts'
 import type { OmittableUserItem, PeersFile } from './types.ts'
 
-const WITHOUT_QUOTES = 'must be text: put it in quotes'
+const WITHOUT_QUOTES = ({ input }: { readonly input?: unknown }): string => (input === undefined ? 'is missing' : 'must be text: put it in quotes')
 
 /** Limits of the whole ApplicationEntity, and those that hold before it is known whose request it is. */
 const COMMON_LIMITS = [
