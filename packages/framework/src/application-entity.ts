@@ -7,10 +7,12 @@ import type { Association, AssociationEnvironment } from './association/associat
 import { AssociationPool } from './association/pool.ts'
 import { AssociationRegistry } from './association/registry.ts'
 import { withoutContext } from './association/requested-contexts.ts'
-import type { AssociationSettings, AssociationSettingsOptions } from './association/settings.ts'
+import type { AssociationSettings } from './association/settings.ts'
 import { SupportedContexts } from './association/supported-contexts.ts'
 import { requestAssociation } from './associate.ts'
 import { closeApplicationEntity } from './close.ts'
+import type { CloseOptions } from './close.ts'
+import { associationSettings, resolveScope } from './config/association-settings.ts'
 import { parseRequestedContexts } from './config/associate-rule.ts'
 import { resolveLimits, resolveTimeouts } from './config/defaults.ts'
 import type { ApplicationEntityOptions, Limits, ListenerOptions, ResolvedConfig, Timeouts } from './config/types.ts'
@@ -35,11 +37,6 @@ import type { Logger } from './logger.ts'
 import { PluginContainer } from './plugin/container.ts'
 import type { PluginInfo } from './plugin/container.ts'
 import type { PluginInput } from './plugin/types.ts'
-
-export interface CloseOptions {
-  /** How long to wait for running operations. Default `limits.closeDeadlineMs`. */
-  readonly deadlineMs?: number
-}
 
 /**
  * A DICOM application entity: titles, contexts, limits, hooks and plugins, and the listeners that let
@@ -263,7 +260,7 @@ export class ApplicationEntity extends Bindable {
         hooks: this.hooks,
         defaults: { callingAeTitle: this.aeTitle, contexts: this.#requestedContexts },
         ready: () => this.ready(),
-        settingsFor: (checked) => this.#settingsFor(checked),
+        settingsFor: (checked) => associationSettings(checked, this, resolveScope(checked, this, this.#contexts)),
         environmentFor: (settings) => this.#environmentFor(undefined, settings),
         refuseWhenClosed: () => {
           // `preClose` may need associations to finish what was begun. A C-MOVE that runs has until the deadline of
@@ -370,11 +367,7 @@ export class ApplicationEntity extends Bindable {
   }
 
   #createServer(options: ListenerOptions): AssociationServer {
-    const resolved = {
-      contexts: options.contexts === undefined ? this.#contexts : new SupportedContexts(options.contexts),
-      timeouts: resolveTimeouts(this.timeouts, options.timeouts),
-      limits: resolveLimits(this.limits, options.limits),
-    }
+    const scope = resolveScope(options, this, options.contexts === undefined ? this.#contexts : new SupportedContexts(options.contexts))
     return new AssociationServer({
       ae: this,
       options,
@@ -382,40 +375,17 @@ export class ApplicationEntity extends Bindable {
       log: this.log,
       hooks: this.hooks,
       registry: this.#registry,
-      settings: () => this.#settingsFor(options, resolved),
+      settings: () => associationSettings(options, this, scope),
       environmentFor: (server, settings) => this.#environmentFor(server, settings),
     })
   }
 
-  /** What an association goes by: the options of its listener or of `associate` before those of the AE. */
-  #settingsFor(
-    options: AssociationSettingsOptions,
-    { contexts = this.#contexts, timeouts, limits }: Partial<Pick<AssociationSettings, 'timeouts' | 'limits'>> & { contexts?: SupportedContexts } = {},
-  ): AssociationSettings {
-    const config = this.#config
-    return {
-      aeTitle: options.aeTitle ?? this.aeTitle,
-      implementationClassUid: options.implementationClassUid ?? this.implementationClassUid,
-      implementationVersionName:
-        options.implementationVersionName === undefined ? this.implementationVersionName : options.implementationVersionName,
-      supportedContexts: contexts.map,
-      timeouts: timeouts ?? resolveTimeouts(this.timeouts, options.timeouts),
-      limits: limits ?? resolveLimits(this.limits, options.limits),
-      requireCalledAeTitle: options.requireCalledAeTitle ?? config.requireCalledAeTitle ?? false,
-      requireCallingAeTitles: options.requireCallingAeTitles ?? config.requireCallingAeTitles ?? [],
-      requireUserIdentity: options.requireUserIdentity ?? config.requireUserIdentity ?? false,
-      unrestrictedStorage: options.unrestrictedStorage ?? config.unrestrictedStorage ?? false,
-      rejectWhenNoContext: options.rejectWhenNoContext ?? config.rejectWhenNoContext ?? false,
-      networkTimeoutAction: options.networkTimeoutAction ?? config.networkTimeoutAction ?? 'abort',
-      omittedUserItems: [],
-    }
-  }
-
   #environmentFor(server: AssociationServer | undefined, settings: AssociationSettings): AssociationEnvironment {
+    this.#associations += 1
     return {
       ae: this,
       server,
-      id: this.#nextAssociationId(),
+      id: `a${this.#associations}`,
       hooks: this.hooks,
       log: this.log,
       registry: this.#registry,
@@ -423,10 +393,4 @@ export class ApplicationEntity extends Bindable {
       bindings: this.#dispatcher.createBindings(),
     }
   }
-
-  #nextAssociationId(): string {
-    this.#associations += 1
-    return `a${this.#associations}`
-  }
 }
-

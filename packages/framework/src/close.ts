@@ -5,6 +5,11 @@ import type { AssociationRegistry } from './association/registry.ts'
 import { runLifecycle } from './hooks/run.ts'
 import type { PluginContainer } from './plugin/container.ts'
 
+export interface CloseOptions {
+  /** How long to wait for running operations. Default `limits.closeDeadlineMs`. */
+  readonly deadlineMs?: number
+}
+
 interface Closing {
   readonly ae: ApplicationEntity
   readonly servers: readonly AssociationServer[]

@@ -1,5 +1,5 @@
 export { ApplicationEntity } from './application-entity.ts'
-export type { CloseOptions } from './application-entity.ts'
+export type { CloseOptions } from './close.ts'
 export { AssociationServer } from './association-server.ts'
 export { Association } from './association/association.ts'
 export type { AssociationState } from './association/association.ts'
@@ -34,7 +34,10 @@ export type {
   ListenerOptions,
   ListenerPluginKey,
   ListenerProxyProtocol,
-  ListenerTls, ResolvedConfig, Timeouts } from './config/types.ts'
+  ListenerTls,
+  ResolvedConfig,
+  Timeouts,
+} from './config/types.ts'
 export * from './dataset/index.ts'
 export { defineConfig, definePlugin, definePreset, isPlugin, isPluginFactory } from './define.ts'
 export type { ConfigExport } from './define.ts'
@@ -61,6 +64,7 @@ export { HookError } from './hooks/hook-error.ts'
 export { listTaps } from './hooks/run.ts'
 export type { HookListing, TapListing } from './hooks/run.ts'
 export { Stage } from './hooks/stages.ts'
+export type * from './hooks/catalog-entry.ts'
 export type * from './hooks/types.ts'
 export { FRAMEWORK_VERSION, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME } from './identity.ts'
 export type { LogArea, Logger, LogLevel, LogRecord, LogSink } from './logger.ts'

@@ -1,4 +1,5 @@
-import type { AssociationHookName, HookCatalogEntry } from './types.ts'
+import type { HookCatalogEntry } from './catalog-entry.ts'
+import type { AssociationHookName } from './types.ts'
 
 const INFO = {
   name: 'info',

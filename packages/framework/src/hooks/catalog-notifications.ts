@@ -1,4 +1,5 @@
-import type { HookCatalogEntry, NotificationHookName } from './types.ts'
+import type { HookCatalogEntry } from './catalog-entry.ts'
+import type { NotificationHookName } from './types.ts'
 
 type Fields = Pick<HookCatalogEntry, 'fires'> & Partial<Pick<HookCatalogEntry, 'clause' | 'pynetdicom'>>
 

@@ -1,4 +1,5 @@
-import type { HookCatalogEntry, ServiceHookName } from './types.ts'
+import type { HookCatalogEntry } from './catalog-entry.ts'
+import type { ServiceHookName } from './types.ts'
 
 type Fields = Pick<HookCatalogEntry, 'fires' | 'returns' | 'clause'> & Partial<Pick<HookCatalogEntry, 'pynetdicom'>>
 

@@ -1,4 +1,5 @@
-import type { HookCatalogEntry, LifecycleHookName, TransformHookName } from './types.ts'
+import type { HookCatalogEntry } from './catalog-entry.ts'
+import type { LifecycleHookName, TransformHookName } from './types.ts'
 
 const OPERATION = { name: 'operation', type: 'Operation', description: 'the running operation' } as const
 const AE = {

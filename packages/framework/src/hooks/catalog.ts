@@ -2,7 +2,8 @@ import { ASSOCIATION_INTERVENTIONS } from './catalog-association.ts'
 import { NOTIFICATIONS } from './catalog-notifications.ts'
 import { SERVICE_INTERVENTIONS } from './catalog-services.ts'
 import { LIFECYCLES, TRANSFORMS } from './catalog-transforms.ts'
-import type { HookCatalogEntry, HookName } from './types.ts'
+import type { HookCatalogEntry } from './catalog-entry.ts'
+import type { HookName } from './types.ts'
 
 /**
  * Every hook in the order of the reference page: what it is for, what its handlers get and give, and

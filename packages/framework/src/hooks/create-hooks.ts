@@ -1,6 +1,7 @@
 import { AsyncSeriesBailHook, AsyncSeriesHook, AsyncSeriesWaterfallHook, SyncHook, SyncWaterfallHook } from 'tapable'
 import { HOOK_CATALOG, HOOK_NAMES } from './catalog.ts'
-import type { HookClassName, HookTable } from './types.ts'
+import type { HookClassName } from './catalog-entry.ts'
+import type { HookTable } from './types.ts'
 
 type AnyHook = HookTable[keyof HookTable]
 type HookClass = new (argumentNames: never, name: string) => unknown
