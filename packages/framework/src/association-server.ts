@@ -185,7 +185,6 @@ export class AssociationServer extends Bindable {
   #take(origin: IncomingOrigin): void {
     const socket = origin.socket instanceof Socket ? takeOver(origin.socket) : origin.socket
     this.#associate({ ...origin, socket })
-    socket.resume()
   }
 
   #associate(origin: IncomingOrigin): Association {

@@ -88,7 +88,7 @@ function untilAborted(answer: Promise<IncomingConnection>, signal: AbortSignal):
     const aborted = (): void => {
       reject(signal.reason as Error)
       // Too late: what a handler made of it goes the way of the connection.
-      answer.then(({ socket }) => socket.destroy(), () => {})
+      answer.then(({ socket }) => socket.destroy()).catch(() => {})
     }
     if (signal.aborted) aborted()
     else signal.addEventListener('abort', aborted, { once: true })

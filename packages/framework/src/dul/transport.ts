@@ -1,7 +1,9 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { DicomtapError, harmless, messageOf } from '../errors/index.ts'
 import { hearLastWords } from './last-words.ts'
 import type { ReadBuffers } from './read-buffers.ts'
+import { tellMaker } from './socket-makers.ts'
 
 /** What the DUL needs of a socket: `net.Socket`, `tls.TLSSocket` and the in-memory socket of the tests have it. */
 export interface TransportSocket extends Duplex {
@@ -33,13 +35,16 @@ const FLUSH_DEADLINE_MS = 2_000
 
 /**
  * The TCP (or TLS) connection under an association: reads, gathered writes, pause and close. The only
- * place of the DUL that touches a socket.
+ * place of the DUL that touches a socket. What the socket of a plugin throws ends the connection, and
+ * nothing else.
  */
 export class Transport {
   readonly socket: TransportSocket
   readonly #handler: TransportHandler
   #isConnected: boolean
   #isClosed = false
+  /** A method of the socket threw. */
+  #isBroken = false
   #isPaused = false
   #error: Error | undefined
   #flushTimer: NodeJS.Timeout | undefined
@@ -51,18 +56,30 @@ export class Transport {
     this.socket = socket
     this.#handler = handler
     this.#isConnected = isConnected
+    try {
+      this.#listen()
+    } catch (thrown) {
+      this.#failed(thrown)
+    }
+  }
+
+  #listen(): void {
+    const { socket } = this
+    const handler = this.#handler
     socket.setNoDelay?.(true)
-    if (socket instanceof Socket) hearLastWords(socket)
+    if (this.socket instanceof Socket) hearLastWords(this.socket)
     const receive = (chunk: Buffer): void => {
-      handler.transportData(chunk)
+      if (Buffer.isBuffer(chunk)) handler.transportData(chunk)
+      else this.#failed(new TypeError('it gave something else than a Buffer'))
     }
     if (socket.readBuffers === undefined) socket.on('data', receive)
     else socket.onChunk = receive
     socket.on('drain', () => {
       handler.transportDrained()
     })
-    socket.on('error', (error) => {
-      this.#error = error
+    socket.on('error', (error: unknown) => {
+      const thrown = harmless(error)
+      this.#error = thrown instanceof Error ? thrown : new Error(messageOf(thrown))
     })
     // The peer's FIN ends the association (PS3.8 9.1.4): nobody sends on half a connection. What was
     // written may leave, in the time that a close has.
@@ -74,11 +91,17 @@ export class Transport {
       clearTimeout(this.#flushTimer)
       this.#closed()
     })
-    if (isConnected) return
+    // An accepted one is paused until there is somebody to hear it.
+    if (this.#isConnected) socket.resume()
+    else this.#awaitConnection()
+  }
+
+  #awaitConnection(): void {
+    const { socket } = this
     const connected = (): void => {
       if (this.#isConnected || this.#isClosed || socket.destroyed) return
       this.#isConnected = true
-      handler.transportConnected()
+      this.#handler.transportConnected()
     }
     // A TLS connection is one when its handshake is over.
     socket.once(socket.encrypted === true ? 'secureConnect' : 'connect', connected)
@@ -140,40 +163,49 @@ export class Transport {
    * memory itself on to their reader
    */
   write(bytes: Uint8Array, left?: () => void): boolean {
-    if (this.#isClosed || this.socket.destroyed) return true
-    this.#writtenBytes += bytes.length
-    return this.socket.write(bytes, left !== undefined && this.socket instanceof Socket ? whenFlushed(left) : undefined)
+    if (this.#isOver()) return true
+    try {
+      return this.#write(bytes, left)
+    } catch (thrown) {
+      this.#failed(thrown)
+      return true
+    }
   }
 
   /** Writes header and body in one system call. @param left as for `write` */
   writePair(header: Uint8Array, body: Uint8Array, left?: () => void): boolean {
-    if (this.#isClosed || this.socket.destroyed) return true
-    this.socket.cork()
-    this.socket.write(header)
-    const isWritable = this.write(body, left)
-    this.socket.uncork()
-    return isWritable
+    if (this.#isOver()) return true
+    try {
+      this.socket.cork()
+      this.socket.write(header)
+      const isWritable = this.#write(body, left)
+      this.socket.uncork()
+      return isWritable
+    } catch (thrown) {
+      this.#failed(thrown)
+      return true
+    }
   }
 
   /** Until `uncork` what is written is gathered. */
   cork(): void {
-    this.socket.cork()
+    this.#try(() => this.socket.cork())
   }
 
   uncork(): void {
-    this.socket.uncork()
+    this.#try(() => this.socket.uncork())
   }
 
   pause(): void {
     if (this.#isPaused) return
     this.#isPaused = true
-    this.socket.pause()
+    this.#try(() => this.socket.pause())
   }
 
   resume(): void {
     if (!this.#isPaused) return
     this.#isPaused = false
-    this.socket.resume()
+    this.#try(() => this.socket.resume())
   }
 
   /** Flushes what was written, then closes; cuts the connection when the peer does not take it in time. */
@@ -185,15 +217,52 @@ export class Transport {
     }
     this.resume()
     this.#flushTimer = setTimeout(() => {
-      this.socket.destroy()
+      this.destroy()
     }, FLUSH_DEADLINE_MS)
-    if (this.socket.destroySoon === undefined) this.socket.end(() => this.socket.destroy())
-    else this.socket.destroySoon()
+    this.#try(() => {
+      if (this.socket.destroySoon === undefined) this.socket.end(() => this.destroy())
+      else this.socket.destroySoon()
+    })
   }
 
   /** Cuts the connection at once. @param why for `transportClosed` */
   destroy(why?: Error): void {
-    this.socket.destroy(why)
+    this.#try(() => this.socket.destroy(why))
+  }
+
+  #isOver(): boolean {
+    return this.#isClosed || this.#isBroken || this.socket.destroyed
+  }
+
+  #write(bytes: Uint8Array, left: (() => void) | undefined): boolean {
+    this.#writtenBytes += bytes.length
+    return this.socket.write(bytes, left !== undefined && this.socket instanceof Socket ? whenFlushed(left) : undefined)
+  }
+
+  #try(act: () => unknown): void {
+    if (this.#isBroken) return
+    try {
+      act()
+    } catch (thrown) {
+      this.#failed(thrown)
+    }
+  }
+
+  /** It may be in any state now, and may never say that it has closed. */
+  #failed(thrown: unknown): void {
+    if (this.#isBroken) return
+    this.#isBroken = true
+    tellMaker(this.socket, thrown)
+    this.#error = new DicomtapError('DICOMTAP_ERR_NET_CLOSED', `The socket failed: ${messageOf(thrown)}`, { cause: harmless(thrown) })
+    try {
+      this.socket.destroy()
+    } catch {
+      // The first that it threw was told.
+    }
+    process.nextTick(() => {
+      clearTimeout(this.#flushTimer)
+      this.#closed()
+    })
   }
 
   #closed(): void {

@@ -1,5 +1,6 @@
 import { codeOf, DicomtapError, harmless, messageOf } from '../errors/index.ts'
 import type { Operation } from '../dimse/types.ts'
+import { isMadeBy } from '../dul/socket-makers.ts'
 import type { TransportSocket } from '../dul/transport.ts'
 import { AskedHandler, nowAsked } from './asked.ts'
 import type { NamedHandler } from './asked.ts'
@@ -93,7 +94,10 @@ function guardAsync(hook: HookName, plugin: string, handler: GuardedHandler, con
     if (isLifecycle) return undefined
     const answer = answerOf(hook, plugin, result, context)
     if (check === undefined || answer === undefined) return answer
-    return withGuardedItems(checked(check, answer), { hook, plugin }, findOperation?.(args), context)
+    const good = checked(check, answer)
+    const socket = madeSocket(hook, good, args)
+    if (socket !== undefined) isMadeBy(socket, (thrown) => context.onFailure(hook, plugin, toHookError(hook, plugin, socketError(thrown))))
+    return withGuardedItems(good, { hook, plugin }, findOperation?.(args), context)
   }
 
   return (...args) => {
@@ -150,6 +154,18 @@ function inTime<T>(answer: Promise<T>, limitMs: number | null, late?: (answer: T
 function letGo(socket: unknown): void {
   const { destroy } = (socket ?? {}) as { readonly destroy?: unknown }
   if (typeof destroy === 'function') (socket as TransportSocket).on('error', () => {}).destroy()
+}
+
+/** A socket that a handler brought, whose failures are its plugin's. */
+function madeSocket(hook: HookName, answer: unknown, args: readonly unknown[]): TransportSocket | undefined {
+  if (hook === 'outgoingConnection') return answer as TransportSocket
+  if (hook !== 'incomingConnection') return undefined
+  const { socket } = answer as IncomingConnection
+  return socket === (args[0] as IncomingConnection).socket ? undefined : socket
+}
+
+function socketError(thrown: unknown): Error {
+  return new Error(`its socket threw: ${messageOf(thrown)}`, { cause: harmless(thrown) })
 }
 
 /** @throws DICOMTAP_ERR_HOOK_ANSWER, also for an answer that throws when it is looked at. */
