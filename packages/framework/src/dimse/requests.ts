@@ -1,9 +1,10 @@
 import { isValidUid, sopClassByUid } from '../dataset/index.ts'
 import type { AcceptedContext } from '../acse/types.ts'
+import { AE_TITLE_BYTES } from '../pdu/limits.ts'
 import { missingElements, requiresDataSet, serviceOf } from './command-set.ts'
 import type { CommandSet } from './command-set.ts'
 import type { DataSetStream } from './data-set-stream.ts'
-import { Status } from './status-names.ts'
+import { RetrieveStatus, Status } from './status-names.ts'
 import type { DimseRequest, StatusDetails } from './types.ts'
 
 /** The SOP class a request is about: Affected or Requested SOP Class UID (PS3.7 9.3, 10.3). */
@@ -27,6 +28,9 @@ export function refusalOf(command: CommandSet, context: AcceptedContext, hasData
   // Leading zeros and the like come from equipment in the field; what passes is digits and dots.
   if (instanceUid !== undefined && !isValidUid(instanceUid, 'lenient')) {
     return { status: Status.InvalidObjectInstance, errorComment: 'The SOP Instance UID is not a valid UID' }
+  }
+  if (service === 'C-MOVE' && (command.moveDestination?.length ?? 0) > AE_TITLE_BYTES) {
+    return { status: RetrieveStatus.MoveDestinationUnknown, errorComment: 'The Move Destination is longer than an AE title' }
   }
   const isCService = service.startsWith('C-')
   if (!isOnContext(sopClassOf(command), context.abstractSyntax, isCService)) {

@@ -252,6 +252,30 @@ test('UIDs that are paths reach no handler', (t) =>
     t.deepEqual(asked, [])
   }))
 
+test('a Move Destination that is longer than any title reaches no handler', (t) => {
+  const asked: string[] = []
+  const cMove = ({ moveDestination }: { readonly moveDestination: string }): number => {
+    asked.push(moveDestination)
+    return 0xa702
+  }
+  return attacked(
+    t,
+    async ({ peer }) => {
+      const { contextId, command, dataSet } = requestOf('C-MOVE')
+      await peer.associate({ contexts: PROPOSED })
+      for (const moveDestination of [`A${' '.repeat(60_000)}A`, 'A'.repeat(17)]) {
+        await peer.sendMessage(contextId, { ...command, moveDestination }, dataSet)
+        t.is((await peer.receiveMessage()).command.status, 0xa801)
+      }
+      t.deepEqual(asked, [])
+      await peer.sendMessage(contextId, { ...command, moveDestination: ' A234567890123456 ' }, dataSet)
+      t.is((await peer.receiveMessage()).command.status, 0xa702)
+      t.deepEqual(asked, ['A234567890123456'])
+    },
+    { handlers: { cMove } },
+  )
+})
+
 test('the receiving side of a C-GET is a server too: UIDs that are paths reach no handler there', async (t) => {
   const asked: string[] = []
   const { association, peer, answer } = await scripted([{ abstractSyntax: STUDY_ROOT_GET }, { abstractSyntax: CT_IMAGE, roles: { scu: true, scp: true } }])
