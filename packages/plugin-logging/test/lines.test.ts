@@ -97,6 +97,19 @@ test('an association over TLS: version, and whose certificate it was', (t) => {
   t.like(JSON.parse(renderJson(entries[0]!)), { tlsProtocol: 'TLSv1.3', tlsCipher: 'TLS_AES_256_GCM_SHA384', certificateSha256: 'AB:CD', isCertificateVerified: true })
 })
 
+test('what a peer calls itself steers no terminal, as JSON either', (t) => {
+  const { fire, lines, entries } = setUp()
+  // U+009B is what ESC [ is in one character.
+  const callingAeTitle = 'A\u009b2J\u0085\u007fB'
+  fire('associationAccepted', { association: fakeAssociation({ callingAeTitle }) })
+  const json = renderJson(entries[0]!)
+  // oxlint-disable-next-line no-control-regex -- it is what must not be there
+  const controls = /[\u0000-\u001f\u007f-\u009f]/
+  t.notRegex(json, controls)
+  t.notRegex(lines()[0] ?? '', controls)
+  t.is((JSON.parse(json) as { callingAeTitle: string }).callingAeTitle, callingAeTitle)
+})
+
 test('an association without contexts or without operations says so', (t) => {
   const { fire, lines } = setUp()
   const association = fakeAssociation({ acceptedContexts: [], rejectedContexts: [{}, {}] })
