@@ -99,10 +99,15 @@ async function rootOf(folder: string): Promise<string> {
 async function requireRecords(fileSystem: FileSystem, recordDirectory: string, folder: string): Promise<void> {
   if ((await statusOf(fileSystem, recordDirectory)) !== undefined) return
   const isUsed = (await statusOf(fileSystem, path.dirname(recordDirectory))) !== undefined
-  const { done: isEmpty } = await walkFiles(folder, () => undefined).next()
-  if (isUsed && isEmpty === true) return
+  if (isUsed && !(await hasFiles(folder))) return
   throw new DicomtapError(
     'DICOMTAP_ERR_STO_DIRECTORY',
     `${folder} has no records (${RESERVED_FOLDER}/records): give the folder that the server stores into; with --accept unrecorded what is there is recorded now`,
   )
+}
+
+async function hasFiles(folder: string): Promise<boolean> {
+  // Leaving the loop closes the folder; a generator that is dropped leaves it open.
+  for await (const _file of walkFiles(folder, () => undefined)) return true
+  return false
 }

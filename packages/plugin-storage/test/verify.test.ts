@@ -145,7 +145,7 @@ test('a file that nobody recorded is told and is no failure, unless asked for', 
   const call = invocation({ arguments: [directory], options: { strict: true } })
   t.is(await verify(call, nodeFileSystem, startedAtMs), 1)
   t.regex(call.out(), /^unrecorded {2}old\.dcm$/m)
-  t.regex(call.out(), /\n {2}1 files are as recorded.*\n {2}0 missing, 0 changed, 0 unreadable, 1 unrecorded\n$/)
+  t.regex(call.out(), /\n {2}1 file is as recorded.*\n {2}0 missing, 0 changed, 0 unreadable, 1 unrecorded\n$/)
 })
 
 test('a folder without records is an error that says what to do', async (t) => {
@@ -173,7 +173,7 @@ test('without a folder, that of the configuration is verified', async (t) => {
       plugin === '@dicomtap/plugin-storage' ? { options: { directory: 'data' }, resolvePath: (name) => (name === 'data' ? directory : name) } : undefined,
   })
   t.is(await command.run?.(call), 0)
-  t.regex(call.out(), /1 files are as recorded, 1 of them by their size alone/)
+  t.regex(call.out(), /1 file is as recorded, 1 of them by their size alone/)
 })
 
 test('duplicates: each policy leaves what is recorded', async (t) => {

@@ -124,7 +124,7 @@ function settingLines(value: unknown, path = '', indent = '  '): string[] {
 }
 
 function inline(value: unknown): string {
-  if (value === null || value === undefined) return value === null ? 'none' : ''
+  if (value === null || value === undefined) return value === null ? 'none' : 'not set'
   return typeof value === 'string' ? value : JSON.stringify(value)
 }
 

@@ -67,7 +67,7 @@ function summary(folder: string, outcome: VerifyOutcome): string {
   const { verified, sizeOnly, missing, changed, unreadable, unrecorded, damagedRecords, accepted, readBytes, isRight } = outcome
   const lines = [
     `${printable(folder)}: ${isRight ? 'as recorded' : 'NOT AS RECORDED'}`,
-    `  ${verified} files are as recorded${sizeOnly === 0 ? '' : `, ${sizeOnly} of them by their size alone`} (${(readBytes / 1e6).toFixed(1)} MB read)`,
+    `  ${verified} ${verified === 1 ? 'file is' : 'files are'} as recorded${sizeOnly === 0 ? '' : `, ${sizeOnly} of them by their size alone`} (${(readBytes / 1e6).toFixed(1)} MB read)`,
     `  ${missing} missing, ${changed} changed, ${unreadable} unreadable, ${unrecorded} unrecorded`,
   ]
   if (accepted > 0) lines.push(`  ${accepted} of these are recorded as right now`)

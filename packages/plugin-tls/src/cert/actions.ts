@@ -38,7 +38,7 @@ export async function makeAuthority(context: CertContext, { name, ...options }: 
     ],
     options.force,
   )
-  context.print(`${shown(context, 'ca.pem')}  CA "${name}", for ${options.days} days`)
+  context.print(`${shown(context, 'ca.pem')}  CA "${name}", for ${inDays(options.days)}`)
   context.print(`${shown(context, 'ca.key')}  its key`)
   context.note(NOTE)
 }
@@ -89,7 +89,7 @@ export async function revoke(context: CertContext, path: string, days: number): 
   const revoked = isKnown ? known : [...known, { serialNumber: tbsCertificate.serialNumber, date: new Date() }]
   const der = issueRevocationList({ revoked, days, number: (before?.number ?? 0) + 1 }, authority)
   await folder.write([{ name: 'crl.pem', content: pem('X509 CRL', der) }], true)
-  context.print(`${shown(context, 'crl.pem')}  ${revoked.length} revoked, good for ${days} days`)
+  context.print(`${shown(context, 'crl.pem')}  ${revoked.length} revoked, good for ${inDays(days)}`)
   context.note(`At the listener: tls: { crl: ${shown(context, 'crl.pem')} }. It holds for associations requested from then on.`)
 }
 
@@ -100,7 +100,7 @@ export async function renewList(context: CertContext, days: number): Promise<voi
   const revoked = before?.revoked ?? []
   const der = issueRevocationList({ revoked, days, number: (before?.number ?? 0) + 1 }, await folder.authority())
   await folder.write([{ name: 'crl.pem', content: pem('X509 CRL', der) }], true)
-  context.print(`${shown(context, 'crl.pem')}  ${revoked.length} revoked, good for ${days} days`)
+  context.print(`${shown(context, 'crl.pem')}  ${revoked.length} revoked, good for ${inDays(days)}`)
 }
 
 /** What is in a file, as `dicomtap cert show --json` prints it. */
@@ -185,7 +185,7 @@ async function issue(context: CertContext, file: string, { usage, commonName, na
     force,
   )
   const named = names.length === 0 ? '' : `, ${names.join(', ')}`
-  context.print(`${shown(context, `${file}.pem`)}  ${usage} "${commonName}"${named}, for ${days} days`)
+  context.print(`${shown(context, `${file}.pem`)}  ${usage} "${commonName}"${named}, for ${inDays(days)}`)
   context.print(`${shown(context, `${file}.key`)}  its key`)
 }
 
@@ -201,4 +201,8 @@ function shown({ folder, cwd }: CertContext, name: string): string {
 
 function quoted(text: string): string {
   return /^[\w.-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
+}
+
+function inDays(days: number): string {
+  return days === 1 ? '1 day' : `${days} days`
 }
