@@ -1,10 +1,8 @@
 import { describeRejection } from '../acse/rejections.ts'
-import type { AcceptedContext, OperationsWindow, RejectedContext, Rejection } from '../acse/types.ts'
-import { SYNCHRONOUS, withinLimit } from '../acse/window.ts'
+import type { Rejection } from '../acse/types.ts'
 import { DimseServiceProvider } from '../dimse/provider.ts'
 import type { DimseHost } from '../dimse/provider.ts'
 import { DulServiceProvider } from '../dul/provider.ts'
-import type { TransportSocket } from '../dul/transport.ts'
 import type { AbortIndication, DulUser } from '../dul/user.ts'
 import { AssociationAbortedError, DicomtapError, PduError } from '../errors/index.ts'
 import { pendingHandler } from '../hooks/asked.ts'
@@ -13,63 +11,31 @@ import { ask } from '../hooks/run.ts'
 import type { HookTable } from '../hooks/types.ts'
 import type { Logger } from '../logger.ts'
 import type { AAssociateAc, AAssociateRj, AAssociateRq } from '../pdu/types.ts'
-import type { SopClassCommonExtended } from '../pdu/user-items/types.ts'
 import { admit, decide } from './acceptor.ts'
 import type { Acceptance } from './acceptor.ts'
 import { limitAge } from './age.ts'
 import type { Association, AssociationState } from './association.ts'
-import { userOf } from './association-user.ts'
-import type { AssociationUser } from './association-user.ts'
-import { localEndpoint, remoteEndpoint, UNKNOWN_ENDPOINT } from './endpoint.ts'
-import type { Connection, Endpoint } from './endpoint.ts'
+import { AssociationFacts } from './facts.ts'
 import { HookObserver } from './hook-observer.ts'
 import { Opening } from './opening.ts'
+import type { AssociationOrigin, IncomingOrigin } from './origin.ts'
 import type { AssociationRegistry } from './registry.ts'
 import { confirmation } from './requestor.ts'
 import type { Confirmation } from './requestor.ts'
-import { securityOf } from './security.ts'
-import type { ConnectionSecurity } from './security.ts'
 import type { AssociationSettings } from './settings.ts'
-
-/** A peer connected. */
-export interface IncomingOrigin {
-  readonly socket: TransportSocket
-  /** Where they are not those of the socket. */
-  readonly remote?: Endpoint
-  readonly local?: Endpoint
-}
-/** How an association comes about: a peer connected, or this side requests it. */
-export type AssociationOrigin =
-  | IncomingOrigin
-  | { readonly request: AAssociateRq; readonly connect: () => TransportSocket; readonly host: string; readonly port: number }
-
-const NO_CONTEXTS: ReadonlyMap<number, AcceptedContext> = new Map()
 
 /**
  * The association control of one association (PS3.8 section 7, ACSE), in either role: the user of its upper
  * layer provider and the host of its message exchange. {@link Association} is its public face.
  */
-export class AssociationControl implements DulUser, DimseHost {
+export class AssociationControl extends AssociationFacts implements DulUser, DimseHost {
   readonly association: Association
-  readonly role: 'acceptor' | 'requestor'
   readonly hooks: HookTable
   readonly log: Logger
   readonly dul: DulServiceProvider
   /** Resolves when the connection is gone. */
   readonly closed: Promise<void>
-  remote: Endpoint = UNKNOWN_ENDPOINT
-  local: Endpoint = UNKNOWN_ENDPOINT
-  request: AAssociateRq | undefined
-  accept: AAssociateAc | undefined
-  requestor: AssociationUser | undefined
-  acceptor: AssociationUser | undefined
-  contexts: ReadonlyMap<number, AcceptedContext> = NO_CONTEXTS
-  rejectedContexts: readonly RejectedContext[] = []
-  commonExtended: readonly SopClassCommonExtended[] = []
-  window: OperationsWindow = SYNCHRONOUS
   dimse: DimseServiceProvider | undefined
-  security: ConnectionSecurity | undefined
-  settings: AssociationSettings
   /** Why it was aborted or rejected. */
   endReason: string | undefined
   readonly #registry: AssociationRegistry
@@ -88,12 +54,11 @@ export class AssociationControl implements DulUser, DimseHost {
     origin: AssociationOrigin,
   ) {
     const isRequestor = 'request' in origin
+    super(isRequestor ? 'requestor' : 'acceptor', settings)
     this.association = association
     this.hooks = hooks
     this.log = log
-    this.settings = settings
     this.#registry = registry
-    this.role = isRequestor ? 'requestor' : 'acceptor'
     this.#state = isRequestor ? 'connecting' : 'connected'
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
     this.#observer = new HookObserver(hooks, association, () => {
@@ -117,29 +82,6 @@ export class AssociationControl implements DulUser, DimseHost {
     return this.#state
   }
 
-  // DimseHost
-
-  get limits(): AssociationSettings['limits'] {
-    return this.settings.limits
-  }
-  get timeouts(): AssociationSettings['timeouts'] {
-    return this.settings.timeouts
-  }
-  get peerMaximumLength(): number {
-    const announced = (this.role === 'acceptor' ? this.requestor : this.acceptor)?.maximumLength ?? 0
-    const { maximumSentPduBytes } = this.limits
-    if (announced === 0 || maximumSentPduBytes === 0) return Math.max(announced, maximumSentPduBytes)
-    return Math.min(announced, maximumSentPduBytes)
-  }
-  /** The window is the requestor's: what it may invoke is what the acceptor performs (PS3.7 D.3.3.3). */
-  get maximumOperationsPerformed(): number {
-    const performed = this.role === 'acceptor' ? this.window.invoked : this.window.performed
-    return withinLimit(performed, this.limits.maximumPerformedOperations)
-  }
-  get maximumOperationsInvoked(): number {
-    const invoked = this.role === 'acceptor' ? this.window.performed : this.window.invoked
-    return withinLimit(invoked, this.limits.maximumInvokedOperations)
-  }
   /** P-DATA may be sent: Sta6, and Sta8 while a release waits (PS3.8 table 9-10). */
   get isOpenForSending(): boolean {
     return this.dul.state === 'Sta6' || this.dul.state === 'Sta8'
@@ -231,7 +173,7 @@ export class AssociationControl implements DulUser, DimseHost {
     this.#observer.acseReceived(accept)
     if (this.#hasEnded()) return
     try {
-      this.#agree(accept, confirmation(this.request as AAssociateRq, accept))
+      this.#agreed(accept, confirmation(this.request as AAssociateRq, accept))
     } catch (error) {
       this.#invalid(error)
       return
@@ -280,7 +222,6 @@ export class AssociationControl implements DulUser, DimseHost {
 
   abortIndication(abort: AbortIndication): void {
     if (this.#hasEnded()) return
-    const hadRequest = this.request !== undefined
     if (abort.isTimeout === true && this.#state === 'negotiating') this.#blameLateHandler()
     this.#state = 'aborted'
     const text = abort.message ?? 'The peer aborted the association'
@@ -288,7 +229,7 @@ export class AssociationControl implements DulUser, DimseHost {
     this.dimse?.end(() => new AssociationAbortedError(abort, text, { cause: abort.cause }))
     this.#opening?.aborted(abort)
     this.#registry.remove(this.association)
-    this.log.debug('aborted', { by: abort.by, source: abort.source, reason: abort.reason, why: text, hadRequest })
+    this.log.debug('aborted', { by: abort.by, source: abort.source, reason: abort.reason, why: text, hadRequest: this.request !== undefined })
     this.#observer.aborted(abort)
   }
 
@@ -330,11 +271,8 @@ export class AssociationControl implements DulUser, DimseHost {
     this.dul.adopt({ networkTimeoutMs: settings.timeouts.networkMs, ...settings.limits })
   }
 
-  #acceptConnection({ socket, remote, local }: IncomingOrigin): void {
-    this.#setEndpoints(socket)
-    if (remote !== undefined) this.remote = remote
-    if (local !== undefined) this.local = local
-    this.security = securityOf(socket)
+  #acceptConnection({ socket, ...given }: IncomingOrigin): void {
+    this.connectedThrough(socket, given)
     this.#registry.add(this.association, this.limits.maximumPendingAssociations)
     this.#observer.connectionOpened()
     this.dul.accept(socket)
@@ -344,7 +282,7 @@ export class AssociationControl implements DulUser, DimseHost {
 
   #requestAssociation({ request, host, port }: Extract<AssociationOrigin, { request: unknown }>): void {
     this.remote = { address: host, port }
-    this.#requestIs(request)
+    this.requestIs(request)
     this.#opening = new Opening({ host, port, calledAeTitle: request.calledAeTitle })
     this.#registry.addRequested(this.association)
     this.dul.issue(request)
@@ -355,26 +293,14 @@ export class AssociationControl implements DulUser, DimseHost {
     this.#opening.isConnected = true
     this.#state = 'negotiating'
     const { transport } = this.dul
-    if (transport === undefined) return
-    this.#setEndpoints(transport)
-    this.security = securityOf(transport.socket)
-  }
-
-  #setEndpoints(connection: Connection): void {
-    this.remote = remoteEndpoint(connection)
-    this.local = localEndpoint(connection)
+    if (transport !== undefined) this.connectedThrough(transport.socket)
   }
 
   #requested(request: AAssociateRq): void {
     this.#state = 'negotiating'
-    this.#requestIs(request)
+    this.requestIs(request)
     this.#observer.acseReceived(request)
     if (!this.#hasEnded()) this.#observer.happened('associationRequested')
-  }
-
-  #requestIs(request: AAssociateRq): void {
-    this.request = request
-    this.requestor = userOf(request.callingAeTitle, request.userInformation)
   }
 
   #reject(rejection: Rejection, why: string): void {
@@ -393,7 +319,7 @@ export class AssociationControl implements DulUser, DimseHost {
   #establish(decision: Acceptance): void {
     const { accept } = decision
     this.commonExtended = decision.commonExtended
-    this.#agree(accept, decision)
+    this.#agreed(accept, decision)
     this.#state = 'established'
     limitAge(this, this.timeouts)
     this.dul.issue(accept)
@@ -406,13 +332,8 @@ export class AssociationControl implements DulUser, DimseHost {
     this.#observer.happened('associationEstablished')
   }
 
-  #agree(accept: AAssociateAc, { accepted, rejected, window }: Confirmation): void {
-    this.accept = accept
-    // The titles of an A-ASSOCIATE-AC are not tested (PS3.8 9.3.3).
-    this.acceptor = userOf(this.association.calledAeTitle, accept.userInformation)
-    this.contexts = new Map(accepted.map((context) => [context.id, context]))
-    this.rejectedContexts = rejected
-    this.window = window
+  #agreed(accept: AAssociateAc, confirmed: Confirmation): void {
+    this.acceptIs(accept, confirmed)
     this.dimse = new DimseServiceProvider(this)
   }
 

@@ -7,7 +7,7 @@ import { containedController, listenerFailed } from '../hooks/contained-signal.t
 import { transform } from '../hooks/run.ts'
 import type { HookTable, IncomingConnection, ListeningEvent } from '../hooks/types.ts'
 import type { Logger } from '../logger.ts'
-import type { IncomingOrigin } from './control.ts'
+import type { IncomingOrigin } from './origin.ts'
 import { localEndpoint, remoteEndpoint } from './endpoint.ts'
 import type { ArrivingConnection, AssociationRegistry } from './registry.ts'
 
