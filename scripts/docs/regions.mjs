@@ -137,7 +137,7 @@ function allowed({ anyOf, minimum, maximum }) {
   const range = anyOf?.find((one) => one.type === 'integer') ?? { minimum, maximum }
   const most = range.maximum === Number.MAX_SAFE_INTEGER ? ' or more' : ` to ${number(range.maximum)}`
   const extra = anyOf?.find((one) => 'const' in one)
-  return `${number(range.minimum)}${most}${extra === undefined ? '' : `; ${extra.const === null ? 'null for none' : `${extra.const} for unlimited`}`}`
+  return `${number(range.minimum)}${most}${extra === undefined ? '' : `; ${extra.const} for ${extra.description}`}`
 }
 
 function pluginOptions() {
