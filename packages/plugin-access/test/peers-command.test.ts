@@ -156,7 +156,7 @@ test('add: where it comes from must be known', async (t) => {
 test('list: peers and those that knocked; what a peer sent steers no terminal', async (t) => {
   const folder = await temporaryFolder(t)
   await writeFile(join(folder, 'peers.yaml'), 'peers:\n  - { aeTitle: CT1, host: 10.0.0.0/8, port: 104, allow: [echo] }\n  - { aeTitle: "WS*" }\n')
-  await writeUnknownPeers(join(folder, 'peers.unknown.json'), [KNOCK, { ...KNOCK, aeTitle: '\u001b[2JX', cause: 'address', contexts: [] }])
+  await writeUnknownPeers(join(folder, 'peers.unknown.json'), [KNOCK, { ...KNOCK, aeTitle: '\u001b[2JX', implementationVersionName: '\u009b2J', cause: 'address', contexts: [] }])
   const listed = await run(folder, '')
   t.is(
     listed.stdout,
@@ -168,12 +168,16 @@ Everybody else is refused.
 Unknown, and knocked:
 AE TITLE  ADDRESS   LAST SEEN            TIMES  ASKED FOR              IMPLEMENTATION
 CT9       10.0.0.9  2026-01-02 11:30:00  12     echo, store, worklist  OFFIS_DCMTK_367
-?[2JX     10.0.0.9  2026-01-02 11:30:00  12                            OFFIS_DCMTK_367  the calling AE title is known, and not at this address
+?[2JX     10.0.0.9  2026-01-02 11:30:00  12                            ?2J              the calling AE title is known, and not at this address
 
 To let one in: dicomtap peers add <AE title>
 `,
   )
-  const json = JSON.parse((await run(folder, 'list', [], { json: true })).stdout) as { peers: unknown[]; unknown: { rights: string[] }[] }
+  const { stdout } = await run(folder, 'list', [], { json: true })
+  // oxlint-disable-next-line no-control-regex -- it is what must not be there
+  t.notRegex(stdout, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/)
+  const json = JSON.parse(stdout) as { peers: unknown[]; unknown: { rights: string[]; implementationVersionName: string }[] }
+  t.is(json.unknown[1]?.implementationVersionName, '\u009b2J')
   t.deepEqual(json.peers[0], { name: 'CT1', aeTitles: ['CT1'], hosts: ['10.0.0.0/8'], port: 104, rights: ['echo'] })
   t.deepEqual(json.unknown[0]?.rights, ['echo', 'store', 'worklist'])
 })

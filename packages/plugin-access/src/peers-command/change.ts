@@ -9,7 +9,7 @@ import type { PeersFile } from '../peers-file/types.ts'
 import { rightsFor } from '../rights.ts'
 import { readUnknownPeers, writeUnknownPeers } from '../unknown-peers/file.ts'
 import type { UnknownPeer } from '../unknown-peers/list.ts'
-import { CommandError, contextOf, printable } from './context.ts'
+import { CommandError, contextOf, jsonLines, printable } from './context.ts'
 import type { PeersContext } from './context.ts'
 
 function titleOf(invocation: CommandInvocation): string {
@@ -53,7 +53,7 @@ export async function add(invocation: CommandInvocation): Promise<void> {
   })
   const where = hosts === undefined ? 'from anywhere' : `at ${(hosts as readonly string[]).join(', ')}`
   if (flags['json'] === true) {
-    stdout.write(`${JSON.stringify({ file: context.path, aeTitle: title, hosts: hosts ?? [], isNew, ...fields }, null, 2)}\n`)
+    stdout.write(jsonLines({ file: context.path, aeTitle: title, hosts: hosts ?? [], isNew, ...fields }))
     return
   }
   stdout.write(`${basename(context.path)}: ${title} ${isNew ? 'may associate' : 'was changed'}, ${where}.\n`)
@@ -135,7 +135,7 @@ export async function forget(invocation: CommandInvocation): Promise<void> {
 }
 
 function report({ options, stdout }: CommandInvocation, json: object, text: string): void {
-  stdout.write(options['json'] === true ? `${JSON.stringify(json, null, 2)}\n` : `${text}\n`)
+  stdout.write(options['json'] === true ? jsonLines(json) : `${text}\n`)
 }
 
 async function unknownOf({ unknownPath }: PeersContext): Promise<readonly UnknownPeer[]> {

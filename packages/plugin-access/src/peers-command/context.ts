@@ -61,6 +61,13 @@ export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, '?')
 }
 
+const LEFT_BY_JSON = /[\u007f-\u009f\u2028\u2029\p{Bidi_Control}]/gu
+
+/** JSON on lines of its own; what JSON leaves of what a terminal obeys is escaped. */
+export function jsonLines(value: unknown): string {
+  return `${JSON.stringify(value, null, 2).replace(LEFT_BY_JSON, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`
+}
+
 /** Rows under each other, in columns that are as wide as they must be. */
 export function table(rows: readonly (readonly string[])[]): string {
   const clean = rows.map((row) => row.map(printable))

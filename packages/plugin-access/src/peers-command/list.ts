@@ -5,7 +5,7 @@ import { rightsFor } from '../rights.ts'
 import { readUnknownPeers } from '../unknown-peers/file.ts'
 import type { UnknownPeer } from '../unknown-peers/list.ts'
 import type { CompiledPeer } from '../policy/compile.ts'
-import { contextOf, readPolicy, table } from './context.ts'
+import { contextOf, jsonLines, readPolicy, table } from './context.ts'
 
 export async function list(invocation: CommandInvocation): Promise<void> {
   const { options: flags, stdout } = invocation
@@ -20,7 +20,7 @@ export async function list(invocation: CommandInvocation): Promise<void> {
       rules: file.rules,
       unknown: unknown.map((peer) => ({ ...peer, rights: rightsFor(peer.contexts) })),
     }
-    stdout.write(`${JSON.stringify(answer, null, 2)}\n`)
+    stdout.write(jsonLines(answer))
     return
   }
   const name = basename(context.path)
