@@ -80,12 +80,12 @@ function factsOf({ arguments: [title = ''], options }: CommandInvocation, called
   if (isIP(address) === 0) throw new CommandError('--host must be an IP address: that is what a server sees', 2)
   const port = Number(options['port'] ?? called.port)
   if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new CommandError('--port must be 1 to 65535', 2)
-  const { user, fingerprint } = options as { readonly user?: string; readonly fingerprint?: string }
+  const { user, fingerprint, called: calledAeTitle = called.aeTitle } = options as { readonly user?: string; readonly fingerprint?: string; readonly called?: string }
   const roles = typeof options['roles'] === 'string' ? options['roles'].split(',').map((role) => role.trim()) : []
   const isSecured = options['tls'] === true || fingerprint !== undefined
   return {
     callingAeTitle: String(title),
-    calledAeTitle: String(options['called'] ?? called.aeTitle),
+    calledAeTitle,
     address,
     port,
     isSecured,
