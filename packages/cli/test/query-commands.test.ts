@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
@@ -369,6 +369,8 @@ test('get --name makes folders out of attributes; --json tells the files', async
   const report = JSON.parse(stdout) as { files: { path: string }[] }
   t.like(report, { ok: true, status: 0, completed: 2, failed: 0, received: 2, kept: 0, failedSopInstanceUids: [] })
   t.deepEqual(report.files.map(({ path }) => path).sort(), [join(cwd, 'P0/CT-2.25.1.dcm'), join(cwd, 'P1/CT-2.25.2.dcm')])
+  if (process.platform === 'win32') return
+  for (const path of ['P0', 'P0/CT-2.25.1.dcm']) t.is((await stat(join(cwd, path))).mode & 0o007, 0, path)
 })
 
 test('get: an object whose UID is a path is refused, and nothing is written', async (t) => {

@@ -3,6 +3,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { DataSetHeadParser, decodePart10Header, encodePart10Header, isValidUid } from '@dicomtap/framework'
 import type { CStoreRequest, Operation, StatusDetails } from '@dicomtap/framework'
+import { FILE_MODE, FOLDER_MODE } from './file-modes.ts'
 import { FIELD_TAGS } from './file-name.ts'
 import type { FileNameTemplate } from './file-name.ts'
 import type { Budget } from './budget.ts'
@@ -52,7 +53,7 @@ const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EMFILE'
  */
 export async function createReceiver(options: ReceiverOptions): Promise<Receiver> {
   const folder = resolve(options.folder)
-  await mkdir(folder, { recursive: true })
+  await mkdir(folder, { recursive: true, mode: FOLDER_MODE })
   const counts = { received: 0, kept: 0, failed: 0, bytes: 0, started: 0 }
   const said = new Set<string>()
 
@@ -82,7 +83,7 @@ export async function createReceiver(options: ReceiverOptions): Promise<Receiver
     const { affectedSopClassUid, affectedSopInstanceUid, dataSet } = request
     const wanted = options.name.tags.filter((tag) => tag !== FIELD_TAGS.sopClassUid && tag !== FIELD_TAGS.sopInstanceUid)
     const head = new DataSetHeadParser(dataSet.transferSyntaxUid, wanted)
-    const handle = await open(partial, 'wx')
+    const handle = await open(partial, 'wx', FILE_MODE)
     try {
       try {
         await writeAll(handle, [headerOf(request, operation)])
@@ -164,7 +165,7 @@ async function writeAll(handle: FileHandle, pieces: readonly Uint8Array[]): Prom
 
 /** Gives the complete file its name. False when the same object was there, and is kept. */
 async function publish(partial: string, path: string, uid: string, overwrite: boolean): Promise<boolean> {
-  await mkdir(dirname(path), { recursive: true })
+  await mkdir(dirname(path), { recursive: true, mode: FOLDER_MODE })
   try {
     // Unlike rename, link never takes the place of another file.
     await link(partial, path)

@@ -10,6 +10,7 @@ import {
 } from '@dicomtap/framework'
 import type { DataSet } from '@dicomtap/framework'
 import { UsageError } from '../scu/exit.ts'
+import { FILE_MODE, FOLDER_MODE } from './file-modes.ts'
 
 /** Writes matches as DICOM files, rsp0001.dcm and so on, into a folder that is made when it is not there. */
 export interface MatchWriter {
@@ -18,7 +19,7 @@ export interface MatchWriter {
 
 /** @param sopClassUid the information model, which stands for a SOP class in the files */
 export async function createMatchWriter(folder: string, sopClassUid: string): Promise<MatchWriter> {
-  await mkdir(folder, { recursive: true })
+  await mkdir(folder, { recursive: true, mode: FOLDER_MODE })
   let count = 0
   return {
     async write(match) {
@@ -33,7 +34,7 @@ export async function createMatchWriter(folder: string, sopClassUid: string): Pr
       count += 1
       const file = join(folder, `rsp${String(count).padStart(4, '0')}.dcm`)
       try {
-        await writeFile(file, Buffer.concat([header, await encodeDataSet(match, transferSyntaxUid)]), { flag: 'wx' })
+        await writeFile(file, Buffer.concat([header, await encodeDataSet(match, transferSyntaxUid)]), { flag: 'wx', mode: FILE_MODE })
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
         throw new UsageError(`--write: ${file} is there already; give a new folder`)
