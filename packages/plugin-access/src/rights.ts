@@ -1,7 +1,5 @@
-import { isValidUid, nearNames, sopClassByKeyword, sopClassByUid, sopClassKeywords } from '@dicomtap/framework'
-import type { DimseService, SopClassEntry } from '@dicomtap/framework'
-
-type ServiceClass = NonNullable<SopClassEntry['service']>
+import { isValidUid, nearNames, QUERY_RETRIEVE_SERVICE_CLASSES, sopClassByKeyword, sopClassByUid, sopClassKeywords } from '@dicomtap/framework'
+import type { DimseService, ServiceClass } from '@dicomtap/framework'
 
 export interface NamedRight {
   readonly services: readonly DimseService[]
@@ -10,15 +8,6 @@ export interface NamedRight {
   readonly meaning: string
 }
 
-const QUERY_MODELS = [
-  'query-retrieve',
-  'hanging-protocol',
-  'color-palette',
-  'implant-template',
-  'defined-procedure',
-  'protocol-approval',
-  'inventory',
-] as const satisfies readonly ServiceClass[]
 const N_SERVICES = ['N-CREATE', 'N-SET', 'N-GET', 'N-ACTION', 'N-DELETE', 'N-EVENT-REPORT'] as const satisfies readonly DimseService[]
 const STORED = ['storage', 'non-patient-object', 'media-storage'] as const satisfies readonly ServiceClass[]
 
@@ -26,9 +15,9 @@ const STORED = ['storage', 'non-patient-object', 'media-storage'] as const satis
 const NAMED = {
   echo: { services: ['C-ECHO'], classes: ['verification'], meaning: 'verification (C-ECHO)' },
   store: { services: ['C-STORE'], classes: STORED, meaning: 'storing objects of any class' },
-  find: { services: ['C-FIND'], classes: QUERY_MODELS, meaning: 'queries (C-FIND), worklists not included' },
-  get: { services: ['C-GET'], classes: QUERY_MODELS, meaning: 'retrieval to itself (C-GET)' },
-  move: { services: ['C-MOVE'], classes: QUERY_MODELS, meaning: 'retrieval to the peers in moveTo (C-MOVE)' },
+  find: { services: ['C-FIND'], classes: QUERY_RETRIEVE_SERVICE_CLASSES, meaning: 'queries (C-FIND), worklists not included' },
+  get: { services: ['C-GET'], classes: QUERY_RETRIEVE_SERVICE_CLASSES, meaning: 'retrieval to itself (C-GET)' },
+  move: { services: ['C-MOVE'], classes: QUERY_RETRIEVE_SERVICE_CLASSES, meaning: 'retrieval to the peers in moveTo (C-MOVE)' },
   worklist: { services: ['C-FIND'], classes: ['basic-worklist'], meaning: 'the modality worklist' },
   mpps: { services: N_SERVICES, classes: ['procedure-step'], meaning: 'performed procedure steps' },
   commit: { services: N_SERVICES, classes: ['storage-commitment'], meaning: 'storage commitment' },
@@ -102,7 +91,7 @@ export class Rights {
 
 /** The classes of an information model differ in the one service that they are for: their names end in it (PS3.4 C.6). */
 function onlyServiceOf(uid: string, serviceClass: ServiceClass | undefined): DimseService | undefined {
-  if (serviceClass === undefined || !(QUERY_MODELS as readonly ServiceClass[]).includes(serviceClass)) return undefined
+  if (serviceClass === undefined || !QUERY_RETRIEVE_SERVICE_CLASSES.includes(serviceClass)) return undefined
   const keyword = sopClassByUid(uid)?.keyword ?? ''
   if (keyword.endsWith('Get')) return 'C-GET'
   if (keyword.endsWith('Move')) return 'C-MOVE'

@@ -1,4 +1,5 @@
 import { SopClass } from './sop-classes.ts'
+import type { ServiceClass } from './sop-classes.ts'
 
 /** SOP classes of an information model that can be queried and retrieved. */
 export interface QueryRetrieveModel {
@@ -11,6 +12,17 @@ export interface QueryRetrieveModel {
 }
 export type QueryModel = Pick<QueryRetrieveModel, 'Find'>
 export type RetrieveModel = Pick<QueryRetrieveModel, 'Move' | 'Get'>
+
+/** Service classes of PS3.4 that are queried and retrieved as Query/Retrieve is: its own, and those of non-patient objects. */
+export const QUERY_RETRIEVE_SERVICE_CLASSES: readonly ServiceClass[] = Object.freeze([
+  'query-retrieve',
+  'hanging-protocol',
+  'color-palette',
+  'implant-template',
+  'defined-procedure',
+  'protocol-approval',
+  'inventory',
+] as const)
 
 /** PS3.4 C.6.1: levels patient, study, series, image. `association.cFind(query, { model: PatientRoot.Find })` */
 export const PatientRoot: QueryRetrieveModel = Object.freeze({

@@ -1,3 +1,4 @@
+import { QUERY_RETRIEVE_SERVICE_CLASSES } from '../dataset/query-models.ts'
 import { sopClassByUid } from '../dataset/registry.ts'
 import type { ServiceClass } from '../dataset/sop-classes.ts'
 import { STATUS_CODES } from './status-codes.ts'
@@ -35,17 +36,6 @@ const OF_OPERATIONS: Readonly<Partial<Record<DimseService, StatusService>>> = {
   'C-GET': 'query-retrieve-get',
   'C-MOVE': 'query-retrieve-move',
 }
-
-/** Service classes that query and retrieve, and have the codes of Query/Retrieve for it. */
-const QUERY_RETRIEVE_CLASSES: ReadonlySet<ServiceClass> = new Set<ServiceClass>([
-  'query-retrieve',
-  'hanging-protocol',
-  'color-palette',
-  'implant-template',
-  'defined-procedure',
-  'protocol-approval',
-  'inventory',
-])
 
 /**
  * The list of status codes that an operation on a SOP class draws from. Retrieval and query of hanging
@@ -89,7 +79,7 @@ export function statusCodesOf(service: StatusService | ServiceClass | DimseServi
 }
 
 function listsOf(service: StatusService | ServiceClass | DimseService): readonly StatusService[] {
-  if (QUERY_RETRIEVE_CLASSES.has(service as ServiceClass)) return ['query-retrieve-find', 'query-retrieve-move', 'query-retrieve-get']
+  if (QUERY_RETRIEVE_SERVICE_CLASSES.includes(service as ServiceClass)) return ['query-retrieve-find', 'query-retrieve-move', 'query-retrieve-get']
   if (isStatusService(service)) return [service]
   return [OF_OPERATIONS[service as DimseService] ?? 'general']
 }
