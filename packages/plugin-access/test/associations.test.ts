@@ -107,7 +107,7 @@ test('a place comes back however the association ends', async (t) => {
     },
     // An unknown PDU type behind the request.
     (socket) => {
-      socket.resume()
+      socket.once('data', () => socket.destroy())
       socket.write(Buffer.concat([request, Buffer.from('ff0000000000', 'hex')]))
     },
   ]
