@@ -3,6 +3,7 @@ import path from 'node:path'
 import { PathJail } from './contained-path.ts'
 import { isStatusError, StoreStatus } from './failure.ts'
 import type { CompleteFile } from './file-sink.ts'
+import { isAskedFor } from './guard-hooks.ts'
 import type { FilePathInfo, StorageHooks, StoragePeer, StoredInstance } from './hooks.ts'
 import { KeyedLock } from './keyed-lock.ts'
 import { type ObjectHead, Tag } from './object-head.ts'
@@ -98,11 +99,11 @@ export class Acceptor {
   async #askHandlers(object: ReceivedObject, publication: Publication): Promise<void> {
     const { hooks, publisher } = this.#options
     try {
-      await hooks.instanceStored.promise(this.#describe(object, publication))
+      await hooks.instanceStored.promise(isAskedFor(this.#describe(object, publication), object.operation))
     } catch (error) {
       const { outcome } = publication
       if (outcome === 'new' || outcome === 'version') await publisher.withdraw(object.file.staged, publication)
-      throw this.#refusal('instanceStored', StoreStatus.OutOfResources, error)
+      throw refusal(StoreStatus.OutOfResources, error)
     }
   }
 
@@ -139,7 +140,7 @@ export class Acceptor {
     throw new StatusError(StoreStatus.ProcessingFailure, { errorComment: 'The object could not be stored' })
   }
 
-  async #askForPath(rendered: string, { request, head, file }: ReceivedObject, peer: StoragePeer): Promise<unknown> {
+  async #askForPath(rendered: string, { request, operation, head, file }: ReceivedObject, peer: StoragePeer): Promise<unknown> {
     const info: FilePathInfo = {
       sopClassUid: request.affectedSopClassUid,
       sopInstanceUid: request.affectedSopInstanceUid,
@@ -149,16 +150,14 @@ export class Acceptor {
       value: (keyword) => (isPathField(keyword) ? fieldValue(keyword, request, head, peer) : undefined),
     }
     try {
-      return await this.#options.hooks.filePath.promise(rendered, info)
+      return await this.#options.hooks.filePath.promise(rendered, isAskedFor(info, operation))
     } catch (error) {
-      throw this.#refusal('filePath', StoreStatus.ProcessingFailure, error)
+      throw refusal(StoreStatus.ProcessingFailure, error)
     }
   }
+}
 
-  /** A handler refused: with a status of its own, or by failing. */
-  #refusal(hook: string, status: number, error: unknown): StatusError {
-    if (isStatusError(error)) return error
-    this.#options.log.error(`a handler of ${hook} failed`, { error })
-    return new StatusError(status, { errorComment: 'The object could not be stored', cause: error })
-  }
+/** A handler refused: with a status of its own, or by failing, which its guard has logged. */
+function refusal(status: number, error: unknown): StatusError {
+  return isStatusError(error) ? error : new StatusError(status, { errorComment: 'The object could not be stored', cause: error })
 }

@@ -19,7 +19,7 @@ export const storage: PluginFactory<typeof storageOptions> = definePlugin({
   apply(api, options) {
     const directory = options.directory === undefined || options.discard ? undefined : api.resolvePath(options.directory)
     const hooks = storageHooks(api.applicationEntity)
-    const store = directory === undefined ? new ObjectDiscarder(api.log) : new ObjectStore({ directory, options, hooks, log: api.log })
+    const store = directory === undefined ? new ObjectDiscarder(api.log) : new ObjectStore({ directory, options, hooks, log: api.log, handlerMs: api.applicationEntity.timeouts.handlerMs })
 
     const transferSyntaxes = options.transferSyntaxes ?? allTransferSyntaxUids()
     for (const uid of options.sopClasses ?? allStorageSopClassUids()) api.supportSopClass({ uid, transferSyntaxes })

@@ -1,15 +1,14 @@
-import type { Logger } from '@dicomtap/framework'
 import type { CompletedStudy, StorageHooks } from './hooks.ts'
 
 type StudyTap = StorageHooks['studyCompleted']['taps'][number]
 
-/** Tells every tap of `studyCompleted`, one after the other, and logs those that fail. */
-export async function notifyStudyCompleted(hook: StorageHooks['studyCompleted'], study: CompletedStudy, log: Logger): Promise<void> {
+/** Tells every tap of `studyCompleted`, one after the other. */
+export async function notifyStudyCompleted(hook: StorageHooks['studyCompleted'], study: CompletedStudy): Promise<void> {
   for (const tap of hook.taps) {
     try {
       await callTap(tap, study)
-    } catch (error) {
-      log.error('a handler of studyCompleted failed', { tap: tap.name, error })
+    } catch {
+      // Its guard has logged it.
     }
   }
 }

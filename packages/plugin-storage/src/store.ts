@@ -5,6 +5,7 @@ import { BufferPool } from './buffer-pool.ts'
 import { FolderSyncer } from './durability.ts'
 import { answerToSystemError, isStatusError, StoreStatus, systemError } from './failure.ts'
 import { type FileSystem, nodeFileSystem, systemCode } from './file-system.ts'
+import { guardStorageHooks } from './guard-hooks.ts'
 import type { StorageHooks } from './hooks.ts'
 import { inlineFileSystem } from './inline-file-system.ts'
 import { notifyStudyCompleted } from './notify-study.ts'
@@ -32,6 +33,8 @@ export interface ObjectStoreOptions {
   readonly options: Omit<ResolvedStorageOptions, 'directory' | 'discard'>
   readonly hooks: StorageHooks
   readonly log: Logger
+  /** How long handlers of the hooks may take; null, the default: as long as they like. */
+  readonly handlerMs?: number | null
   /** Default: the operating system's. */
   readonly fileSystem?: FileSystem
 }
@@ -77,7 +80,8 @@ export class ObjectStore implements ObjectTaker {
   #failures = 0
   #leftoversRemoved = 0
 
-  constructor({ directory, options, hooks, log, fileSystem = nodeFileSystem }: ObjectStoreOptions) {
+  constructor({ directory, options, hooks, log, handlerMs = null, fileSystem = nodeFileSystem }: ObjectStoreOptions) {
+    guardStorageHooks(hooks, log, handlerMs)
     this.#directory = directory
     this.#options = options
     this.#hooks = hooks
@@ -88,7 +92,7 @@ export class ObjectStore implements ObjectTaker {
     this.#tracker = new StudyTracker({
       quietPeriodMs: options.studyQuietPeriodMs ?? undefined,
       onCompleted: (study) => {
-        const announcement = notifyStudyCompleted(hooks.studyCompleted, study, log)
+        const announcement = notifyStudyCompleted(hooks.studyCompleted, study)
         this.#announcements.add(announcement)
         void announcement.then(() => this.#announcements.delete(announcement))
       },

@@ -130,7 +130,7 @@ test('a handler that fails is logged, and the others are told', async (t) => {
   await store.stop()
   t.deepEqual(told, ['1.2.3'])
   t.deepEqual(
-    log.filter((line) => line.level === 'error').map((line) => line.fields?.['tap']),
+    log.filter((line) => line.level === 'error').map((line) => line.fields?.['plugin']),
     ['throws', 'rejects', 'calls back'],
   )
 })

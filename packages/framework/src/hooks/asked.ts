@@ -35,6 +35,16 @@ export function nowAsked(subject: object, asked: AskedHandler): void {
   ;(subject as Subject)[ASKED] = asked
 }
 
+/** For a handler that another one asks. @returns call it when it has answered: the other one has it in hand again */
+export function askedMeanwhile(subject: object, asked: AskedHandler): () => void {
+  const before = (subject as Subject)[ASKED]
+  ;(subject as Subject)[ASKED] = asked
+  return () => {
+    asked.isPending = false
+    if (before !== undefined && (subject as Subject)[ASKED] === asked) (subject as Subject)[ASKED] = before
+  }
+}
+
 /** The handler that was asked last about an operation, an association or a connection. */
 export function lastAsked(subject: object): NamedHandler | undefined {
   return (subject as Subject)[ASKED]?.handler
