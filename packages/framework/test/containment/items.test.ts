@@ -192,7 +192,7 @@ const UNUSABLE: Readonly<Record<string, unknown>> = {
 
 test('C-GET: instances that cannot be sent fail, by the name of their plugin, and the next one is sent', async (t) => {
   const bad = rogue('cGet')
-  await using both = await side({ plugins: [bad.plugin], timeouts: { handlerMs: 50 } })
+  await using both = await side({ plugins: [bad.plugin], timeouts: { handlerMs: 500 } })
   const { peer, server } = both
   const { contextId, command, dataSet } = requestOf('C-GET')
   for (const [name, instance] of Object.entries(UNUSABLE)) {

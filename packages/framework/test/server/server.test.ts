@@ -660,7 +660,7 @@ test('close aborts what runs beyond the deadline, and lets its handler clean up 
           return 0
         } catch (error) {
           order.push((error as DicomtapError).code)
-          await settle(5)
+          await settle(1)
           order.push('cleaned up')
           throw error
         }
