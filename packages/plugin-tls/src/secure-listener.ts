@@ -60,11 +60,6 @@ export class SecureListener {
     })
   }
 
-  /** Handshakes that hold a place, and those that wait for one. */
-  get handshakes(): { readonly inProgress: number; readonly waiting: number } {
-    return { inProgress: this.#slots.inProgress, waiting: this.#slots.waiting }
-  }
-
   /** @returns the connection with TLS on it; as it was, its socket destroyed, when that failed. */
   async secure(connection: IncomingConnection): Promise<IncomingConnection> {
     const { socket, remoteAddress, signal } = connection

@@ -40,10 +40,6 @@ export class WatchedCredentials {
     return this.#current
   }
 
-  get where(): string {
-    return this.#options.where
-  }
-
   /** Called with each new version that can be used. */
   onChange(listener: (credentials: Credentials) => void): void {
     this.#listeners.push(listener)
