@@ -12,6 +12,7 @@ import { Lockout } from './lockout.ts'
 import { isVerifying, userIdentityOptions } from './options.ts'
 import type { ResolvedUserIdentityOptions } from './options.ts'
 import { IdentityRequestor } from './requestor/identify.ts'
+import { RefusalLines } from './refusal-lines.ts'
 import { usersFile } from './users/user-directory.ts'
 
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
@@ -48,11 +49,14 @@ async function startAcceptor(api: PluginApi, options: ResolvedUserIdentityOption
   const { verifiers, load } = openVerifiers(api, options)
   await load()
   const { lockout } = options
+  const refusals = new RefusalLines(api.log)
+  api.onDispose(() => refusals.endWindow())
   const acceptor = new IdentityAcceptor({
     verifiers,
     lockout: lockout === false ? undefined : new Lockout(lockout),
     lockMs: lockout === false ? 0 : lockout.lockMs,
     log: api.log,
+    refusals,
   })
   api.hooks.userIdentity.tapPromise((item, info) => acceptor.decide(item, info))
   api.hooks.configReload.tapPromise(load)
@@ -60,7 +64,7 @@ async function startAcceptor(api: PluginApi, options: ResolvedUserIdentityOption
     // The hook userIdentity is asked about an item that is there.
     api.hooks.associationRequest.tap({ stage: Stage.Early }, ({ request, association }) => {
       if (request.userInformation.some((item) => item.type === 0x58 && 'userIdentityType' in item)) return undefined
-      api.log.warn('association refused: no user identity was given', {
+      refusals.warn('association refused: no user identity was given', {
         association: association.id,
         callingAeTitle: association.callingAeTitle,
         remoteAddress: association.remoteAddress,

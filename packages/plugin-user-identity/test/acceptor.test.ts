@@ -12,6 +12,7 @@ import { passcodeVerifier } from '../dist/acceptor/verify-username.js'
 import { limitConcurrency } from '../dist/limit-concurrency.js'
 import { Lockout } from '../dist/lockout.js'
 import { decodeName, printable } from '../dist/names.js'
+import { RefusalLines } from '../dist/refusal-lines.js'
 import { hashPasscode, parsePasscodeHash, verifyPasscode } from '../dist/users/phc.js'
 import { UserDirectory } from '../dist/users/user-directory.js'
 import { parseUsersYaml, usersOf } from '../dist/users/users-document.js'
@@ -82,6 +83,19 @@ test('without an identity: refused when one is required, which is the default', 
   t.deepEqual(strict.logged('warn'), ['association refused: no user identity was given'])
   await using lenient = await openServer({ users: { file }, required: false })
   t.true(isAccepted(await outcome(lenient)))
+})
+
+test('who knocks without end fills no log: so many lines, and then a number', (t) => {
+  const lines: unknown[] = []
+  const refusals = new RefusalLines({ warn: (message, fields) => void lines.push([message, fields]) }, 2)
+  for (let knock = 1; knock <= 12; knock += 1) refusals.warn('refused', { knock })
+  t.deepEqual(lines, [['refused', { knock: 1 }], ['refused', { knock: 2 }]])
+  refusals.endWindow()
+  refusals.endWindow()
+  t.deepEqual(lines.slice(2), [['many others were refused as well', { refused: 10 }]])
+  refusals.warn('refused', { knock: 13 })
+  t.is(lines.length, 4)
+  refusals.endWindow()
 })
 
 test('without anything to verify with, identities are left to others', async (t) => {

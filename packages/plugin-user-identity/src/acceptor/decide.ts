@@ -3,6 +3,7 @@ import { IDENTITY_NOTE, IdentityType, identityTypeName } from '../identity.ts'
 import type { VerifiedIdentity } from '../identity.ts'
 import type { Lockout } from '../lockout.ts'
 import { decodeName, printable } from '../names.ts'
+import type { RefusalLines } from '../refusal-lines.ts'
 import { refused } from './verifier.ts'
 import type { Finding, Verifiers } from './verifier.ts'
 
@@ -12,6 +13,7 @@ export interface AcceptorParts {
   readonly lockout: Lockout | undefined
   readonly lockMs: number
   readonly log: Logger
+  readonly refusals: RefusalLines
 }
 
 /** The acceptor's side: decides on each User Identity item, and keeps who it was. */
@@ -73,7 +75,10 @@ export class IdentityAcceptor {
   /** The rejection is the framework's for a refused identity: 2,2,1. */
   #refuse(item: UserIdentityRequest, info: AssociationRequestInfo, reason: string, level: 'warn' | 'debug', user?: string): UserIdentityAnswer {
     // A name that nobody knows is not logged: people type passcodes into the wrong field.
-    this.#parts.log[level]('user identity refused', { ...this.#describe(item, info), reason, user: user === undefined ? undefined : printable(user) })
+    const { log, refusals } = this.#parts
+    const fields = { ...this.#describe(item, info), reason, user: user === undefined ? undefined : printable(user) }
+    if (level === 'warn') refusals.warn('user identity refused', fields)
+    else log.debug('user identity refused', fields)
     return { verified: false }
   }
 
