@@ -429,5 +429,17 @@ test('redactOptions hides what is named like a secret and shows where secrets co
     map: { password: '***', user: 'shown' },
   })
   t.is(original.password, 'p')
+  const pem = '-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n'
+  const shown = [
+    { cert: './server.pem', key: './server.key' }, { privateKey: '/etc/dicomtap/tls/server.pem' }, { tlsKey: 'C:\\keys\\server.p8' },
+    { cert: '/run/secrets/tls_cert', key: '/run/secrets/tls_key' }, { cert: 'server.crt', key: '../keys/server' },
+  ]
+  for (const each of shown) t.deepEqual(redactOptions(each), each)
+  const hidden = [
+    { key: 'p' }, { key: '/run/secrets/tls_key' }, { key: '/9j/4AAQSkZJRgABAQ==' }, { cert: './server.pem', key: '/9j+4AAQSkZJRgABAQ==' },
+    { cert: pem, key: pem }, { cert: './server.pem', key: pem }, { cert: './server.pem', key: './a\nb.pem' }, { apiKey: 'prod.key' },
+    { cert: './server.pem', key: 'correct horse battery staple' }, { key: ['./a.pem'] }, { key: `${'a'.repeat(2000)}.pem` },
+  ]
+  for (const each of hidden) t.is((redactOptions(each) as Record<string, unknown>)[Object.keys(each).at(-1)!], '***', JSON.stringify(each))
   t.notThrows(() => JSON.stringify(redacted))
 })

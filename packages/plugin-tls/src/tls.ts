@@ -57,6 +57,7 @@ export const tls: PluginFactory<typeof tlsOptions> = definePlugin({
 
     api.hooks.outgoingConnection.tapPromise(async (outgoing) => {
       if (outgoing.tls === undefined || outgoing.tls === false) return undefined
+      upkeep.start()
       return connector.connect(outgoing)
     })
 
@@ -77,6 +78,7 @@ export const tls: PluginFactory<typeof tlsOptions> = definePlugin({
       if (tlsIn(config) !== tlsIn(api.config)) api.log.warn('tls of the listeners changed in the configuration: that holds after a restart; their files are read again now')
       await upkeep.checkFiles(true)
     })
+    api.hooks.listening.tapPromise(async () => upkeep.start())
     api.hooks.diagnose.tapPromise(async ({ report }) => {
       for (const { level, message } of upkeep.findings()) report({ level, plugin: 'tls', message })
     })

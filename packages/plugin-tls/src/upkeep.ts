@@ -12,6 +12,8 @@ export class Upkeep {
   readonly #standing = new Set<string>()
   /** What was said of each thing that ends, so that it is not said every hour. */
   readonly #said = new Map<string, string>()
+  /** Before, there is a `dicomtap check` that prints the findings, or nobody whom it concerns. */
+  #isInUse = false
   readonly #timers: readonly (NodeJS.Timeout | undefined)[]
 
   constructor(log: Logger, watchMs: number | null) {
@@ -22,8 +24,7 @@ export class Upkeep {
 
   add(credentials: WatchedCredentials): void {
     this.#credentials.add(credentials)
-    for (const warning of credentials.current.warnings) this.#log.warn(warning)
-    this.checkDates(new Date())
+    if (this.#isInUse) this.#tell(credentials)
     credentials.onChange(() => process.nextTick(() => this.checkDates(new Date())))
   }
 
@@ -35,7 +36,15 @@ export class Upkeep {
   warn(message: string): void {
     if (this.#standing.has(message)) return
     this.#standing.add(message)
-    this.#log.warn(message)
+    if (this.#isInUse) this.#log.warn(message)
+  }
+
+  /** Somebody listens or connects: from here on the log says what it finds, and now what it has found. */
+  start(): void {
+    if (this.#isInUse) return
+    this.#isInUse = true
+    for (const message of this.#standing) this.#log.warn(message)
+    for (const credentials of this.#credentials) this.#tell(credentials)
   }
 
   /** @param isAsked a reload: what is wrong is told at once */
@@ -45,6 +54,7 @@ export class Upkeep {
 
   /** Logs what ends in 30, 14 and 7 days, and each of the last days. */
   checkDates(now: Date): void {
+    if (!this.#isInUse) return
     for (const { current } of this.#credentials) {
       for (const dated of current.dated) {
         const expiry = expiryOf(dated, now)
@@ -62,6 +72,11 @@ export class Upkeep {
     const warnings = [...this.#standing, ...all.flatMap((one) => one.warnings)]
     const messages = [...ends.map(({ level, message }) => ({ level, message })), ...warnings.map((message) => ({ level: 'warning' as const, message }))]
     return messages.filter(({ message }, index) => messages.findIndex((one) => one.message === message) === index)
+  }
+
+  #tell({ current }: WatchedCredentials): void {
+    for (const warning of current.warnings) this.#log.warn(warning)
+    this.checkDates(new Date())
   }
 
   dispose(): void {

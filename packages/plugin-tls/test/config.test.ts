@@ -6,7 +6,7 @@ import { createSecureContext } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
-import { ApplicationEntity, HookError, parseConfig } from '@dicomtap/framework'
+import { ApplicationEntity, HookError, definePlugin, parseConfig } from '@dicomtap/framework'
 import { TLS_PROFILES, TLS_PROFILE_NAMES, clientTlsOptions, listenerTlsOptions, tls, tlsOptions } from '@dicomtap/plugin-tls'
 import type { DicomtapError } from '@dicomtap/framework'
 import type { ListenerTlsOptions, TlsPluginOptions } from '@dicomtap/plugin-tls'
@@ -127,6 +127,15 @@ test('what works and somebody should look at: a key that all may read, a purpose
   t.true(findings.some((line) => /^warning tls listen\.tls\.cert: .* is not meant for servers \(serverAuth\)/.test(line)))
   if (process.platform !== 'win32') t.true(findings.some((line) => /^warning tls listen\.tls\.key: .*server\.key can be read by every user/.test(line)))
   t.is(scp.logged('error').filter((message) => message.includes('has expired')).length, 1)
+  // `dicomtap check` starts and does not listen: it prints what it finds, and the log does not say it once more.
+  const log: string[] = []
+  const sink = definePlugin({ name: 'sink', version: '1.0.0', apply: ({ setLogSink }) => void setLogSink(({ message }) => void log.push(message)) })
+  const checked = new ApplicationEntity(parseConfig({ listen: [{ port: 0, tls: { cert, key, clientCertificates: 'none' } }] }))
+  await checked.use(sink())
+  await checked.use(tls())
+  t.true((await checked.diagnose()).some(({ message }) => message.includes('has expired')))
+  await checked.close()
+  t.deepEqual(log.filter((message) => /has expired|serverAuth|every user/.test(message)), [])
   await using old = await secureServer({ cert, key, clientCertificates: 'none', profile: 'aes' })
   t.true(old.logged('warn').includes('listen.tls.key: profile aes needs an RSA key: with this one nobody can connect'))
 })

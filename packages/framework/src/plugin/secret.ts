@@ -41,7 +41,8 @@ const SECRET_WORDS = new Set(
 
 /**
  * Options in a form that can be printed: values under names like password, secret, token, passcode or
- * key are hidden, as are passwords in URLs; where a secret comes from (`{ file }`, `{ env }`) is shown.
+ * key are hidden, as are passwords in URLs; where a secret comes from (`{ file }`, `{ env }`, the path of the file
+ * of a private key) is shown.
  */
 export function redactOptions(options: unknown): unknown {
   return redact(options, [])
@@ -71,13 +72,27 @@ function redactObject(value: object, ancestors: readonly object[]): unknown {
   const within = [...ancestors, value]
   if (Array.isArray(value) || value instanceof Set) return [...value].map((entry) => redact(entry, within))
   const entries = value instanceof Map ? [...value].map(([key, entry]) => [String(key), entry] as const) : Object.entries(value)
-  return Object.fromEntries(entries.map(([key, entry]) => [key, isSecretName(key) ? hide(entry) : redact(entry, within)]))
+  return Object.fromEntries(entries.map(([key, entry]) => [key, isSecretName(key) && !isPathOfKey(key, entry, value) ? hide(entry) : redact(entry, within)]))
 }
 
 function hide(value: unknown): unknown {
   if (value === undefined || value === null || typeof value === 'boolean') return value
   if (typeof value === 'object' && Object.keys(value).length === 1 && ('file' in value || 'env' in value)) return { ...value }
   return REDACTED
+}
+
+const KEY_FILE_NAMES = /^(?:(?:private|server|client|tls|ssl)[-_]?)?key$/i
+const KEY_FILE = /^[^\r\n]{0,1023}\.(?:pem|key|der|p8)$/i
+/** Not the slash alone: Base64 may begin with one. */
+const PATH = /^(?:\.{1,2}[\\/]|~\/|\/(?:[\w.-]+\/)+[\w.-]+$|[a-z]:\\)[^\r\n]{0,1023}$/i
+
+/**
+ * The path of the file of a private key, as TLS options have it: under `key` or `privateKey`, one line that ends as
+ * such files do; or a path beside a `cert` that is one as well. Neither Base64 nor hexadecimal digits end like that.
+ */
+function isPathOfKey(name: string, value: unknown, { cert }: { readonly cert?: unknown }): boolean {
+  if (typeof value !== 'string' || !KEY_FILE_NAMES.test(name)) return false
+  return KEY_FILE.test(value) || (PATH.test(value) && typeof cert === 'string' && (PATH.test(cert) || KEY_FILE.test(cert) || /\.crt$/i.test(cert)))
 }
 
 /** Whole words only: `apiKey`, `DB_PASSWORD`, `private-key`, not `keyword`, `monkey` or `keyField`. */
