@@ -11,20 +11,22 @@ import { AddressSet, parseHost, plainAddress } from '../dist/addresses.js'
 import { HostNames } from '../dist/host-names.js'
 import { comparableTitle, matchesPattern, titleMatcher } from '../dist/patterns.js'
 import { parsePeersFile } from '../dist/peers-file/parse.js'
-import { DEFAULT_SETTINGS, compilePolicy } from '../dist/policy/compile.js'
+import { compilePolicy } from '../dist/policy/compile.js'
 import type { Policy, PolicySettings } from '../dist/policy/compile.js'
 import { decide, isContextGranted, isRequestGranted } from '../dist/policy/decide.js'
 import type { Verdict } from '../dist/policy/decide.js'
 import { namesOf } from '../dist/policy/facts.js'
 import type { Facts } from '../dist/policy/facts.js'
+import { DEFAULT_REJECTIONS } from '../dist/rejections.js'
 import { Rights, rightsFor } from '../dist/rights.js'
 import { UnknownPeers } from '../dist/unknown-peers/list.js'
 import type { Knock } from '../dist/unknown-peers/list.js'
 
+const SETTINGS: PolicySettings = { default: 'deny', comparison: 'exact', calledAeTitles: undefined, rejections: DEFAULT_REJECTIONS }
 const NO_NAMES = (): undefined => undefined
 
 function policyOf(yaml: string, settings: Partial<PolicySettings> = {}): Policy {
-  return compilePolicy(parsePeersFile(yaml, 'peers.yaml').file, { ...DEFAULT_SETTINGS, ...settings })
+  return compilePolicy(parsePeersFile(yaml, 'peers.yaml').file, { ...SETTINGS, ...settings })
 }
 
 function facts(callingAeTitle: string, address: string, more: Partial<Facts> = {}): Facts {

@@ -9,6 +9,8 @@ export const OMITTABLE_USER_ITEMS = {
   extendedNegotiation: 0x56,
   userIdentity: 0x59,
 } as const
+
+/** The name of one of {@link OMITTABLE_USER_ITEMS}. */
 export type OmittableUserItem = keyof typeof OMITTABLE_USER_ITEMS
 
 /** What equipment cannot do, or does wrong. */
@@ -75,24 +77,30 @@ export interface CertificateCondition {
   readonly aeTitle?: true | undefined
 }
 
+/** Which user, as the user identity plugin knows him; what is given must all fit. */
 export interface UserCondition {
+  /** `*` wildcards, as in `role`. */
   readonly name?: string | undefined
   readonly role?: string | undefined
+  /** Of a JSON web token, each with this value. */
   readonly claims?: Readonly<Record<string, string | number | boolean>> | undefined
   /** Usernames without a proof (type 1) too. */
   readonly unproven?: boolean | undefined
 }
 
+/** One peer: how it is recognized, and what holds for it before its group and the defaults. */
 export interface PeerEntry extends Profile {
   /** Default: its first AE title. */
   readonly name?: string | undefined
   readonly aeTitle: readonly string[]
+  /** Addresses, networks (CIDR) and host names that it connects from. */
   readonly host?: readonly string[] | undefined
   readonly certificate?: CertificateCondition | undefined
   readonly group?: string | undefined
   readonly description?: string | undefined
 }
 
+/** Decides on those whom every given condition fits; of several such rules the first one does. */
 export interface RuleEntry {
   readonly action: 'allow' | 'deny'
   readonly description?: string | undefined
@@ -110,6 +118,7 @@ export interface RuleEntry {
   readonly rejection?: RejectionTriple | undefined
 }
 
+/** The peers file, as it was read and checked. */
 export interface PeersFile {
   readonly $schema?: string | undefined
   readonly defaults?: Profile | undefined

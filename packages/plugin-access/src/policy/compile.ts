@@ -3,7 +3,6 @@ import type { HostSpec } from '../addresses.ts'
 import { comparableTitle, hasWildcard, titleMatcher } from '../patterns.ts'
 import type { TitleComparison } from '../patterns.ts'
 import type { PeerEntry, PeersFile, Profile, RuleEntry } from '../peers-file/types.ts'
-import { DEFAULT_REJECTIONS } from '../rejections.ts'
 import type { RefusalCause, RejectionTriple } from '../rejections.ts'
 import { ALL_RIGHTS, Rights } from '../rights.ts'
 import { certificateMatcher, ruleMatcher } from './conditions.ts'
@@ -59,13 +58,6 @@ export interface Policy {
   readonly hostNames: ReadonlySet<string>
   /** Peers that a calling AE title may be; those that name it before those with wildcards. */
   candidates(callingAeTitle: string): readonly CompiledPeer[]
-}
-
-export const DEFAULT_SETTINGS: PolicySettings = {
-  default: 'deny',
-  comparison: 'exact',
-  calledAeTitles: undefined,
-  rejections: DEFAULT_REJECTIONS,
 }
 
 /** What limits of unknown ones are counted under; no name of a peer has a space in front. */
