@@ -94,6 +94,8 @@ test('an association over TLS: version, and whose certificate it was', (t) => {
   t.notRegex(verified ?? '', /\u001b/)
   t.regex(unverified ?? '', /, TLSv1\.3, unverified certificate O=Hospital/)
   t.regex(without ?? '', /, TLSv1\.3$/)
+  fire('associationAccepted', { association: fakeAssociation({ security: { ...security, peerCertificate: { subject: `CN=${'X'.repeat(100_000)}`, fingerprint256: 'AB:CD' } } }) })
+  t.true(renderJson(entries[3]!).length < 1_000)
   t.like(JSON.parse(renderJson(entries[0]!)), { tlsProtocol: 'TLSv1.3', tlsCipher: 'TLS_AES_256_GCM_SHA384', certificateSha256: 'AB:CD', isCertificateVerified: true })
 })
 

@@ -124,11 +124,14 @@ function parsed(tls: AssociateTls | boolean | undefined): ClientTlsOptions {
   throw new DicomtapError('DICOMTAP_ERR_ACSE_REQUEST', lines.join('\n'))
 }
 
+/** It lists the names of the certificate, of which there may be thousands. */
+const LONGEST_REASON = 300
+
 /** OpenSSL's own line has addresses and file names of its sources around the reason; Node adds advice that is not ours. */
 function explain(error: Error & { readonly code?: string; readonly reason?: unknown }): void {
   const { code = '' } = error
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-    error.message = `TLS failed: its certificate is for another name (${String(error.reason)}); see serverName`
+    error.message = `TLS failed: its certificate is for another name (${String(error.reason).slice(0, LONGEST_REASON)}); see serverName`
   } else if (code.startsWith('ERR_SSL_') || isVerificationCode(code)) {
     error.message = `TLS failed: ${reasonOf(error)}`
   }

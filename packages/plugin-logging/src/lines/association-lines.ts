@@ -91,9 +91,14 @@ function securityAsFields({ security }: Association): Record<string, unknown> {
   }
 }
 
+/** A certificate may have a hundred kilobytes of it. */
+const LONGEST_SUBJECT = 200
+
 /** Node puts each part of a subject on a line of its own; a certificate may have none. */
 function oneLine(subject: string | undefined): string {
-  return subject === undefined || subject === '' ? '(without a subject)' : subject.replaceAll('\n', ', ')
+  if (subject === undefined || subject === '') return '(without a subject)'
+  const line = subject.replaceAll('\n', ', ')
+  return line.length > LONGEST_SUBJECT ? `${line.slice(0, LONGEST_SUBJECT)}...` : line
 }
 
 /** The standard's words for what was said on the wire; ours for what this side or the network did. */
