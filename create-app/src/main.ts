@@ -6,8 +6,8 @@ import { installCommand, runCommand } from './package-manager.ts'
 import { createProgram, VERSION } from './program.ts'
 import type { Flags } from './program.ts'
 import { initGit, run } from './run.ts'
-import { assertFree, scaffold, shellWord } from './scaffold.ts'
-import { CERTIFICATES_SCRIPT, TLS_PORT } from './security.ts'
+import { assertFree, portsInWords, scaffold, shellWord } from './scaffold.ts'
+import { CERTIFICATES_SCRIPT } from './security.ts'
 import { SERVICES } from './services.ts'
 import { openScreen } from './screen.ts'
 import type { Screen } from './screen.ts'
@@ -62,11 +62,11 @@ async function create(folder: string | undefined, flags: Flags): Promise<void> {
   screen.end(nextCommands(answers, flags.install))
 }
 
-function summary({ template, folder, aeTitle, port, tls, access, services }: Answers, files: number): string {
+function summary(answers: Answers, files: number): string {
+  const { template, folder, aeTitle, access, services } = answers
   if (template === 'plugin') return `Made a plugin in ${folder} (${files} files).`
   const what = services.map((name) => SERVICES[name].label).join(', ')
-  const ports = { none: `port ${port}`, beside: `ports ${port} and ${TLS_PORT} (TLS)`, only: `port ${port} (TLS)` }[tls]
-  return `Made a server in ${folder} (${files} files): AE title ${aeTitle}, ${ports}, ${what}${access === 'deny' ? ', the peers of peers.yaml' : ''}.`
+  return `Made a server in ${folder} (${files} files): AE title ${aeTitle}, ${portsInWords(answers)}, ${what}${access === 'deny' ? ', the peers of peers.yaml' : ''}.`
 }
 
 async function install({ folder, target, packageManager }: Answers, screen: Screen, undo: Undo): Promise<void> {

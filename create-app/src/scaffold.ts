@@ -85,6 +85,11 @@ export function projectName({ template, target }: Answers): string {
   return template === 'plugin' ? pluginPackageNameOf(target) : packageNameOf(target)
 }
 
+/** `port 104`, `ports 104 and 2762 (TLS)`. */
+export function portsInWords({ port, tls }: Pick<Answers, 'port' | 'tls'>): string {
+  return { none: `port ${port}`, beside: `ports ${port} and ${TLS_PORT} (TLS)`, only: `port ${port} (TLS)` }[tls]
+}
+
 function fillOf(answers: Answers, version: string): Fill {
   const { aeTitle, port, services, tls, access, packageManager, target } = answers
   const tlsPort = tls === 'only' ? port : TLS_PORT
@@ -106,6 +111,7 @@ function fillOf(answers: Answers, version: string): Fill {
       aeTitleTs: `'${aeTitle.replaceAll("'", String.raw`\'`)}'`,
       aeTitleShell: shellWord(aeTitle),
       port: String(port),
+      ports: portsInWords(answers),
       tlsPort: String(tlsPort),
       folder: target,
       install: `${packageManager} install`,
