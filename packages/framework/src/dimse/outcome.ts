@@ -41,7 +41,7 @@ export function outcomeOfStatus(answer: StatusAnswer | undefined, service: Dimse
   return outcomeOfWrongAnswer(service)
 }
 
-export function outcomeOfWrongAnswer(service: DimseService): Outcome {
+function outcomeOfWrongAnswer(service: DimseService): Outcome {
   return { status: service.startsWith('C-') ? INVALID_HANDLER_ANSWER : Status.ProcessingFailure, errorComment: 'Processing failure' }
 }
 
@@ -52,7 +52,7 @@ function statusDetailsOf({ status, errorComment, offendingElements, errorId }: S
 
 /**
  * The outcome of a handler that threw; nothing of the error goes to the peer but what it meant to tell.
- * @throws DICOMTAP_ERR_HOOK_ANSWER for a StatusError that is none: see {@link outcomeOfWrongAnswer}
+ * @throws DICOMTAP_ERR_HOOK_ANSWER for a StatusError whose status cannot end an operation, or whose details are none
  */
 export function outcomeOfError(error: unknown, service: DimseService): Outcome {
   if (codeOf(error) === 'DICOMTAP_ERR_DIMSE_STATUS') {
