@@ -72,6 +72,8 @@ export class DimseServiceProvider implements AssemblerHandler {
   readonly #reports: OperationScheduler
   readonly #performer: OperationPerformer
   readonly #operations = new Map<number, RunningOperation>()
+  /** Requests that are refused and have not been told so. */
+  readonly #refusals = new Set<Promise<void>>()
   readonly #idleWaiters: (() => void)[] = []
   /** Requests that have not got their final response, refused ones included. */
   #unanswered = 0
@@ -186,9 +188,9 @@ export class DimseServiceProvider implements AssemblerHandler {
     return new Promise((resolve) => this.#idleWaiters.push(resolve))
   }
 
-  /** Resolves when the operations that there are now are over: a peer that goes on asking cannot put off the end for ever. */
+  /** Resolves when the requests that there are now have their final response: a peer that goes on asking cannot put off the end for ever. */
   async idleSoFar(): Promise<void> {
-    await Promise.all(this.runningOperations.map(({ answered }) => answered))
+    await Promise.all([...this.runningOperations.map(({ answered }) => answered), ...this.#refusals])
   }
 
   /** A piece of a PDV, straight from the framer. @throws PduError when it does not belong there. */
@@ -314,9 +316,14 @@ export class DimseServiceProvider implements AssemblerHandler {
       })
       dataSet?.discard()
       // Takes its place in the order of answers, and is answered when its data set is through.
+      let told = (): void => {}
+      const refused = new Promise<void>((resolve) => (told = resolve))
+      this.#refusals.add(refused)
       this.#scheduler.add(async () => {
         await dataSet?.settled()
         await this.#respondRefusal(context, command, refusal)
+        this.#refusals.delete(refused)
+        told()
         this.#answered()
       }, bytes)
       return

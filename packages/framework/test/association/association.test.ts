@@ -2,10 +2,10 @@ import test from 'ava'
 import type { ExecutionContext } from 'ava'
 import type { Association } from '../../dist/association/association.js'
 import type { AcsePrimitive } from '../../dist/hooks/types.js'
-import { associateRequest, createTestServer, hookRecorder, testScu } from '../../dist/testing/index.js'
+import { associateRequest, createTestServer, cutMessage, hookRecorder, testScu } from '../../dist/testing/index.js'
 import type { HookRecorder, ScriptedPeer, TestServer, TestServerOptions } from '../../dist/testing/index.js'
 import { connected, deferred, settle, turnsUntil } from '../support/connections.ts'
-import { PROPOSED, requestOf, SUPPORTED } from '../support/requests.ts'
+import { IDENTIFIER, PROPOSED, requestOf, SUPPORTED } from '../support/requests.ts'
 import { VERIFICATION } from '../support/uids.ts'
 
 interface Sides extends AsyncDisposable {
@@ -116,6 +116,35 @@ test('a peer that goes on asking does not put off a release: what was there befo
   await released
   t.is(side.association.state, 'released')
   echoes[2]!.resolve(0)
+})
+
+test('a request that is refused, and waits for its turn when this side asks for release, is answered before', async (t) => {
+  const echo = deferred<number>()
+  await using side = await established({ handlers: { cEcho: () => echo.promise } })
+  const { contextId, command } = requestOf('C-ECHO')
+  await side.peer.sendMessage(contextId, { ...command, messageId: 1 })
+  // The Message ID of one that runs (PS3.7 9.1.5.1.4), and a command that there is not.
+  await side.peer.sendMessage(contextId, { ...command, messageId: 1 })
+  await side.peer.sendMessage(contextId, { commandField: 0x0099, messageId: 2, commandDataSetType: 0 })
+  t.true(await turnsUntil(() => side.association.operations.length === 1))
+  await settle()
+  const released = side.association.release()
+  // In Sta7 nothing could be sent any more (PS3.8 table 9-10): no cell for Evt9.
+  await settle()
+  t.is(side.peer.unreadBytes, 0)
+  // The operation ends; one refused request waits for the rest of its data set still.
+  echo.resolve(0)
+  t.like((await side.peer.receiveMessage()).command, { messageIdBeingRespondedTo: 1, status: 0 })
+  t.like((await side.peer.receiveMessage()).command, { messageIdBeingRespondedTo: 1, status: 0x0210 })
+  await settle()
+  t.is(side.association.state, 'releasing')
+  t.is(side.peer.unreadBytes, 0, 'no A-RELEASE-RQ yet')
+  await side.peer.sendPdu(cutMessage(contextId, command, IDENTIFIER).at(-1)!)
+  t.like((await side.peer.receiveMessage()).command, { messageIdBeingRespondedTo: 2, status: 0x0211 })
+  t.deepEqual(await side.peer.receivePdu(), { type: 'A-RELEASE-RQ' })
+  await side.peer.sendPdu({ type: 'A-RELEASE-RP' })
+  await released
+  t.is(side.association.state, 'released')
 })
 
 test('both sides ask for release at once', async (t) => {
