@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
+import { chown, mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
@@ -123,6 +123,19 @@ peers:
   t.is(await readFile(file, 'utf8'), before.replace('[WS1, WS2]', 'WS2'))
   t.is((await run(folder, 'remove', ['XX'])).stderr, 'error: peers.yaml has no peer XX\n')
   t.deepEqual((await readdir(folder)).filter((name) => name.startsWith('.')), [], 'nothing is left behind')
+})
+
+const asRoot = process.getuid?.() === 0
+;(asRoot ? test : test.skip)('files that an administrator changes stay those of the account that the server runs as', async (t) => {
+  const folder = await temporaryFolder(t)
+  const [peers, unknown] = [join(folder, 'peers.yaml'), join(folder, 'peers.unknown.json')]
+  await writeFile(peers, 'peers: []\n')
+  await writeUnknownPeers(unknown, [KNOCK])
+  for (const path of [peers, unknown]) await chown(path, 65_534, 65_534)
+  t.is((await run(folder, 'forget', [KNOCK.aeTitle])).code, 0)
+  t.is((await run(folder, 'add', ['CT1'], { host: '10.0.0.1' })).code, 0)
+  for (const path of [peers, unknown]) t.like(await stat(path), { uid: 65_534, gid: 65_534 }, path)
+  t.is((await stat(unknown)).mode & 0o777, 0o600)
 })
 
 test('one change at a time; JSON stays JSON', async (t) => {

@@ -1,4 +1,5 @@
 import { open, readFile, rename, rm, stat } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { z } from 'zod'
 import type { UnknownPeer } from './list.ts'
@@ -51,6 +52,7 @@ export async function writeUnknownPeers(path: string, unknownPeers: readonly Unk
     await rm(draft, { force: true })
     const handle = await open(draft, 'wx', 0o600)
     try {
+      await keepOwner(handle, path)
       await handle.writeFile(`${JSON.stringify({ version: 1, unknownPeers }, null, 2)}\n`)
     } finally {
       await handle.close()
@@ -60,4 +62,11 @@ export async function writeUnknownPeers(path: string, unknownPeers: readonly Unk
     await rm(draft, { force: true }).catch(() => {})
     throw new Error(`The list of unknown peers ${path} cannot be written (${(cause as NodeJS.ErrnoException).code ?? 'no reason given'})`, { cause })
   }
+}
+
+/** `dicomtap peers forget` of an administrator must not take the list from the account that the server runs as. */
+async function keepOwner(handle: FileHandle, path: string): Promise<void> {
+  const [old, own] = await Promise.all([stat(path).catch(() => undefined), handle.stat()])
+  if (old === undefined || (old.uid === own.uid && old.gid === own.gid)) return
+  await handle.chown(old.uid, old.gid).catch(() => {})
 }
