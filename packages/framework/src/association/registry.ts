@@ -8,7 +8,7 @@ export interface ArrivingConnection {
 
 /** A connection that has sent no request for this long may be dropped to let another one in. */
 const STALE_AFTER_MS = 1_000
-/** Connections beyond the pending limit that are still heard out before they are rejected. */
+/** Connections beyond the pending limit, young and ended ones, before the oldest is cut however young it is. */
 const PENDING_MARGIN = 1_024
 
 /**
