@@ -125,6 +125,17 @@ peers:
   t.deepEqual((await readdir(folder)).filter((name) => name.startsWith('.')), [], 'nothing is left behind')
 })
 
+test('list: the peers are shown also when the list of unknown ones cannot be read', async (t) => {
+  const folder = await temporaryFolder(t)
+  await writeFile(join(folder, 'peers.yaml'), 'peers: [{ aeTitle: CT1, host: 10.0.0.1 }]\n')
+  await writeFile(join(folder, 'peers.unknown.json'), '{')
+  const shown = await run(folder, '')
+  t.is(shown.code, 1)
+  t.regex(shown.stdout, /CT1 +CT1 +10\.0\.0\.1/)
+  t.regex(shown.stderr, /^error: The list of unknown peers .* cannot be read/)
+  t.like(await run(folder, '', [], { json: true }), { code: 1, stdout: '' })
+})
+
 const asRoot = process.getuid?.() === 0
 ;(asRoot ? test : test.skip)('files that an administrator changes stay those of the account that the server runs as', async (t) => {
   const folder = await temporaryFolder(t)

@@ -11,7 +11,13 @@ export async function list(invocation: CommandInvocation): Promise<void> {
   const { options: flags, stdout } = invocation
   const context = await contextOf(invocation)
   const { policy, isMissing, file } = await readPolicy(context)
-  const unknown = context.unknownPath === undefined ? [] : await readUnknownPeers(context.unknownPath)
+  let unreadable: Error | undefined
+  const unknown = await unknownPeersOf(context.unknownPath).catch((error: Error) => {
+    // The peers are shown all the same: another account may read those and not the list.
+    if (flags['json'] === true) throw error
+    unreadable = error
+    return []
+  })
   if (flags['json'] === true) {
     const answer = {
       file: context.path,
@@ -29,9 +35,14 @@ export async function list(invocation: CommandInvocation): Promise<void> {
   else stdout.write(table([['PEER', 'AE TITLE', 'HOST', 'PORT', 'GROUP', 'MAY'], ...policy.peers.map(peerRow)]))
   if (policy.rules.length > 0) stdout.write(`${policy.rules.length} rule${policy.rules.length === 1 ? '' : 's'} go${policy.rules.length === 1 ? 'es' : ''} before.\n`)
   stdout.write(context.options.default === 'deny' ? 'Everybody else is refused.\n' : 'Everybody else is let in, as the default has it.\n')
+  if (unreadable !== undefined) throw unreadable
   if (unknown.length === 0) return
   stdout.write(`\nUnknown, and knocked:\n${table([['AE TITLE', 'ADDRESS', 'LAST SEEN', 'TIMES', 'ASKED FOR', 'IMPLEMENTATION', ''], ...unknown.map(unknownRow)])}`)
   stdout.write('\nTo let one in: dicomtap peers add <AE title>\n')
+}
+
+async function unknownPeersOf(path: string | undefined): Promise<readonly UnknownPeer[]> {
+  return path === undefined ? [] : readUnknownPeers(path)
 }
 
 function peerRow({ name, entry, profile, rights }: CompiledPeer): string[] {
