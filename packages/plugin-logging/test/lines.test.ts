@@ -147,9 +147,12 @@ test('an association that this side asked for: who called, and where the other o
   const association = fakeAssociation({ role: 'requestor', callingAeTitle: 'ARCHIVE', calledAeTitle: 'PACS', remotePort: 104 })
   fire('associationAccepted', { association })
   fire('associationRejected', { association, result: 1, source: 1, reason: 3, why: '' })
+  const refused = { ...association, acceptedContexts: [] }
+  fire('associationAborted', { association: refused, by: 'network', source: undefined, reason: 0, message: 'connect ECONNREFUSED 10.0.4.17:104' })
   t.deepEqual(lines(), [
     'info  acse   a1     association accepted: ARCHIVE to PACS (10.0.4.17:104), 1 context',
     'warn  acse   a1     association rejected: ARCHIVE to PACS (10.0.4.17:104): permanent, service-user: calling AE title not recognized',
+    'warn  acse   a1     no association: ARCHIVE to PACS (10.0.4.17:104), ended by the network (connect ECONNREFUSED 10.0.4.17:104)',
   ])
 })
 

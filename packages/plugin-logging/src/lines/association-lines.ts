@@ -59,7 +59,9 @@ export function logAssociations(hooks: HookFacade, writer: LogWriter, tallies: T
     const why = abortInWords(by, source, reason, message)
     const text = isAnonymous
       ? `connection ${how} before an association request: ${peerAddress(association)} (${why})`
-      : ended(association, `${how} (${why})`, tallies)
+      : isUnanswered(association)
+        ? `no association: ${callerAndCalled(association)}, ${how} (${why})`
+        : ended(association, `${how} (${why})`, tallies)
     const isQuiet = isAnonymous && (by !== 'local' || refusals.isFlood(plainAddress(association)))
     write(association, isQuiet ? 'debug' : 'warn', 'association.aborted', text, {
       by,
@@ -70,6 +72,11 @@ export function logAssociations(hooks: HookFacade, writer: LogWriter, tallies: T
     })
   })
   return refusals
+}
+
+/** This side asked for it and it never came to be. */
+function isUnanswered({ role, acceptedContexts }: Association): boolean {
+  return role === 'requestor' && acceptedContexts.length === 0
 }
 
 /** `, TLSv1.3, certificate CN=CT01`. */
