@@ -12,10 +12,10 @@ export async function list(invocation: CommandInvocation): Promise<void> {
   const context = await contextOf(invocation)
   const { policy, isMissing, file } = await readPolicy(context)
   let unreadable: Error | undefined
-  const unknown = await unknownPeersOf(context.unknownPath).catch((error: Error) => {
+  const unknown = await unknownPeersOf(context.unknownPath).catch((error: unknown) => {
     // The peers are shown all the same: another account may read those and not the list.
     if (flags['json'] === true) throw error
-    unreadable = error
+    unreadable = error as Error
     return []
   })
   if (flags['json'] === true) {
