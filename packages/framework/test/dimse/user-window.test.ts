@@ -665,6 +665,8 @@ test('responses without end that nobody can take: A-ABORT, though a request wait
     const sending = sendMatches(scene, request, 60, sent, identifier).catch(() => {})
     t.deepEqual<object, object>(await peer.receivePdu(), ABORT)
     await sending
+    // AA-3: who gets an A-ABORT closes; until then this side waits for it (Sta13).
+    peer.destroy()
     t.is(await waiting, how === 'request' ? 'DICOMTAP_ERR_ACSE_ABORTED' : 'over')
     await t.throwsAsync(collect(responses), { code: 'DICOMTAP_ERR_DS_TOO_LARGE', message: /C-FIND.*1048576 bytes/ })
     t.is(association.state, 'aborted')
