@@ -1,13 +1,13 @@
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
-import type { Socket } from 'node:net'
+import { connect, createServer } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import type { Duplex } from 'node:stream'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
-import { encodePdu } from '@dicomtap/framework'
+import { ApplicationEntity, SopClass, TransferSyntax, encodePdu } from '@dicomtap/framework'
 import { associateRequest } from '@dicomtap/framework/testing'
 import { tls } from '@dicomtap/plugin-tls'
 import { parseProxyHeader } from '../dist/proxy-protocol/parse.js'
@@ -199,6 +199,53 @@ test('a listener that trusts nobody in particular is a mistake in the configurat
     t.regex(error?.message ?? '', /proxyProtocol\.trusted/)
   }
 })
+
+/** A load balancer: a header, in one write with what the client sends first or not, and then what both sides send. */
+async function balancer(t: ExecutionContext, port: number, isTogether: boolean): Promise<number> {
+  const server = createServer((client) => {
+    const upstream = connect(port, '127.0.0.1')
+    for (const socket of [client, upstream]) socket.on('error', () => {})
+    if (!isTogether) upstream.write(V2_TCP4)
+    client.once('data', (first) => {
+      upstream.write(isTogether ? Buffer.concat([V2_TCP4, first]) : first)
+      client.pipe(upstream)
+    })
+    upstream.pipe(client)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  return (server.address() as AddressInfo).port
+}
+
+for (const isTogether of [true, false]) {
+  test(`objects by way of a balancer arrive byte for byte, in large reads, the header ${isTogether ? 'and the request together' : 'alone'}`, async (t) => {
+    const received: Buffer[] = []
+    let largest = 0
+    const server = await accessServer(t, PEERS, {}, {
+      listener: { proxyProtocol: { trusted: ['127.0.0.1'] } as never },
+      handlers: {
+        cStore: async ({ dataSet }) => (received.push(await dataSet.buffer()), 0),
+        dataReceived: ({ data }) => void (largest = Math.max(largest, data.length)),
+      },
+    })
+    const sent = Array.from({ length: 5 }, (_, index) => Buffer.from(Array.from({ length: 400_000 + 2 * index }, (_byte, at) => (at * 7 + index) & 0xff)))
+    const port = await balancer(t, server.port, isTogether)
+    const client = new ApplicationEntity({ aeTitle: 'CT1', logLevel: 'silent' })
+    t.teardown(() => client.close())
+    const contexts = [{ abstractSyntax: SopClass.CTImageStorage, transferSyntaxes: [TransferSyntax.ImplicitVRLittleEndian] }]
+    const association = await client.associate({ host: '127.0.0.1', port, contexts })
+    for (const [index, bytes] of sent.entries()) {
+      const instance = { sopClassUid: SopClass.CTImageStorage, sopInstanceUid: `1.2.${index + 1}`, transferSyntaxUid: TransferSyntax.ImplicitVRLittleEndian, bytes: () => [bytes] }
+      t.is((await association.cStore(instance)).status, 0)
+    }
+    await association.release()
+    t.is(received.length, sent.length)
+    for (const [index, bytes] of sent.entries()) t.true(received[index]!.equals(bytes), `object ${index}`)
+    // Without buffers of its own a socket reads 65 536 bytes at most.
+    t.true(largest > 65_536, `${largest} bytes`)
+  })
+}
 
 test('the header comes before TLS, in one piece with the handshake or not', async (t) => {
   const pki = await temporaryFolder(t)

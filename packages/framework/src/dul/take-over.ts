@@ -14,8 +14,14 @@ export interface BufferedSocket extends Socket {
 interface TcpHandle {
   readonly useUserBuffer?: unknown
   readonly readStart?: unknown
+  readonly readStop?: unknown
+  reading?: unknown
 }
-type Internals = { _handle?: TcpHandle | null; _server?: unknown; server?: unknown }
+interface Internals {
+  _handle?: TcpHandle | null
+  _server?: unknown
+  readonly _readableState?: { readonly ended?: unknown }
+}
 
 /**
  * Gives an accepted connection a socket that reads into its own buffers. `net.createServer` does not
@@ -23,14 +29,22 @@ type Internals = { _handle?: TcpHandle | null; _server?: unknown; server?: unkno
  * the one undocumented thing here, and where Node does not have it as expected the accepted socket is
  * used as it is, with `data` events.
  *
- * @param accepted from a server with `pauseOnConnect`: nothing may have been read.
+ * @param accepted from a server with `pauseOnConnect`, paused. What was read and not taken, or put back with
+ * `unshift`, as after a header before the first PDU, comes first.
  */
 export function takeOver(accepted: Socket): Socket | BufferedSocket {
   const internals = accepted as unknown as Internals
   const handle = internals._handle
-  // A TLS socket reads decrypted bytes, and what somebody has read from is half-way through them.
-  if (accepted instanceof TLSSocket || accepted.bytesRead > 0) return accepted
-  if (handle == null || typeof handle.useUserBuffer !== 'function' || typeof handle.readStart !== 'function') return accepted
+  // A TLS socket reads decrypted bytes.
+  if (accepted instanceof TLSSocket || handle == null || !isAsExpected(handle)) return accepted
+  const hasRead = accepted.bytesRead > 0
+  // Its handle will say nothing of what it has said already, or is about to.
+  if (hasRead && (internals._readableState?.ended !== false || accepted.writableLength > 0 || accepted.readableFlowing === true)) return accepted
+  const waiting = hasRead ? waitingIn(accepted) : undefined
+  if (handle.reading === true) {
+    handle.readStop()
+    handle.reading = false
+  }
   const readBuffers = new ReadBuffers(false)
   const onread: OnReadOpts = {
     buffer: () => readBuffers.next(),
@@ -47,6 +61,25 @@ export function takeOver(accepted: Socket): Socket | BufferedSocket {
   internals._handle = null
   socket.on('close', () => {
     readBuffers.close()
+    // Who has seen the accepted one may wait for it.
+    if (hasRead) accepted.destroy()
   })
+  if (waiting !== undefined) {
+    // Before anything else is read, and when there is somebody who hears it.
+    process.nextTick(() => {
+      if (!socket.destroyed) socket.onChunk?.(waiting)
+    })
+  }
   return socket
+}
+
+function isAsExpected(handle: TcpHandle): handle is TcpHandle & { readStop(): void } {
+  return [handle.useUserBuffer, handle.readStart, handle.readStop].every((method) => typeof method === 'function')
+}
+
+/** No more than its buffer holds. */
+function waitingIn(socket: Socket): Buffer | undefined {
+  const chunks: Buffer[] = []
+  for (let chunk = socket.read() as Buffer | null; chunk !== null; chunk = socket.read() as Buffer | null) chunks.push(chunk)
+  return chunks.length > 1 ? Buffer.concat(chunks) : chunks[0]
 }

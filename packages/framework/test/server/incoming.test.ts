@@ -1,6 +1,6 @@
 import { once } from 'node:events'
-import { connect } from 'node:net'
-import type { Socket } from 'node:net'
+import { connect, createServer } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { connect as connectTls, TLSSocket } from 'node:tls'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
@@ -8,6 +8,7 @@ import { ApplicationEntity, definePlugin } from '@dicomtap/framework'
 import type { ApplicationEntityOptions, AssociationSettings, IncomingConnection } from '@dicomtap/framework'
 import { createTestServer, ScriptedPeer } from '@dicomtap/framework/testing'
 import type { TestServer, TestServerOptions } from '@dicomtap/framework/testing'
+import { takeOver } from '../../dist/dul/take-over.js'
 import { CERTIFICATE, KEY } from '../fixtures/tls.ts'
 import { connected, deferred, turnsUntil } from '../support/connections.ts'
 import { requestOf } from '../support/requests.ts'
@@ -87,6 +88,72 @@ test('a header that a handler reads is gone, and what came with it is not lost',
   await accepted
   await peer.sendMessage(1, requestOf('C-ECHO').command)
   t.is((await peer.receiveMessage()).command.status, 0)
+})
+
+/** Everything that arrives at a socket that a handler has read a header from, taken over or not. */
+async function takenOver(t: ExecutionContext, header: number, play: (client: Socket) => Promise<void>): Promise<{ readonly isTaken: boolean; readonly bytes: Buffer }> {
+  const server = createServer({ pauseOnConnect: true })
+  t.teardown(() => server.close())
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const connected = once(server, 'connection') as Promise<[Socket]>
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const playing = play(client)
+  const [accepted] = await connected
+  let received = Buffer.alloc(0)
+  while (received.length < header) {
+    await once(accepted, 'readable')
+    for (let chunk = accepted.read() as Buffer | null; chunk !== null; chunk = accepted.read() as Buffer | null) received = Buffer.concat([received, chunk])
+  }
+  accepted.unshift(received.subarray(header))
+  // What comes meanwhile is read by the accepted socket still.
+  await turnsUntil(() => false, 20)
+  const socket = takeOver(accepted)
+  const chunks: Buffer[] = []
+  const isTaken = 'readBuffers' in socket
+  if (isTaken) socket.onChunk = (chunk) => void chunks.push(Buffer.from(chunk))
+  else socket.on('data', (chunk) => chunks.push(chunk))
+  const ended = once(socket, 'end')
+  socket.resume()
+  await playing
+  await ended
+  socket.destroy()
+  client.destroy()
+  return { isTaken, bytes: Buffer.concat(chunks) }
+}
+
+const HEADER = Buffer.from('PROXY UNKNOWN\r\n')
+const BODY = Buffer.from(Array.from({ length: 3_000_000 }, (_, index) => (index * 31 + (index >> 8)) & 0xff))
+const send = (socket: Socket, bytes: Buffer): Promise<void> => new Promise((resolve) => socket.write(bytes, () => resolve()))
+
+for (const [name, cuts] of Object.entries({
+  'together': [HEADER.length + BODY.length],
+  'the header alone': [HEADER.length],
+  'the header and some of it': [HEADER.length + 100, HEADER.length + 5_000, HEADER.length + 200_000],
+  'the header in pieces': [1, 7, HEADER.length - 1, HEADER.length + 1],
+})) {
+  test(`a socket that a header was read from reads into its own buffers from there on, and nothing is lost: ${name}`, async (t) => {
+    const all = Buffer.concat([HEADER, BODY])
+    const { isTaken, bytes } = await takenOver(t, HEADER.length, async (client) => {
+      client.setNoDelay(true)
+      let at = 0
+      for (const cut of [...cuts, all.length]) {
+        await send(client, all.subarray(at, cut))
+        at = cut
+      }
+      client.end()
+    })
+    t.true(isTaken)
+    t.is(bytes.length, BODY.length)
+    t.true(bytes.equals(BODY))
+  })
+}
+
+test('a socket whose end was read already is not taken over, and what came before the end is there', async (t) => {
+  const { bytes } = await takenOver(t, HEADER.length, async (client) => {
+    client.end(Buffer.concat([HEADER, BODY.subarray(0, 1_000)]))
+  })
+  t.true(bytes.equals(BODY.subarray(0, 1_000)))
 })
 
 test('TLS: the handler waits for the handshake, the association tells how it is secured', async (t) => {
