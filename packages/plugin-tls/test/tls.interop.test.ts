@@ -93,8 +93,8 @@ interop('profiles of DCMTK: those that are current and retired ones, where the s
 })
 
 interop('who is refused: wrong CA, expired, no certificate, no TLS; and a good peer is let in after all of it', async (t) => {
-  await using pki = await Pki.make({ algorithm: 'rsa' })
-  await using other = await Pki.make({ algorithm: 'rsa' })
+  await using pki = await Pki.make()
+  await using other = await Pki.make()
   const good = await pki.issue('ct1', 'CT1')
   const expired = await pki.issue('expired', 'CT1', { notBefore: daysAgo(30), days: 10 })
   const foreign = await other.issue('foreign', 'CT1')
@@ -119,7 +119,7 @@ interop('who is refused: wrong CA, expired, no certificate, no TLS; and a good p
 })
 
 interop('TLS to storescp: with our certificate, and refused without it', async (t) => {
-  await using pki = await Pki.make({ algorithm: 'rsa' })
+  await using pki = await Pki.make()
   const server = await pki.server()
   const client = await pki.issue('archive', 'ARCHIVE')
   const folder = pki.path('received')
