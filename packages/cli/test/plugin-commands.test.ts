@@ -5,6 +5,7 @@ import { defineCommand } from '@dicomtap/framework'
 import { buildCommand, createProgram, FIRST_PARTY_COMMANDS } from '@dicomtap/cli'
 import { OWN_COMMANDS } from '../dist/own-commands.js'
 import { notInstalled } from '../dist/plugin-commands/first-party.js'
+import { addPluginCommands } from '../dist/plugin-commands/register.js'
 import type { PluginsReport } from '../dist/index.js'
 import { run } from './support/run.js'
 import { runUntilKilled } from './support/scu.js'
@@ -133,12 +134,14 @@ test('commands that cannot be used: why, and by which package', async (t) => {
     ['number', /must be the path of a module/],
     ['gone', /there is no .*gone\.js; is the package built\?/],
   ] as const) {
-    const { code, stdout, stderr } = await run([name], { cwd })
-    t.is(code, 1, name)
-    t.is(stdout, '')
-    t.regex(stderr, /^error DICOMTAP_ERR_PLG_COMMAND: [^\n]*\n$/)
-    t.regex(stderr, says)
+    const adding = addPluginCommands(createProgram({} as never, () => {}), [name, '--config', join(cwd, 'dicomtap.config.yaml')], () => {})
+    const { message } = await t.throwsAsync(adding, { code: 'DICOMTAP_ERR_PLG_COMMAND', message: says }, name)
+    t.false(message.includes('\n'), name)
   }
+  const { code, stdout, stderr } = await run(['gone'], { cwd })
+  t.is(code, 1)
+  t.is(stdout, '')
+  t.regex(stderr, /^error DICOMTAP_ERR_PLG_COMMAND: dicomtap gone of dicomtap-plugin-c: [^\n]*\n$/)
   t.regex((await run(['stray'], { cwd })).stderr, /unknown command 'stray'/)
   t.regex((await run(['start', '--help'], { cwd })).stdout, /Run the server until it is told to stop/)
   const list = await run(['--help'], { cwd })
