@@ -1,7 +1,10 @@
 /** How long a handshake may hold a place that another one waits for. */
 const YIELD_AFTER_MS = 1_000
+/** How often it is looked at; what a look is late, this process was busy with something else. */
+const LOOK_MS = 100
 
 interface Holder {
+  /** By the clock that stands still while this process is busy. */
   readonly since: number
   /** Gives it up. */
   cut(): void
@@ -17,6 +20,8 @@ export class HandshakeSlots {
   /** In the order in which they came. */
   readonly #waiting = new Set<() => void>()
   #timer: NodeJS.Timeout | undefined
+  /** Seen while somebody waited: no peer is slow for it. */
+  #busyMs = 0
 
   constructor(maximum: number) {
     this.#maximum = maximum
@@ -43,7 +48,7 @@ export class HandshakeSlots {
       }
       const enter = (): void => {
         leave()
-        const holder: Holder = { since: performance.now(), cut }
+        const holder: Holder = { since: this.#now(), cut }
         this.#holders.add(holder)
         resolve(() => {
           if (this.#holders.delete(holder)) this.#next()
@@ -72,21 +77,25 @@ export class HandshakeSlots {
     }
   }
 
+  #now(): number {
+    return performance.now() - this.#busyMs
+  }
+
   /** As long as somebody waits, the oldest one goes when its second is over. */
   #yieldWhenSlow(): void {
     const [oldest] = this.#holders
     if (this.#timer !== undefined || this.#waiting.size === 0 || oldest === undefined) return
-    this.#timer = setTimeout(
-      () => {
-        this.#timer = undefined
-        const slow = performance.now() - YIELD_AFTER_MS
-        // As many as wait, at most: the others harm nobody.
-        const stalled = [...this.#holders].filter(({ since }) => since <= slow).slice(0, this.#waiting.size)
-        for (const { cut } of stalled) cut()
-        this.#yieldWhenSlow()
-      },
-      Math.max(1, oldest.since + YIELD_AFTER_MS - performance.now()),
-    )
+    const waitMs = Math.max(1, Math.min(LOOK_MS, oldest.since + YIELD_AFTER_MS - this.#now()))
+    const dueAtMs = performance.now() + waitMs
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#busyMs += Math.max(0, performance.now() - dueAtMs)
+      const slow = this.#now() - YIELD_AFTER_MS
+      // As many as wait, at most: the others harm nobody.
+      const stalled = [...this.#holders].filter(({ since }) => since <= slow).slice(0, this.#waiting.size)
+      for (const { cut } of stalled) cut()
+      this.#yieldWhenSlow()
+    }, waitMs)
     this.#timer.unref()
   }
 }

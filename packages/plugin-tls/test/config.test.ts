@@ -233,6 +233,21 @@ test('places for handshakes: more wait, who is gone gives its turn away, slow on
   t.is(slots.inProgress, 0)
 })
 
+test('places for handshakes: time in which this process did nothing is no slowness of the peer', async (t) => {
+  const slots = new HandshakeSlots(1)
+  const never = new AbortController().signal
+  const cuts: string[] = []
+  const first = await slots.take(() => cuts.push('first'), never)
+  const second = slots.take(() => cuts.push('second'), never)
+  // What the peer has sent meanwhile is read in the turns that follow.
+  const until = performance.now() + 1_300
+  while (performance.now() < until);
+  for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+  t.deepEqual(cuts, [])
+  first?.()
+  ;(await second)?.()
+})
+
 test('handshakes that fail: five lines for an address, sixty in all, the rest is counted', (t) => {
   const lines: [string, Record<string, unknown> | undefined][] = []
   const log = { warn: (message: string, fields?: Record<string, unknown>) => lines.push([message, fields]) }
