@@ -119,7 +119,7 @@ function tapLifecycle(api: PluginApi, options: ResolvedAccessOptions, { source, 
       if (options.default === 'deny') {
         api.log.warn(`NOBODY MAY ASSOCIATE: the peers file ${state}. Let somebody in: dicomtap peers add <AE title> --host <address>`, { file: path })
       } else {
-        api.log.warn(`everybody may associate and do everything: the peers file ${state}, and the default is to allow`, { file: path })
+        api.log.warn(`everybody may associate: the peers file ${state}, and the default is to allow`, { file: path, may: policy.unknown.rights.names.join(', ') })
       }
     } else {
       api.log.info('access by the peers file', { file: path, peers: policy.peers.length, rules: policy.rules.length, default: options.default })

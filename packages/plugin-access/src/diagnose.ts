@@ -34,7 +34,7 @@ export async function diagnosePeers(diagnosis: Diagnosis): Promise<readonly Foun
   if (policy.peers.length === 0 && policy.rules.length === 0) {
     const state = isMissing ? `${path} is not there` : `${path} names no peer`
     if (options.default === 'deny') error(`nobody may associate: ${state}; let somebody in: dicomtap peers add <AE title> --host <address>`)
-    else warn(`everybody may associate and do everything: ${state}, and the default is to allow`)
+    else warn(`everybody may associate: ${state}, and the default is to allow; they may ${policy.unknown.rights.names.join(', ') || 'nothing'}`)
   }
   for (const { name, problem } of unresolved) warn(`the host name ${name} in ${path} cannot be resolved (${problem}): its peers are not let in`)
   for (const message of duplicates(policy.peers)) warn(`${path}: ${message}`)

@@ -104,7 +104,7 @@ export class Gate {
       fields: refusalFields(association, facts, refusal, peer, rejection),
     })
     if (cause === 'unknown' || cause === 'address' || cause === 'certificate') this.#noteUnknown(association, facts, cause, false)
-    return rejectionOf(rejection)
+    return { ...rejectionOf(rejection), why: whyOf(refusal) }
   }
 
   #noteUnknown(association: Association, facts: Facts, cause: UnknownPeer['cause'], wasLetIn: boolean): void {
@@ -138,11 +138,15 @@ function refusalFields(
     calledAeTitle: facts.calledAeTitle,
     remoteAddress: facts.address,
     cause: refusal.cause,
-    why: refusal.cause === 'limit' || refusal.cause === 'rate' ? CAUSE_WORDS[refusal.cause] : describeRefusal(refusal),
+    why: whyOf(refusal),
     rejection: `${result},${source},${reason}`,
     ...(peer === undefined ? {} : { peer: peer.name }),
     ...(hint === undefined ? {} : { hint }),
   }
+}
+
+function whyOf(refusal: Refusal): string {
+  return refusal.cause === 'limit' || refusal.cause === 'rate' ? CAUSE_WORDS[refusal.cause] : describeRefusal(refusal)
 }
 
 /** Titles of peers go into no command that somebody may copy unless they are harmless in a shell. */

@@ -188,6 +188,51 @@ unknown: { allow: [store] }
   t.is(told(policy, facts('XX', '10.7.0.1')), 'unknown 1,1,3')
 })
 
+test('whoever is let in without being known may echo and store, unless the file says otherwise', (t) => {
+  const rights = (yaml: string, settings: Partial<PolicySettings> = {}): readonly string[] | undefined => {
+    const decided = verdict(policyOf(yaml, settings), facts('XX', '10.5.0.1'))
+    return decided.outcome === 'deny' ? undefined : decided.grant.rights.names
+  }
+  const rule = 'rules: [{ action: allow, address: 10.5.0.0/16 }]\n'
+  t.deepEqual(rights(rule), ['echo', 'store'])
+  t.deepEqual(rights('', { default: 'allow' }), ['echo', 'store'])
+  t.deepEqual(rights(`${rule}unknown: { allow: all }`), ['all'])
+})
+
+test('no rule lifts that a peer must come over TLS, or with its certificate', (t) => {
+  const fingerprint = 'ab'.repeat(32)
+  const certificate = { fingerprint, subject: '', commonName: undefined, names: [], aeTitles: [], isAuthorized: true }
+  const secured = { isSecured: true }
+  const peers = `
+peers:
+  - { aeTitle: CT1, requireTls: true }
+  - { aeTitle: CT2, host: 10.0.0.2, certificate: { fingerprint: ${fingerprint} } }
+  - { aeTitle: CT3, host: 10.0.0.3, requireTls: true }
+  - { aeTitle: CT4, host: 10.0.0.4, certificate: { fingerprint: ${fingerprint} } }
+  - { aeTitle: CT4, host: 10.0.0.5 }
+`
+  for (const rule of ['{ action: allow }', '{ action: allow, services: [echo] }', '{ action: allow, user: { name: alice } }']) {
+    const policy = policyOf(`${peers}rules: [${rule}]`)
+    const of = (title: string, address: string, more: Partial<Facts> = {}): string => told(policy, facts(title, address, { user: { type: 2, user: 'alice', roles: [] }, ...more }))
+    t.is(of('CT1', '10.0.0.1'), 'tls 1,1,1', rule)
+    t.is(of('CT1', '10.0.0.1', { user: 'pending' }), 'tls 1,1,1', 'before a password is looked at')
+    t.regex(of('CT1', '10.0.0.1', secured), /^allow: /, rule)
+    t.is(of('CT2', '10.0.0.2', secured), 'certificate 1,1,1', rule)
+    t.is(of('CT2', '10.9.9.9', secured), 'certificate 1,1,1', 'nor from elsewhere')
+    t.is(of('CT2', '10.9.9.9', { user: 'pending' }), 'certificate 1,1,1', rule)
+    t.regex(of('CT2', '10.0.0.2', { ...secured, certificate }), /^allow: /, rule)
+    t.regex(of('CT2', '10.9.9.9', { ...secured, certificate }), /^allow: rule 1/, 'the address is what a rule may lift')
+    t.is(of('CT3', '10.9.9.9'), 'tls 1,1,1', rule)
+    t.regex(of('CT3', '10.9.9.9', secured), /^allow: rule 1/, rule)
+    t.is(of('CT4', '10.0.0.4'), 'certificate 1,1,1', 'at its own address')
+    t.regex(of('CT4', '10.9.9.9'), /^allow: rule 1/, 'a peer of that title needs none')
+    t.regex(of('XX', '10.9.9.9'), /^allow: rule 1/, rule)
+    t.is(told(policyOf(`unknown: { requireTls: true }\nrules: [${rule}]`), facts('XX', '1.1.1.1', { user: { type: 2, user: 'alice', roles: [] } })), 'tls 1,1,1', rule)
+  }
+  const denying = policyOf(`${peers}rules: [{ action: deny, calling: CT1, rejection: [2, 3, 1] }]`)
+  t.is(told(denying, facts('CT1', '10.0.0.1')), 'rule 2,3,1', 'a rule that denies says how')
+})
+
 test('rules on services decide on those, and let in for those alone', (t) => {
   const policy = policyOf(`
 peers: [{ aeTitle: CT1, allow: [echo, store] }]

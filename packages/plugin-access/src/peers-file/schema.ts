@@ -80,7 +80,7 @@ const profileFields = {
   allow: described(rights, 'Rights: named ones, or SOP classes by keyword or UID. Default: echo and store.').optional(),
   moveTo: described(oneOrMore(titlePattern), 'AE titles that it may have objects moved to; * wildcards. Default: every peer with a port.').optional(),
   calledAeTitles: described(oneOrMore(titlePattern), 'AE titles by which it may call us; * wildcards. Default: any.').optional(),
-  requireTls: described(z.boolean(), 'It must come over TLS.').optional(),
+  requireTls: described(z.boolean(), 'It must come over TLS, whatever a rule says.').optional(),
   requireUserIdentity: described(z.boolean(), 'Its user identity must be verified.').optional(),
   unrestrictedStorage: described(z.boolean(), 'Private and unknown storage SOP classes are accepted from it.').optional(),
   rejectWhenNoContext: described(z.boolean(), 'Reject it when none of its contexts is accepted.').optional(),
@@ -122,7 +122,7 @@ const peer = z.strictObject({
   name: described(z.string().min(1).max(64), 'For logs and limits. Default: its first AE title.').optional(),
   aeTitle: described(oneOrMore(titlePattern), 'Its AE title or titles; * wildcards.'),
   host: described(oneOrMore(host), 'Where it comes from: IP addresses, networks, host names. Default: anywhere.').optional(),
-  certificate: described(certificate, 'The certificate that it shows.').optional(),
+  certificate: described(certificate, 'The certificate that it shows, whatever a rule says.').optional(),
   group: described(z.string(), 'A group of this file, whose values it has unless it has its own.').optional(),
   description: z.string().max(1024).optional(),
   ...profileFields,
@@ -150,7 +150,7 @@ export const peersFileSchema: z.ZodType<PeersFile> = z
     defaults: described(profile, 'What holds for every peer that says nothing else.').optional(),
     groups: described(z.record(z.string(), profile), 'Profiles by name, for the group of a peer.').nullish().transform((value) => value ?? undefined),
     peers: described(z.array(peer), 'Who may associate.').nullish().transform((value) => value ?? []),
-    unknown: described(profile, 'What holds for those that no peer fits, when they are let in.').optional(),
+    unknown: described(profile, 'What holds for those that no peer fits, when the default or a rule lets them in. They may echo and store, unless it has allow.').optional(),
     rules: described(z.array(rule), 'Gone through in order before the peers; the first that fits decides.').nullish().transform((value) => value ?? []),
   })
   .superRefine((file, context) => {

@@ -4,12 +4,12 @@ import { comparableTitle, hasWildcard, titleMatcher } from '../patterns.ts'
 import type { TitleComparison } from '../patterns.ts'
 import type { PeerEntry, PeersFile, Profile, RuleEntry } from '../peers-file/types.ts'
 import type { RefusalCause, RejectionTriple } from '../rejections.ts'
-import { ALL_RIGHTS, Rights } from '../rights.ts'
+import { Rights } from '../rights.ts'
 import { certificateMatcher, ruleMatcher } from './conditions.ts'
 import type { Condition, Fit } from './conditions.ts'
 import type { Facts } from './facts.ts'
 
-/** Rights of a peer of which nothing is said. */
+/** Rights of a peer, and of those that no peer fits, when nothing is said of them. */
 export const DEFAULT_RIGHTS: readonly string[] = ['echo', 'store']
 
 /** A profile ready for use. */
@@ -91,7 +91,7 @@ export function compilePolicy(file: PeersFile, settings: PolicySettings): Policy
       services: entry.services === undefined ? undefined : new Rights(entry.services),
     })),
     peers,
-    unknown: compileProfile(UNKNOWN_KEY, file.unknown ?? {}, [ALL_RIGHTS], comparison),
+    unknown: compileProfile(UNKNOWN_KEY, file.unknown ?? {}, comparison),
     hostNames: new Set(peers.flatMap(({ hosts }) => hosts.flatMap((host) => (host.kind === 'name' ? [host.name] : [])))),
     candidates(callingAeTitle) {
       const named = byTitle.get(comparableTitle(callingAeTitle, comparison)) ?? []
@@ -122,8 +122,8 @@ function uniqueName({ name, aeTitle }: PeerEntry, used: Set<string>): string {
   return unique
 }
 
-function compileProfile(key: string, profile: Profile, rights: readonly string[], comparison: TitleComparison): CompiledProfile {
-  const { allow = rights, calledAeTitles } = profile
+function compileProfile(key: string, profile: Profile, comparison: TitleComparison): CompiledProfile {
+  const { allow = DEFAULT_RIGHTS, calledAeTitles } = profile
   return {
     key,
     profile,
@@ -136,7 +136,7 @@ function compilePeer(entry: PeerEntry, profile: Profile, name: string, compariso
   const hosts = (entry.host ?? []).flatMap((text) => parseHost(text) ?? [])
   const addresses = AddressSet.of(hosts)
   return {
-    ...compileProfile(name, profile, DEFAULT_RIGHTS, comparison),
+    ...compileProfile(name, profile, comparison),
     entry,
     name,
     hosts,

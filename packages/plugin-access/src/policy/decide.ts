@@ -38,7 +38,10 @@ interface Identified {
   readonly peer: CompiledPeer | undefined
   /** Its title is known, and what is wrong. */
   readonly mismatch: 'address' | 'certificate' | undefined
+  /** Those that have its title. */
   readonly candidates: readonly CompiledPeer[]
+  /** Of these, those at its address. */
+  readonly here: readonly CompiledPeer[]
 }
 
 /** Decides whether somebody is let in, and what for. */
@@ -58,6 +61,11 @@ export function decide(policy: Policy, facts: Facts, addressesOf: NameAddresses)
     return deny('calledAeTitle', 'calledAeTitles of the options')
   }
 
+  const lacking = lackingProof(identified, profile, facts)
+  // A rule lets in whatever peer and default say, but for how the peer must prove who it is.
+  const admitByRule = (by: string, rights: Rights, outcome: 'allow' | 'pending' = 'allow'): Verdict =>
+    lacking === undefined ? admit(by, rights, outcome) : deny(lacking.cause, lacking.by)
+
   const serviceRules: CompiledRule[] = []
   let isPending = false
   let hasUserRule = false
@@ -75,21 +83,21 @@ export function decide(policy: Policy, facts: Facts, addressesOf: NameAddresses)
     } else if (rule.entry.action === 'deny') {
       return deny('rule', describeRule(rule), rule.entry.rejection)
     } else {
-      return admit(describeRule(rule), profile.rights)
+      return admitByRule(describeRule(rule), profile.rights)
     }
   }
-  if (isPending) return admit('rules on users, which are decided when the user is known', profile.rights, 'pending')
+  if (isPending) return admitByRule('rules on users, which are decided when the user is known', profile.rights, 'pending')
 
   const mayByService = serviceRules.find(({ entry }) => entry.action === 'allow')
   if (peer !== undefined) {
-    if (peer.profile.requireTls === true && !facts.isSecured) return deny('tls', `requireTls of peer ${peer.name}`)
+    if (lacking !== undefined) return deny(lacking.cause, lacking.by)
     if (peer.mayCall?.(facts.calledAeTitle) === false) return deny('calledAeTitle', `calledAeTitles of peer ${peer.name}`)
     return admit(`peer ${peer.name}`, peer.rights)
   }
-  if (mayByService !== undefined) return admit(describeRule(mayByService), Rights.NONE)
+  if (mayByService !== undefined) return admitByRule(describeRule(mayByService), Rights.NONE)
   if (mismatch !== undefined) return deny(mismatch, `${mismatch === 'address' ? 'host' : 'certificate'} of peer ${identified.candidates.map(({ name }) => name).join(', ')}`)
   if (policy.settings.default === 'allow') {
-    if (policy.unknown.profile.requireTls === true && !facts.isSecured) return deny('tls', 'requireTls of unknown')
+    if (lacking !== undefined) return deny(lacking.cause, lacking.by)
     if (policy.unknown.mayCall?.(facts.calledAeTitle) === false) return deny('calledAeTitle', 'calledAeTitles of unknown')
     return admit('the default', policy.unknown.rights)
   }
@@ -105,9 +113,33 @@ export function identify(policy: Policy, facts: Facts, addressesOf: NameAddresse
   const candidates = policy.candidates(facts.callingAeTitle)
   const here = candidates.filter((peer) => peer.isAt(facts.address, addressesOf))
   const peer = here.find(({ hasCertificate }) => hasCertificate === undefined || hasCertificate(facts))
-  if (peer !== undefined) return { peer, mismatch: undefined, candidates }
+  if (peer !== undefined) return { peer, mismatch: undefined, candidates, here }
   const wrong = here.length > 0 ? 'certificate' : 'address'
-  return { peer: undefined, mismatch: candidates.length > 0 ? wrong : undefined, candidates }
+  return { peer: undefined, mismatch: candidates.length > 0 ? wrong : undefined, candidates, here }
+}
+
+interface Lacking {
+  readonly cause: 'tls' | 'certificate'
+  readonly by: string
+}
+
+/**
+ * TLS or a certificate, where the peer must have it. Of somebody who has the title of a peer and is none, what all
+ * peers of that title must have: those at his address, or if there are none those anywhere.
+ */
+function lackingProof({ peer, here, candidates }: Identified, profile: CompiledProfile, facts: Facts): Lacking | undefined {
+  const namesakes = here.length > 0 ? here : candidates
+  const lacking = peer === undefined ? namesakes.map((one) => lackingOf(one, facts)) : [lackingOf(peer, facts)]
+  const [first] = lacking
+  if (first !== undefined && lacking.every((one) => one !== undefined)) return first
+  if (peer === undefined && profile.profile.requireTls === true && !facts.isSecured) return { cause: 'tls', by: 'requireTls of unknown' }
+  return undefined
+}
+
+function lackingOf({ name, profile, hasCertificate }: CompiledPeer, facts: Facts): Lacking | undefined {
+  if (profile.requireTls === true && !facts.isSecured) return { cause: 'tls', by: `requireTls of peer ${name}` }
+  if (hasCertificate !== undefined && !hasCertificate(facts)) return { cause: 'certificate', by: `certificate of peer ${name}` }
+  return undefined
 }
 
 /** Which rule, or undefined: the rights decide. */
