@@ -84,4 +84,6 @@ export interface Rejection {
   readonly source: 1 | 2 | 3
   /** Meaning depends on `source`. */
   readonly reason: number
+  /** For the log and `associationRejected`; the peer does not see it. */
+  readonly why?: string
 }

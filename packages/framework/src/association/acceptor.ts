@@ -130,7 +130,8 @@ async function refusalByHooks(
   try {
     const rejection = await ask(hooks[hook], info)
     if (rejection === undefined) return undefined
-    return { rejection, why: `a handler of ${hook} refused it` }
+    const { why = `a handler of ${hook} refused it`, ...triple } = rejection
+    return { rejection: triple, why }
   } catch {
     return { rejection: HANDLER_FAILED, why: `a handler of ${hook} failed` }
   }

@@ -59,8 +59,8 @@ export const ANSWER_CHECKS: Readonly<Record<InterventionHookName | TransformHook
 
 function checkedRejection(answer: unknown): unknown {
   if (!isRejection(answer)) throw wrongAnswer('a rejection of PS3.8 table 9-21: { result, source, reason }')
-  const { result, source, reason } = answer
-  return { result, source, reason }
+  const { result, source, reason, why } = answer
+  return typeof why === 'string' ? { result, source, reason, why } : { result, source, reason }
 }
 
 function checkedSocket(answer: unknown): unknown {

@@ -157,6 +157,18 @@ test('what associationRequest answers is what the peer gets, for every triple of
   }
 })
 
+test('why a handler refuses is for the log; the peer gets the three numbers', async (t) => {
+  await using server = await createTestServer({
+    contexts: [VERIFICATION_CONTEXT],
+    handlers: { authorization: () => ({ result: 1, source: 1, reason: 3, why: 'not on the list' }) },
+  })
+  using recorder = hookRecorder(server.ae, ['associationRejected', 'acseSent'])
+  using peer = connected(server)
+  t.is(await answer(peer), '1,1,3')
+  t.like(await recorder.next('associationRejected'), { result: 1, source: 1, reason: 3, why: 'not on the list' })
+  t.deepEqual((await recorder.next('acseSent')).primitive, { type: 'A-ASSOCIATE-RJ', result: 1, source: 1, reason: 3 })
+})
+
 const ODD_ANSWERS: Readonly<Record<string, unknown>> = {
   'a triple that is not in the table': { result: 3, source: 1, reason: 1 },
   'a reason of another source': { result: 1, source: 2, reason: 7 },
