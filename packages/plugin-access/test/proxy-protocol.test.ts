@@ -192,6 +192,45 @@ test('no header, a wrong one, half of one: the connection is cut, and the log sa
   ])
 })
 
+// The table "At a listener behind a balancer" of docs/reference/hostile-input.md; what comes is one write.
+const HOSTILE: readonly [sent: string, bytes: Buffer, gets: string][] = [
+  ['HTTP', Buffer.from('GET / HTTP/1.1\r\n\r\n'), 'closed'],
+  ['no end of the line within 107 bytes', Buffer.from(`PROXY TCP4 ${'1'.repeat(200)}`), 'closed'],
+  ['an address that is none', Buffer.from('PROXY TCP4 192.0.2.999 198.51.100.2 1 2\r\n'), 'closed'],
+  ['a port that is none', Buffer.from('PROXY TCP4 192.0.2.1 198.51.100.2 65536 2\r\n'), 'closed'],
+  ['other words', Buffer.from('PROXY UDP4 192.0.2.1 198.51.100.2 1 2\r\n'), 'closed'],
+  ['another version', v2('31', '11', 'c0000201c63364029c402b68'), 'closed'],
+  ['another command', v2('22', '11', 'c0000201c63364029c402b68'), 'closed'],
+  ['another family', v2('21', '41', '00'.repeat(64)), 'closed'],
+  ['addresses cut off', v2('21', '11', 'c0000201'), 'closed'],
+  ['more than 4096 bytes', Buffer.from(`${SIGNATURE}21111001`, 'hex'), 'closed'],
+  ['half a header, then silence', V2_TCP4.subarray(0, 14), 'closed'],
+  // The connection is the balancer's own, and CT1 has another address in the peers file: an A-ASSOCIATE-RJ.
+  ['UNKNOWN', Buffer.concat([Buffer.from('PROXY UNKNOWN ffff:f...f:ffff\r\n'), REQUEST]), '03'],
+  ['LOCAL', Buffer.concat([v2('20', '00', ''), REQUEST]), '03'],
+  ['UNSPEC', Buffer.concat([v2('21', '00', ''), REQUEST]), '03'],
+  ['UNIX', Buffer.concat([v2('21', '31', '00'.repeat(216)), REQUEST]), '03'],
+  ['a second header', Buffer.concat([V1_TCP4, V1_TCP4, REQUEST]), '07'],
+]
+
+test('what hostile peers get at a listener behind a balancer', async (t) => {
+  const server = await behindBalancer(t, { trusted: ['127.0.0.1'], timeoutMs: 300 })
+  await Promise.all(
+    HOSTILE.map(async ([sent, bytes, gets]) => {
+      const socket = await dial(t, server)
+      socket.write(bytes)
+      t.is(await answer(socket), gets, sent)
+    }),
+  )
+  const healthy = await dial(t, server)
+  healthy.write(Buffer.concat([V2_TCP4, REQUEST]))
+  t.is(await answer(healthy), '02')
+  const old = await behindBalancer(t, { trusted: ['127.0.0.1'], versions: [2] })
+  const first = await dial(t, old)
+  first.write(Buffer.concat([V1_TCP4, REQUEST]))
+  t.is(await answer(first), 'closed', 'a version that is not taken')
+})
+
 test('a listener that trusts nobody in particular is a mistake in the configuration', async (t) => {
   for (const wrong of [true, {}, { trusted: [] }, { trusted: ['balancer.example'] }]) {
     const error = await t.throwsAsync(behindBalancer(t, wrong as object))
