@@ -33,7 +33,7 @@ export function buildCommand(definition: CommandDefinition, run: RunCommand, pat
     const option = new Option(one.flags, one.description)
     if ([option.long, option.short].some((flag) => flag !== undefined && COMMON.has(flag))) throw new Error(`${path}: every command has ${one.flags}`)
     if (one.choices !== undefined) option.choices(one.choices)
-    if (one.default !== undefined) option.default(one.default, String(one.default))
+    if (one.default !== undefined) option.default(one.default, typeof one.default === 'string' ? one.default : JSON.stringify(one.default))
     command.addOption(option.makeOptionMandatory(one.required === true))
   }
   for (const one of commands) command.addCommand(buildCommand(one, run, `${path} ${one.name}`))
