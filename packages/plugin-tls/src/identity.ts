@@ -35,16 +35,23 @@ export interface IdentityPolicy {
   readonly aeTitlesFrom: readonly AeTitleSource[]
 }
 
-/** Reads names out of a verified certificate. */
-export function identityIn(certificate: X509Certificate, { identities, aeTitlesFrom }: IdentityPolicy): TlsIdentity {
+/** Alternative names of each kind that are read: each is held against each rule, at every association. */
+export const MAXIMUM_NAMES = 100
+
+/**
+ * Reads names out of a verified certificate.
+ * @param tooMany it has more than {@link MAXIMUM_NAMES} of a kind; those after them are as if they were not there
+ */
+export function identityIn(certificate: X509Certificate, { identities, aeTitlesFrom }: IdentityPolicy, tooMany?: () => void): TlsIdentity {
   const commonName = commonNameOf(certificate)
-  const names = alternativeNames(certificate.subjectAltName ?? '')
+  const { byKind, isCut } = alternativeNames(certificate.subjectAltName ?? '')
+  if (isCut) tooMany?.()
   const facts = {
     subject: certificate.subject.split('\n').join(', '),
     ...(commonName === undefined ? {} : { commonName }),
-    dnsNames: names.filter(({ kind }) => kind === 'DNS').map(({ value }) => value),
-    ipAddresses: names.filter(({ kind }) => kind === 'IP Address').map(({ value }) => value),
-    uris: names.filter(({ kind }) => kind === 'URI').map(({ value }) => value),
+    dnsNames: byKind.DNS,
+    ipAddresses: byKind['IP Address'],
+    uris: byKind.URI,
     fingerprint256: certificate.fingerprint256,
   }
   const rule = identities.find((one) => fits(one, facts))
@@ -98,20 +105,24 @@ function commonNameOf(certificate: X509Certificate): string | undefined {
   return typeof CN === 'string' ? CN : undefined
 }
 
-interface AlternativeName {
-  readonly kind: string
-  readonly value: string
+interface AlternativeNames {
+  readonly byKind: Readonly<Record<'DNS' | 'IP Address' | 'URI', readonly string[]>>
+  readonly isCut: boolean
 }
 
 /**
  * Node's text of a subject alternative name: `DNS:a.example, IP Address:10.0.0.1`. A value that has a comma or a
  * quote in it is a JSON string there, so that no value can pretend to be two.
  */
-function alternativeNames(text: string): readonly AlternativeName[] {
-  return [...text.matchAll(/(?:^|, )([A-Za-z0-9 ]+):("(?:[^"\\]|\\.)*"|[^,"]*)/g)].map(([, kind = '', value = '']) => ({
-    kind,
-    value: value.startsWith('"') ? unquoted(value) : value,
-  }))
+function alternativeNames(text: string): AlternativeNames {
+  const byKind: Record<'DNS' | 'IP Address' | 'URI', string[]> = { DNS: [], 'IP Address': [], URI: [] }
+  let isCut = false
+  for (const [, kind = '', value = ''] of text.matchAll(/(?:^|, )([A-Za-z0-9 ]+):("(?:[^"\\]|\\.)*"|[^,"]*)/g)) {
+    if (kind !== 'DNS' && kind !== 'IP Address' && kind !== 'URI') continue
+    if (byKind[kind].length < MAXIMUM_NAMES) byKind[kind].push(value.startsWith('"') ? unquoted(value) : value)
+    else isCut = true
+  }
+  return { byKind, isCut }
 }
 
 function unquoted(value: string): string {

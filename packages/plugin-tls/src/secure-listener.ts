@@ -5,8 +5,8 @@ import type { SecureContext, Server, TLSSocket, TlsOptions } from 'node:tls'
 import type { IncomingConnection, Logger } from '@dicomtap/framework'
 import type { Credentials } from './credentials.ts'
 import { HANDSHAKE_RECORD, describeFirstByte, firstByte } from './first-byte.ts'
-import { HandshakeLog } from './handshake-log.ts'
 import { HandshakeSlots } from './handshake-slots.ts'
+import { HANDSHAKE_FAILED, LimitedWarnings } from './limited-warnings.ts'
 import type { ListenerTlsSettings } from './option-types.ts'
 import { reasonOf, verificationReason } from './reasons.ts'
 import type { WatchedCredentials } from './watched-credentials.ts'
@@ -30,7 +30,7 @@ export class SecureListener {
   readonly #server: Server
   readonly #slots: HandshakeSlots
   readonly #log: Logger
-  readonly #failures: HandshakeLog
+  readonly #failures: LimitedWarnings
   /** By the addresses of the connection: Node does not tell whose the secured socket is. */
   readonly #inProgress = new Map<string, (outcome: Outcome) => void>()
   #serverNames: readonly { readonly pattern: string; readonly context: SecureContext }[] = []
@@ -40,7 +40,7 @@ export class SecureListener {
     this.credentials = credentials
     this.#slots = new HandshakeSlots(settings.maximumHandshakes)
     this.#log = log
-    this.#failures = new HandshakeLog(log)
+    this.#failures = new LimitedWarnings(log, HANDSHAKE_FAILED)
     this.#server = createServer({
       ...this.#contextOptions(credentials.current),
       requestCert: settings.clientCertificates !== 'none',
@@ -70,7 +70,7 @@ export class SecureListener {
       if ('socket' in outcome) return { ...connection, socket: outcome.socket }
       const reason = giveUp.signal.aborted ? 'it did not finish the handshake in time' : outcome.reason
       if (reason === undefined) this.#log.debug('a connection ended before a TLS handshake', { remoteAddress })
-      else this.#failures.failed(remoteAddress, { reason, localPort: connection.localPort })
+      else this.#failures.note(remoteAddress, { reason, localPort: connection.localPort })
       socket.destroy()
       return connection
     } finally {

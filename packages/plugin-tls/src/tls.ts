@@ -2,8 +2,9 @@ import { createRequire } from 'node:module'
 import { Stage, definePlugin } from '@dicomtap/framework'
 import type { Association, AssociationServer, PluginApi, PluginFactory, Rejection, ResolvedConfig } from '@dicomtap/framework'
 import { TlsConnector } from './connector.ts'
-import { identityIn } from './identity.ts'
+import { MAXIMUM_NAMES, identityIn } from './identity.ts'
 import type { IdentityPolicy, TlsIdentity } from './identity.ts'
+import { LimitedWarnings, TITLE_REJECTED } from './limited-warnings.ts'
 import { ListenerRegistry } from './listener-registry.ts'
 import { DEFAULT_PROFILE, listenerTlsOptions, tlsOptions } from './options.ts'
 import type { ClientTlsOptions, ListenerTlsOptions } from './options.ts'
@@ -47,7 +48,8 @@ export const tls: PluginFactory<typeof tlsOptions> = definePlugin({
       opened: (credentials) => upkeep.add(credentials),
       closed: (credentials) => upkeep.remove(credentials),
     })
-    acceptWithTls(api, listeners)
+    const rejections = new LimitedWarnings(api.log, TITLE_REJECTED)
+    acceptWithTls(api, listeners, rejections)
     api.hooks.ready.tapPromise(async () => {
       // With nothing in it there is nothing to find, and the CAs of Node take their time to read.
       if (Object.keys(options.client).length > 0) await connector.check()
@@ -62,13 +64,14 @@ export const tls: PluginFactory<typeof tlsOptions> = definePlugin({
     })
 
     const identities = new WeakMap<Association, TlsIdentity>()
+    const tooMany = tellOfManyNames(api)
     api.provideService('tls', {
       identityOf(association) {
         const { security, server } = association
         if (security?.isAuthorized !== true || security.peerCertificate === undefined) return undefined
         const known = identities.get(association)
         if (known !== undefined) return known
-        const identity = identityIn(security.peerCertificate, identityPolicy(listeners, server, options.listener))
+        const identity = identityIn(security.peerCertificate, identityPolicy(listeners, server, options.listener), () => tooMany(association))
         identities.set(association, identity)
         return identity
       },
@@ -85,11 +88,12 @@ export const tls: PluginFactory<typeof tlsOptions> = definePlugin({
     api.onDispose(() => {
       upkeep.dispose()
       listeners.dispose()
+      rejections.dispose()
     })
   },
 })
 
-function acceptWithTls(api: PluginApi, listeners: ListenerRegistry): void {
+function acceptWithTls(api: PluginApi, listeners: ListenerRegistry, rejections: LimitedWarnings): void {
   // Whatever cannot be used is told of before a socket is opened, and by `dicomtap check`.
   api.hooks.ready.tapPromise(async () => {
     for (const [index, listener] of api.config.listen.entries()) {
@@ -117,15 +121,29 @@ function acceptWithTls(api: PluginApi, listeners: ListenerRegistry): void {
     if (server === undefined || listener?.settings.checkCallingAeTitle !== true) return undefined
     const identity = api.injectOptional('tls')?.identityOf(association)
     if (identity?.aeTitles.includes(callingAeTitle.trim()) === true) return undefined
-    api.log.warn('association rejected: the calling AE title is not one of its certificate', {
+    rejections.note(remoteAddress, {
       association: id,
       callingAeTitle,
-      remoteAddress,
-      subject: identity?.subject ?? 'no certificate',
-      aeTitles: identity?.aeTitles.join(', ') ?? '',
+      subject: identity?.subject.slice(0, LONGEST_IN_LOG) ?? 'no certificate',
+      aeTitles: identity?.aeTitles.join(', ').slice(0, LONGEST_IN_LOG) ?? '',
     })
     return CALLING_AE_TITLE_NOT_RECOGNIZED
   })
+}
+
+/** What a certificate may say is longer. */
+const LONGEST_IN_LOG = 200
+/** Certificates that are told of; a line for each, once. */
+const MAXIMUM_TOLD = 100
+
+function tellOfManyNames(api: PluginApi): (association: Association) => void {
+  const told = new Set<string>()
+  return ({ security, callingAeTitle, remoteAddress }) => {
+    const fingerprint = security?.peerCertificate?.fingerprint256 ?? ''
+    if (told.has(fingerprint) || told.size >= MAXIMUM_TOLD) return
+    told.add(fingerprint)
+    api.log.warn('the certificate of a peer has more names than are read', { callingAeTitle, remoteAddress, fingerprint, readOfEachKind: MAXIMUM_NAMES })
+  }
 }
 
 function tlsIn({ listen }: ResolvedConfig): string {

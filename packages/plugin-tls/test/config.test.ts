@@ -12,9 +12,9 @@ import type { DicomtapError } from '@dicomtap/framework'
 import type { ListenerTlsOptions, TlsPluginOptions } from '@dicomtap/plugin-tls'
 import { z } from 'zod'
 import { expiryOf } from '../dist/expiry.js'
-import { HandshakeLog } from '../dist/handshake-log.js'
 import { HandshakeSlots } from '../dist/handshake-slots.js'
 import { identityIn } from '../dist/identity.js'
+import { HANDSHAKE_FAILED, LimitedWarnings } from '../dist/limited-warnings.js'
 import { clientSettings, listenerSettings } from '../dist/options.js'
 import { contextOptionsOf, profileWarning } from '../dist/profiles.js'
 import { secureServer } from './support/peers.js'
@@ -203,6 +203,23 @@ test('names in certificates: no value can pretend to be two, several common name
   t.deepEqual(identityIn(new X509Certificate(pemOfOne), { identities: [], aeTitlesFrom: [] }).aeTitles, [])
 })
 
+test('of a certificate a hundred names of each kind are read, and that there are more is told', async (t) => {
+  await using pki = await Pki.make()
+  const names = Array.from({ length: 400 }, (_, index) => [`ct${index}.example`, `10.0.${index >> 8}.${index & 0xff}`]).flat()
+  const certificate = new X509Certificate(await readFile((await pki.issue('many', 'CT', { names })).cert))
+  let told = 0
+  const policy = { identities: [{ dnsName: 'ct100.*', aeTitles: ['LATE'] }], aeTitlesFrom: ['dnsName'] as const }
+  const identity = identityIn(certificate, policy, () => (told += 1))
+  t.deepEqual(identity.dnsNames, Array.from({ length: 100 }, (_, index) => `ct${index}.example`))
+  t.is(identity.ipAddresses.at(-1), '10.0.0.99')
+  t.is(identity.ipAddresses.length, 100)
+  t.is(identity.aeTitles.at(-1), 'CT99', 'what comes after them is as if it were not there')
+  t.is(told, 1)
+  const few = new X509Certificate(await readFile((await pki.issue('few', 'CT', { names: names.slice(0, 200) })).cert))
+  t.is(identityIn(few, policy, () => (told += 1)).dnsNames.length, 100)
+  t.is(told, 1)
+})
+
 test('places for handshakes: more wait, who is gone gives its turn away, slow ones make room', async (t) => {
   const slots = new HandshakeSlots(1)
   const never = new AbortController().signal
@@ -251,10 +268,10 @@ test('places for handshakes: time in which this process did nothing is no slowne
 test('handshakes that fail: five lines for an address, sixty in all, the rest is counted', (t) => {
   const lines: [string, Record<string, unknown> | undefined][] = []
   const log = { warn: (message: string, fields?: Record<string, unknown>) => lines.push([message, fields]) }
-  const failures = new HandshakeLog(log as never)
-  for (let count = 0; count < 100; count += 1) failures.failed('10.0.0.1', { reason: 'x' })
+  const failures = new LimitedWarnings(log, HANDSHAKE_FAILED)
+  for (let count = 0; count < 100; count += 1) failures.note('10.0.0.1', { reason: 'x' })
   t.is(lines.length, 5)
-  for (let host = 0; host < 5_000; host += 1) failures.failed(`10.1.${host >> 8}.${host & 0xff}`, { reason: 'x' })
+  for (let host = 0; host < 5_000; host += 1) failures.note(`10.1.${host >> 8}.${host & 0xff}`, { reason: 'x' })
   t.is(lines.length, 60)
   failures.dispose()
   t.is(lines[60]?.[0], 'more TLS handshakes failed than were logged')
