@@ -1,7 +1,9 @@
 // Peers that do what no peer should. None of them waits for anything longer than HOLD_MS.
 import { once, setMaxListeners } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
+import { connect as connectTls } from 'node:tls'
 import { deflateRawSync } from 'node:zlib'
 import { SopClass, TransferSyntax } from '@dicomtap/framework'
 import { associateRequest, cutMessage, scriptedPeer } from '@dicomtap/framework/testing'
@@ -41,8 +43,11 @@ export class BadPeers {
   #random
   #tally
   #signal
+  #tls
 
-  constructor({ port, random, tally }) {
+  /** @param tls paths of a certificate, its key and the CA, for a port with TLS, which then gets plain bytes as well */
+  constructor({ port, random, tally, tls }) {
+    this.#tls = tls && { cert: readFileSync(tls.cert), key: readFileSync(tls.key), ca: readFileSync(tls.ca), checkServerIdentity: () => undefined }
     this.#port = port
     this.#random = random
     this.#tally = tally
@@ -57,18 +62,20 @@ export class BadPeers {
       const scenario = this.#random.one(this.#random.once(4) ? seldom : often)
       // Whatever comes of it: only the server is looked at.
       await scenario.call(this).catch(() => {})
-      this.#tally.add(scenario.name.slice(1))
+      this.#tally.add(`${scenario.name.slice(1)}${this.#tls === undefined ? '' : ' at TLS'}`)
       await pause(this.#random.below(200))
     }
   }
 
   async #open(bytes = Buffer.alloc(0)) {
-    const socket = connect({ port: this.#port, host: '127.0.0.1' })
+    const isSecured = this.#tls !== undefined && this.#random.once(2)
+    const place = { port: this.#port, host: '127.0.0.1' }
+    const socket = isSecured ? connectTls({ ...place, ...this.#tls }) : connect(place)
     socket.on('error', () => {})
     const abort = () => socket.destroy()
     this.#signal.addEventListener('abort', abort, { once: true })
     socket.once('close', () => this.#signal.removeEventListener('abort', abort))
-    await Promise.race([once(socket, 'connect'), once(socket, 'close')])
+    await Promise.race([once(socket, isSecured ? 'secureConnect' : 'connect'), once(socket, 'close')])
     socket.resume()
     if (bytes.length > 0) socket.write(bytes)
     return socket
@@ -134,7 +141,9 @@ export class BadPeers {
     for (let left = 10; left > 0; left--) {
       const socket = await this.#open(this.#random.one([REQUEST, REQUEST.subarray(0, 40), Buffer.alloc(0)]))
       if (this.#random.once(2)) await pause(this.#random.below(20))
-      socket.resetAndDestroy()
+      // A TLS socket cannot: it is gone without a word.
+      if (socket.encrypted) socket.destroy()
+      else socket.resetAndDestroy()
     }
   }
 

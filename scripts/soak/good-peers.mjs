@@ -1,6 +1,7 @@
 // Peers that keep to the standard, break off now and then, and know what they were promised.
 import { setTimeout as pause } from 'node:timers/promises'
 import { ApplicationEntity, AssociationRejectedError, SopClass, TransferSyntax } from '@dicomtap/framework'
+import { tls as tlsPlugin } from '@dicomtap/plugin-tls'
 import { INSTANCES, MATCHES } from './archive-plugin.mjs'
 import { makeObject } from './objects.mjs'
 
@@ -24,15 +25,23 @@ export class GoodPeers {
   #tally
   #ledger
   #mayStore
+  /** Resolves when it can associate. */
+  #isReady
+  #isSecured
 
-  /** @param mayStore called with the bytes to be stored; false: enough for now */
-  constructor({ port, random, tally, ledger, mayStore, aeTitle = 'GOOD' }) {
+  /**
+   * @param mayStore called with the bytes to be stored; false: enough for now
+   * @param tls paths of its certificate, key and CA; undefined: plain
+   */
+  constructor({ port, random, tally, ledger, mayStore, aeTitle = 'GOOD', tls }) {
     this.#port = port
     this.#random = random
     this.#tally = tally
     this.#ledger = ledger
     this.#mayStore = mayStore
     this.#ae = new ApplicationEntity({ aeTitle, logLevel: 'silent', timeouts: PATIENCE_MS })
+    this.#isSecured = tls !== undefined
+    this.#isReady = tls === undefined ? undefined : this.#ae.use(tlsPlugin({ client: { cert: tls.cert, key: tls.key, ca: tls.ca } }))
     this.#ae.bind('cStore', async ({ dataSet }) => {
       await dataSet.pipeTo({ write: () => undefined })
       return 0
@@ -42,7 +51,8 @@ export class GoodPeers {
   /** Associates as often as it takes: a server may be full for a moment. */
   async associate() {
     const asynchronousOperations = this.#random.one([undefined, { invoked: 8, performed: 8 }])
-    const options = { host: '127.0.0.1', port: this.#port, calledAeTitle: 'SOAK', contexts: CONTEXTS }
+    await this.#isReady
+    const options = { host: '127.0.0.1', port: this.#port, calledAeTitle: 'SOAK', contexts: CONTEXTS, ...(this.#isSecured ? { tls: true } : {}) }
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.#ae.associate({ ...options, ...(asynchronousOperations === undefined ? {} : { asynchronousOperations }) })
@@ -59,7 +69,7 @@ export class GoodPeers {
     const scenarios = [this.#echoes, this.#stores, this.#stores, this.#stores, this.#breaksOff, this.#finds, this.#cancels, this.#gets, this.#idles]
     while (!signal.aborted) {
       const scenario = this.#random.one(scenarios)
-      const name = scenario.name.slice(1)
+      const name = `${scenario.name.slice(1)}${this.#isSecured ? ' over TLS' : ''}`
       try {
         const association = await this.associate()
         await scenario.call(this, association, signal)

@@ -1,5 +1,5 @@
 // The load, in a process of its own so that it does not slow down what it measures, and the healthy peer in another
-// one, so that the load does not slow it down. Argument: { port, seed, minutes, good, bad, healthy, mibPerMinute }.
+// one, so that the load does not slow it down. Argument: { port, seed, minutes, good, bad, healthy, mibPerMinute, secure }.
 import { Random } from '../../packages/framework/dist-test/support/random.js'
 import { BadPeers } from './bad-peers.mjs'
 import { GoodPeers } from './good-peers.mjs'
@@ -7,7 +7,7 @@ import { Health } from './health.mjs'
 import { Ledger } from './ledger.mjs'
 import { Latencies, Tally } from './tally.mjs'
 
-const { port, seed, minutes, good, bad, healthy, mibPerMinute } = JSON.parse(process.argv[2])
+const { port, seed, minutes, good, bad, healthy, mibPerMinute, secure } = JSON.parse(process.argv[2])
 const REPORT_MS = 10_000
 const started = Date.now()
 const stop = new AbortController()
@@ -24,9 +24,11 @@ function mayStore(bytes) {
 }
 
 const randomOf = (index) => new Random(seed + index)
+/** Where the peer of this number goes, and how: every third over TLS. */
+const doorOf = (index) => (secure !== undefined && index % 3 === 2 ? { port: secure.port, tls: secure } : { port })
 const healthyPeers = Array.from({ length: healthy }, (_, index) => new Health({ port, random: randomOf(index), tally: tallies.health, ledger, latencies }))
-const goodPeers = Array.from({ length: good }, (_, index) => new GoodPeers({ port, random: randomOf(1_000 + index), tally: tallies.good, ledger, mayStore }))
-const badPeers = Array.from({ length: bad }, (_, index) => new BadPeers({ port, random: randomOf(100_000 * (index + 1)), tally: tallies.bad }))
+const goodPeers = Array.from({ length: good }, (_, index) => new GoodPeers({ ...doorOf(index), random: randomOf(1_000 + index), tally: tallies.good, ledger, mayStore }))
+const badPeers = Array.from({ length: bad }, (_, index) => new BadPeers({ ...doorOf(index), random: randomOf(100_000 * (index + 1)), tally: tallies.bad }))
 
 const report = (kind, more, then) =>
   process.send({ kind, ...tallies, acknowledged: ledger.acknowledged, storedMib: storedBytes / 1024 / 1024, latencies, ...more }, then)

@@ -3,7 +3,8 @@ import { fork } from 'node:child_process'
 /**
  * Peers in a process of their own, see load.mjs.
  *
- * @param {{ port: number, seed: number, minutes: number, good: number, bad: number, healthy: number, mibPerMinute: number }} plan
+ * @param {{ port: number, seed: number, minutes: number, good: number, bad: number, healthy: number, mibPerMinute: number, secure?: { port: number, cert: string, key: string, ca: string } }} plan
+ * `secure`: every third of the good and the bad peers comes over TLS
  */
 export class PeersProcess {
   /** What it told last. */

@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { makeCertificates } from './certificates.mjs'
 import { verifyStored } from './ledger.mjs'
 import { PeersProcess, joined } from './peers-process.mjs'
 import { printProgress, printSummary } from './print.mjs'
@@ -42,13 +43,15 @@ if (Object.values(plan).some((value) => !(value >= 0))) {
 const folder = values.folder ?? mkdtempSync(join(tmpdir(), 'dicomtap-soak-'))
 console.log(`soak: ${plan.minutes} min, ${plan.good} good and ${plan.bad} bad peers, seed ${plan.seed}, in ${folder}`)
 
-const server = await startServer({ folder, durability: values.durability })
+const certificates = await makeCertificates()
+const server = await startServer({ folder, durability: values.durability, certificates: certificates.server })
 const before = await server.collect()
 const collected = []
 const collecting = setInterval(() => void server.collect().then((sample) => sample && collected.push(sample)), COLLECT_MS)
 
 const started = Date.now()
-const load = new PeersProcess({ ...plan, healthy: 0, port: server.port })
+const secure = { ...certificates.client, port: server.securePort }
+const load = new PeersProcess({ ...plan, healthy: 0, port: server.port, secure })
 const health = new PeersProcess({ ...plan, good: 0, bad: 0, healthy: 1, port: server.port })
 const progressing = setInterval(() => {
   if (load.report && health.report) printProgress({ started, server, load: joined(load.report, health.report) })
@@ -62,6 +65,7 @@ for (const timer of [collecting, progressing, deathWatch]) clearInterval(timer)
 const isServerAlive = server.isRunning
 const after = isServerAlive ? await server.settled() : undefined
 const exitCode = await server.stop()
+await certificates.remove()
 if (!load.isComplete || !health.isComplete) {
   console.error('the load did not come to its end')
   process.exit(1)

@@ -12,13 +12,19 @@ const START_MS = 30_000
 const STOP_MS = 30_000
 
 /**
- * @param {{ folder: string, durability?: string }} options `folder` takes data and log
+ * @param {{ folder: string, durability?: string, certificates?: object }} options `folder` takes data and log; with
+ * `certificates` a second listener has TLS
  */
-export async function startServer({ folder, durability = 'fsync' }) {
+export async function startServer({ folder, durability = 'fsync', certificates }) {
   mkdirSync(folder, { recursive: true })
   const child = fork(BIN, ['start', '--config', CONFIG], {
     cwd: folder,
-    env: { ...process.env, DICOMTAP_SOAK_FOLDER: folder, DICOMTAP_SOAK_DURABILITY: durability },
+    env: {
+      ...process.env,
+      DICOMTAP_SOAK_FOLDER: folder,
+      DICOMTAP_SOAK_DURABILITY: durability,
+      ...(certificates === undefined ? {} : { DICOMTAP_SOAK_TLS: JSON.stringify(certificates) }),
+    },
     execArgv: ['--expose-gc'],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
@@ -30,6 +36,8 @@ export async function startServer({ folder, durability = 'fsync' }) {
 class Server {
   folder
   port = 0
+  /** Of the listener with TLS; undefined without one. */
+  securePort
   /** What it told each second: see probe-plugin.mjs. */
   samples = []
   /** Lines that it wrote to standard error: nothing should be there. */
@@ -60,8 +68,12 @@ class Server {
     this.#child.stdout.setEncoding('utf8').on('data', (text) => (output += text))
     const deadline = Date.now() + START_MS
     while (this.isRunning && Date.now() < deadline) {
-      const port = /ready.*127\.0\.0\.1:(\d+)/.exec(output)?.[1]
-      if (port !== undefined) return void (this.port = Number(port))
+      const line = /ready.*\n/.exec(output)?.[0]
+      const ports = [...(line ?? '').matchAll(/127\.0\.0\.1:(\d+)/g)].map(([, port]) => Number(port))
+      if (ports.length > 0) {
+        ;[this.port, this.securePort] = ports
+        return
+      }
       await pause(20)
     }
     this.#child.kill('SIGKILL')
