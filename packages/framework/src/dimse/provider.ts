@@ -18,6 +18,7 @@ import type { DataSetBytes } from './fragmenter.ts'
 import { gatheredBytesOf } from './gathered-bytes.ts'
 import type { GatheredBytes } from './gathered-bytes.ts'
 import { Invocations } from './invocations.ts'
+import { MessageDeadline } from './message-deadline.ts'
 import { RunningOperation } from './operation.ts'
 import { OperationPerformer } from './performer.ts'
 import { ReceiveFlow } from './receive-flow.ts'
@@ -77,10 +78,7 @@ export class DimseServiceProvider implements AssemblerHandler {
   readonly #idleWaiters: (() => void)[] = []
   /** Requests that have not got their final response, refused ones included. */
   #unanswered = 0
-  #messageTimer: NodeJS.Timeout | undefined
-  #isMessageTimerArmed = false
-  /** Of the message under way, since the timer was started. */
-  #progressBytes = 0
+  readonly #messageDeadline: MessageDeadline
   #isEnded = false
   #warnings = 0
 
@@ -104,6 +102,15 @@ export class DimseServiceProvider implements AssemblerHandler {
       },
     )
     this.#assembler = new MessageAssembler(this, limits.maximumCommandSetBytes, limits.maximumEmptyFragments)
+    this.#messageDeadline = new MessageDeadline({
+      timeoutMs: host.timeouts.dimseMs,
+      minimumProgressBytes: limits.minimumProgressBytes,
+      isIncomplete: () => !this.#isEnded && this.#assembler.isMidMessage,
+      isHeldUp: () => this.#flow.isPaused,
+      late: () => {
+        host.abort('The peer stopped in the middle of a message')
+      },
+    })
     this.#fragmenter = new MessageFragmenter(dul, host.peerMaximumLength)
     this.#scheduler = new OperationScheduler(host.maximumOperationsPerformed, limits.maximumQueuedOperations, this.#flow)
     this.#reports = new OperationScheduler(host.maximumOperationsPerformed, limits.maximumQueuedOperations, this.#flow)
@@ -197,7 +204,7 @@ export class DimseServiceProvider implements AssemblerHandler {
   fragment(id: number, isCommand: boolean, isLast: boolean, fragment: Buffer, first: boolean, end: boolean): void {
     const isGoingOn = this.#assembler.isMidMessage
     this.#assembler.fragment(id, isCommand, isLast, fragment, first, end)
-    if (this.#assembler.isMidMessage) this.#armMessageTimer(isGoingOn ? fragment.length : Number.POSITIVE_INFINITY)
+    if (this.#assembler.isMidMessage) this.#messageDeadline.received(isGoingOn ? fragment.length : Number.POSITIVE_INFINITY)
   }
 
   /**
@@ -207,7 +214,7 @@ export class DimseServiceProvider implements AssemblerHandler {
   end(makeError: () => DicomtapError): void {
     if (this.#isEnded) return
     this.#isEnded = true
-    clearTimeout(this.#messageTimer)
+    this.#messageDeadline.stop()
     this.#performer.end()
     if (this.isIdle && this.invocations.size === 0) return
     const error = makeError()
@@ -363,37 +370,6 @@ export class DimseServiceProvider implements AssemblerHandler {
     this.invocations.restartRetrieves()
     if (this.#unanswered > 0) return
     for (const wake of this.#idleWaiters.splice(0)) wake()
-  }
-
-  /** One timer, armed while a message is incomplete; it re-arms itself so that a fragment costs a refresh at most. */
-  #armMessageTimer(progressBytes: number): void {
-    const { dimseMs } = this.#host.timeouts
-    if (dimseMs === null) return
-    this.#progressBytes += progressBytes
-    if (this.#isMessageTimerArmed) {
-      // One byte at a time is no progress: it would keep the association for ever.
-      if (this.#progressBytes < this.#host.limits.minimumProgressBytes) return
-      this.#progressBytes = 0
-      this.#messageTimer?.refresh()
-      return
-    }
-    this.#progressBytes = 0
-    this.#isMessageTimerArmed = true
-    if (this.#messageTimer === undefined) {
-      this.#messageTimer = setTimeout(() => {
-        this.#messageTimerExpired()
-      }, dimseMs)
-    } else {
-      this.#messageTimer.refresh()
-    }
-  }
-
-  #messageTimerExpired(): void {
-    this.#isMessageTimerArmed = false
-    if (this.#isEnded || !this.#assembler.isMidMessage) return
-    // While we do not read, the peer cannot go on.
-    if (this.#flow.isPaused) this.#armMessageTimer(0)
-    else this.#host.abort('The peer stopped in the middle of a message')
   }
 }
 
