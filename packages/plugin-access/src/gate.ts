@@ -5,7 +5,7 @@ import type { HostNames } from './host-names.ts'
 import { decide, describeRefusal, identify } from './policy/decide.ts'
 import type { Admission, Refusal } from './policy/decide.ts'
 import type { CompiledPeer, Policy } from './policy/compile.ts'
-import { factsOf } from './policy/facts.ts'
+import { MAXIMUM_NAMES, factsOf } from './policy/facts.ts'
 import type { Facts, TlsService, UserIdentityService } from './policy/facts.ts'
 import { CAUSE_WORDS, rejectionOf } from './rejections.ts'
 import type { RefusalCause, RejectionTriple } from './rejections.ts'
@@ -21,6 +21,9 @@ export interface GateOptions {
   readonly userIdentity: UserIdentityService | undefined
 }
 
+/** Certificates that are told of; a line for each, once. */
+const MAXIMUM_TOLD = 100
+
 /** An association that was let in, by the policy that held then. */
 export interface Guest {
   readonly policy: Policy
@@ -33,6 +36,8 @@ export class Gate {
   readonly slots: AssociationSlots = new AssociationSlots()
   readonly refusals: RefusalLog
   readonly #options: GateOptions
+  /** Certificates of which it was told that they have too many. */
+  readonly #manyNames = new Set<string>()
   readonly #guests = new WeakMap<Association, Guest>()
 
   constructor(options: GateOptions) {
@@ -47,7 +52,7 @@ export class Gate {
   /** When the request has come: who calls from where. */
   async request(association: Association): Promise<Rejection | undefined> {
     const { policy: current, hostNames, tls } = this.#options
-    const facts = factsOf(association, tls)
+    const facts = factsOf(association, tls, (fingerprint) => this.#tooManyNames(association, fingerprint))
     let policy = current()
     if (needsNames(policy, facts, hostNames)) {
       const names = namesOf(policy, facts)
@@ -94,6 +99,14 @@ export class Gate {
       key: `contexts ${remoteAddress} ${callingAeTitle}`,
       fields: { association: association.id, callingAeTitle, remoteAddress, peer: admission?.peer?.name, may: admission?.grant.rights.names.join(', ') },
     })
+  }
+
+  #tooManyNames({ callingAeTitle, remoteAddress }: Association, fingerprint: string): void {
+    const { tls, log } = this.#options
+    // Plugin-tls has said so.
+    if (tls !== undefined || this.#manyNames.has(fingerprint) || this.#manyNames.size >= MAXIMUM_TOLD) return
+    this.#manyNames.add(fingerprint)
+    log.warn('the certificate of a peer has more names than are read', { callingAeTitle, remoteAddress, fingerprint, readOfEachKind: MAXIMUM_NAMES })
   }
 
   #refuse(association: Association, facts: Facts, refusal: Refusal): Rejection {

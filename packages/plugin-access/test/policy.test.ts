@@ -15,7 +15,7 @@ import { compilePolicy } from '../dist/policy/compile.js'
 import type { Policy, PolicySettings } from '../dist/policy/compile.js'
 import { decide, isContextGranted, isRequestGranted } from '../dist/policy/decide.js'
 import type { Verdict } from '../dist/policy/decide.js'
-import { namesOf } from '../dist/policy/facts.js'
+import { certificateFacts, namesOf } from '../dist/policy/facts.js'
 import type { Facts } from '../dist/policy/facts.js'
 import { DEFAULT_REJECTIONS } from '../dist/rejections.js'
 import { Rights, rightsFor } from '../dist/rights.js'
@@ -293,6 +293,21 @@ test('certificates: names count when verified, fingerprints in any case', (t) =>
   t.deepEqual(namesOf('DNS:a.example, DNS:"b, DNS:evil", IP Address:10.0.0.1, URI:urn:x'), ['a.example', 'b, DNS:evil', '10.0.0.1', 'urn:x'])
   // Kinds that do not count, with one that would in their quotes.
   t.deepEqual(namesOf(String.raw`DirName:"CN=x\\, DNS:evil.example", othername:"XmppAddr:a, email:evil@b", DNS:a.example`), ['a.example'])
+})
+
+test('of a certificate a hundred names of each kind count; of one that was not verified none is read', (t) => {
+  let told = 0
+  const given = (count: number, kind: string): string[] => Array.from({ length: count }, (_, index) => `${kind}:ct${index}.example`)
+  const names = namesOf([...given(101, 'DNS'), ...given(3, 'email'), ...given(100, 'URI')].join(', '), () => (told += 1))
+  t.is(names.length, 203)
+  t.false(names.includes('ct100.example'), 'what comes after them is as if it were not there')
+  t.is(told, 1)
+  t.is(namesOf(given(100, 'DNS').join(', '), () => (told += 1)).length, 100)
+  t.is(told, 1)
+  const peerCertificate = { fingerprint256: 'AB', subject: 'CN=CT1', subjectAltName: 'DNS:ct1.example' }
+  const read = (isAuthorized: boolean): readonly string[] | undefined => certificateFacts({ isAuthorized, peerCertificate } as never, [])?.names
+  t.deepEqual(read(true), ['ct1.example'])
+  t.deepEqual(read(false), [])
 })
 
 test('called AE titles: of the options, of a peer, and a peer that may call whatever it likes', (t) => {

@@ -8,7 +8,7 @@ export interface CertificateFacts {
   readonly subject: string
   /** Of several none: they would not say which one is meant. */
   readonly commonName: string | undefined
-  /** DNS names, addresses, URIs and e-mail addresses. */
+  /** DNS names, addresses, URIs and e-mail addresses; none when it was not verified. */
   readonly names: readonly string[]
   /** AE titles that plugin-tls reads from it. */
   readonly aeTitles: readonly string[]
@@ -51,15 +51,24 @@ export function normalFingerprint(text: string): string {
 
 const NAME_KINDS: ReadonlySet<string> = new Set(['DNS', 'IP Address', 'URI', 'email'])
 
+/** Alternative names of each kind that are read: each is held against each condition, at every association. */
+export const MAXIMUM_NAMES = 100
+
 /**
  * `DNS:a, IP Address:10.0.0.1, URI:"..."` as Node writes it: values with special characters are quoted as in JSON.
  * Values of every kind are passed over whole, so that what is quoted in one cannot pretend to be another.
+ * @param tooMany there are more than {@link MAXIMUM_NAMES} of a kind; those after them are as if they were not there
  */
-export function namesOf(subjectAltName: string | undefined): string[] {
+export function namesOf(subjectAltName: string | undefined, tooMany?: () => void): string[] {
   const names: string[] = []
+  const counts = new Map<string, number>()
   for (const [, kind = '', value = ''] of (subjectAltName ?? '').matchAll(/(?:^|, )([A-Za-z0-9 ]+):("(?:[^"\\]|\\.)*"|[^,"]*)/g)) {
-    if (NAME_KINDS.has(kind)) names.push(value.startsWith('"') ? unquoted(value) : value)
+    if (!NAME_KINDS.has(kind)) continue
+    const count = (counts.get(kind) ?? 0) + 1
+    counts.set(kind, count)
+    if (count <= MAXIMUM_NAMES) names.push(value.startsWith('"') ? unquoted(value) : value)
   }
+  if ([...counts.values()].some((count) => count > MAXIMUM_NAMES)) tooMany?.()
   return names
 }
 
@@ -71,23 +80,30 @@ function unquoted(text: string): string {
   }
 }
 
-export function certificateFacts(security: ConnectionSecurity | undefined, aeTitles: readonly string[]): CertificateFacts | undefined {
+export function certificateFacts(
+  security: ConnectionSecurity | undefined,
+  aeTitles: readonly string[],
+  tooManyNames?: (fingerprint: string) => void,
+): CertificateFacts | undefined {
   const certificate = security?.peerCertificate
   if (certificate === undefined) return undefined
+  const fingerprint = normalFingerprint(certificate.fingerprint256)
+  const isAuthorized = security?.isAuthorized === true
   const subjectLines = certificate.subject?.split('\n') ?? []
   const commonNames = subjectLines.filter((line) => line.startsWith('CN=')).map((line) => line.slice(3))
   return {
-    fingerprint: normalFingerprint(certificate.fingerprint256),
+    fingerprint,
     subject: subjectLines.join(', '),
     commonName: commonNames.length === 1 ? commonNames[0] : undefined,
-    names: namesOf(certificate.subjectAltName),
+    // Anybody can make a certificate with as many names as he likes.
+    names: isAuthorized ? namesOf(certificate.subjectAltName, () => tooManyNames?.(fingerprint)) : [],
     aeTitles,
-    isAuthorized: security?.isAuthorized === true,
+    isAuthorized,
   }
 }
 
 /** What is known when the request has come; who the user is comes later. */
-export function factsOf(association: Association, tls: TlsService | undefined): Facts {
+export function factsOf(association: Association, tls: TlsService | undefined, tooManyNames?: (fingerprint: string) => void): Facts {
   const { callingAeTitle, calledAeTitle, remoteAddress, security, server, localPort } = association
   return {
     callingAeTitle,
@@ -95,7 +111,7 @@ export function factsOf(association: Association, tls: TlsService | undefined): 
     address: plainAddress(remoteAddress),
     port: server?.port ?? localPort,
     isSecured: security !== undefined,
-    certificate: certificateFacts(security, tls?.identityOf(association)?.aeTitles ?? []),
+    certificate: certificateFacts(security, tls?.identityOf(association)?.aeTitles ?? [], tooManyNames),
     user: 'pending',
   }
 }
