@@ -3,6 +3,7 @@ import { parseHost } from './addresses.ts'
 import { DEFAULT_REJECTIONS, REFUSAL_CAUSES } from './rejections.ts'
 import type { RefusalCause, RejectionTriple } from './rejections.ts'
 import { rejectionTriple } from './peers-file/schema.ts'
+import { MAXIMUM_UNKNOWN_PEERS } from './unknown-peers/file.ts'
 
 const LONGEST_MS = 2 ** 31 - 1
 
@@ -18,7 +19,7 @@ export interface AccessPluginOptions {
   readonly lenientAeTitles?: boolean | undefined
   /** Result, source and reason by cause. */
   readonly rejections?: Partial<Record<RefusalCause, RejectionTriple>> | undefined
-  /** List of those that knocked and are not known. `false`: none is kept. */
+  /** List of those that knocked and are not known, `maximum` (default 256) of 1 to 1 000. `false`: none is kept. */
   readonly unknownPeers?: false | { readonly file?: string | undefined; readonly maximum?: number | undefined } | undefined
   /** How often the peers file is looked at for changes. Default 2 000; `null`: never, reload with SIGHUP. */
   readonly watchMs?: number | null | undefined
@@ -58,7 +59,7 @@ export const accessOptions: z.ZodType<ResolvedAccessOptions, AccessPluginOptions
           z.literal(false),
           z.strictObject({
             file: z.string().min(1).optional().meta({ description: 'Where they are kept. Default: beside the peers file, peers.unknown.json.' }),
-            maximum: z.int().min(1).max(10_000).default(256).meta({ description: 'How many are kept at most.' }),
+            maximum: z.int().min(1).max(MAXIMUM_UNKNOWN_PEERS).default(256).meta({ description: 'How many are kept at most.' }),
           }),
         ],
         { error: 'must be false, or have file and maximum' },

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { chown, mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
+import { chown, mkdir, readFile, readdir, stat, utimes, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
@@ -11,6 +11,7 @@ import { access } from '@dicomtap/plugin-access'
 import type { AccessPluginOptions } from '@dicomtap/plugin-access'
 import { command } from '../dist/peers-command.js'
 import { readUnknownPeers, writeUnknownPeers } from '../dist/unknown-peers/file.js'
+import { UnknownPeersKeeper } from '../dist/unknown-peers/keeper.js'
 import type { UnknownPeer } from '../dist/unknown-peers/list.js'
 import { accessServer, outcome, temporaryFolder } from './support/server.js'
 
@@ -247,6 +248,28 @@ test('forget: takes one off the list, also while a server keeps it', async (t) =
   t.is((await run(server.folder, 'forget', ['CT1'])).code, 1)
   t.is((await run(server.folder, 'forget', [undefined as never])).code, 2)
   t.is((await run(server.folder, 'forget', [undefined as never], { all: true })).stdout, '1 forgotten.\n')
+})
+
+test('the list that a server keeps is read again when it has changed, and not otherwise', async (t) => {
+  const path = join(await temporaryFolder(t), 'peers.unknown.json')
+  await writeUnknownPeers(path, [KNOCK])
+  const then = new Date('2026-03-01T00:00:00Z')
+  await utimes(path, then, then)
+  const keeper = new UnknownPeersKeeper({ path, maximum: 8, log: { warn: (message) => t.fail(message) } })
+  await keeper.load()
+  // What cannot be read would be a list with nothing in it.
+  await writeFile(path, ' '.repeat((await stat(path)).size))
+  await utimes(path, then, then)
+  keeper.note({ ...KNOCK, aeTitle: 'CT2' })
+  await keeper.flush()
+  const titles = async (): Promise<string[]> => (await readUnknownPeers(path)).map(({ aeTitle }) => aeTitle)
+  t.deepEqual(await titles(), ['CT2', KNOCK.aeTitle])
+  await writeUnknownPeers(path, [KNOCK])
+  keeper.note({ ...KNOCK, aeTitle: 'CT3' })
+  await keeper.flush()
+  t.deepEqual(await titles(), ['CT3', KNOCK.aeTitle], 'what somebody took out is forgotten')
+  const { issues } = await access.plugin.options!['~standard'].validate({ unknownPeers: { maximum: 1_001 } })
+  t.deepEqual(issues?.map(({ path: at }) => at), [['unknownPeers', 'maximum']])
 })
 
 test('from an unknown one to a peer, while the server runs', async (t) => {

@@ -1,3 +1,4 @@
+import type { BigIntStats } from 'node:fs'
 import { open, readFile, rename, rm, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
@@ -22,9 +23,13 @@ const entry: z.ZodType<UnknownPeer> = z.object({
   certificate: z.object({ subject: text, fingerprint: text }).optional(),
 }) as z.ZodType<UnknownPeer>
 
-const file = z.object({ version: z.literal(1), unknownPeers: z.array(entry).max(10_000) })
+/** A server reads and checks the list in one turn of the event loop. */
+export const MAXIMUM_UNKNOWN_PEERS = 1_000
 
-const MAXIMUM_BYTES = 64 * 1_048_576
+const file = z.object({ version: z.literal(1), unknownPeers: z.array(entry).max(MAXIMUM_UNKNOWN_PEERS) })
+
+/** Each as long as it may be, with room for who writes it otherwise. */
+const MAXIMUM_BYTES = 16 * 1_048_576
 
 /** Beside the peers file: `peers.yaml` has `peers.unknown.json`. */
 export function unknownPeersPath(peersPath: string): string {
@@ -45,19 +50,36 @@ export async function readUnknownPeers(path: string): Promise<readonly UnknownPe
   }
 }
 
-/** Written beside it and put in its place, so that nobody reads half of it. @throws Error of one line */
-export async function writeUnknownPeers(path: string, unknownPeers: readonly UnknownPeer[]): Promise<void> {
+/** Tells whether the file was changed in between; undefined when there is none. */
+export async function versionOf(path: string): Promise<string | undefined> {
+  const found = await stat(path, { bigint: true }).catch(() => undefined)
+  return found === undefined ? undefined : versionIn(found)
+}
+
+function versionIn({ ino, size, mtimeNs }: BigIntStats): string {
+  return `${ino} ${size} ${mtimeNs}`
+}
+
+/**
+ * Written beside it and put in its place, so that nobody reads half of it.
+ * @returns its version
+ * @throws Error of one line
+ */
+export async function writeUnknownPeers(path: string, unknownPeers: readonly UnknownPeer[]): Promise<string> {
   const draft = join(dirname(path), `.${basename(path)}.${process.pid}.new`)
   try {
     await rm(draft, { force: true })
     const handle = await open(draft, 'wx', 0o600)
+    let version: string
     try {
       await keepOwner(handle, path)
       await handle.writeFile(`${JSON.stringify({ version: 1, unknownPeers }, null, 2)}\n`)
+      version = versionIn(await handle.stat({ bigint: true }))
     } finally {
       await handle.close()
     }
     await rename(draft, path)
+    return version
   } catch (cause) {
     await rm(draft, { force: true }).catch(() => {})
     throw new Error(`The list of unknown peers ${path} cannot be written (${(cause as NodeJS.ErrnoException).code ?? 'no reason given'})`, { cause })

@@ -1,5 +1,5 @@
 import type { Logger } from '@dicomtap/framework'
-import { readUnknownPeers, writeUnknownPeers } from './file.ts'
+import { readUnknownPeers, versionOf, writeUnknownPeers } from './file.ts'
 import { UnknownPeers, keyOf } from './list.ts'
 import type { Knock } from './list.ts'
 
@@ -20,6 +20,8 @@ export class UnknownPeersKeeper {
   readonly #options: KeeperOptions
   /** Keys that were in the file when it was last read or written. */
   #inFile = new Set<string>()
+  /** Of the file then. */
+  #version: string | undefined
   /** Keys that knocked since. */
   #noted = new Set<string>()
   #timer: NodeJS.Timeout | undefined
@@ -34,7 +36,10 @@ export class UnknownPeersKeeper {
   /** Never rejects: a list that cannot be read is a list that starts anew. */
   async load(): Promise<void> {
     try {
-      const kept = await readUnknownPeers(this.#options.path)
+      const { path } = this.#options
+      const version = await versionOf(path)
+      const kept = await readUnknownPeers(path)
+      this.#version = version
       for (const peer of [...kept].reverse()) this.peers.restore(peer)
       this.#inFile = new Set(kept.map(keyOf))
     } catch (error) {
@@ -78,16 +83,21 @@ export class UnknownPeersKeeper {
     const noted = this.#noted
     this.#noted = new Set()
     try {
-      const there = await readUnknownPeers(path).catch(() => [])
-      const keysThere = new Set(there.map(keyOf))
-      for (const key of this.#inFile) if (!keysThere.has(key) && !noted.has(key)) this.peers.delete(key)
-      for (const peer of there) if (!this.#inFile.has(keyOf(peer))) this.peers.restore(peer)
-      await writeUnknownPeers(path, this.peers.all)
+      if (this.#version === undefined || (await versionOf(path)) !== this.#version) await this.#takeOver(noted)
+      this.#version = await writeUnknownPeers(path, this.peers.all)
       this.#inFile = this.peers.keys
       this.#hasFailed = false
     } catch (error) {
       if (!this.#hasFailed) log.warn((error as Error).message)
       this.#hasFailed = true
     }
+  }
+
+  /** What others changed in the file. */
+  async #takeOver(noted: ReadonlySet<string>): Promise<void> {
+    const there = await readUnknownPeers(this.#options.path).catch(() => [])
+    const keysThere = new Set(there.map(keyOf))
+    for (const key of this.#inFile) if (!keysThere.has(key) && !noted.has(key)) this.peers.delete(key)
+    for (const peer of there) if (!this.#inFile.has(keyOf(peer))) this.peers.restore(peer)
   }
 }
