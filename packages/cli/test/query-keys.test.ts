@@ -446,6 +446,13 @@ test('file names: fields, and values that would lead elsewhere', (t) => {
   t.is(name('{PatientID}', { 0x00100020: 'con' }), '_con')
   t.is(name('{PatientName}', { 0x00100010: 'Müller^Änne' }), 'Müller_Änne')
   t.is(name('{PatientID}', { 0x00100020: 'x'.repeat(500) }).length, 64)
+  // File systems count bytes, 255 of them: a part ends before the character that would be too much.
+  const long = name('{PatientName}{PatientID}', { 0x00100010: '山'.repeat(64), 0x00100020: '田'.repeat(64) })
+  t.is(long, `${'山'.repeat(64)}${'田'.repeat(21)}`)
+  t.is(name('x{PatientName}{PatientID}', { 0x00100010: '山'.repeat(64), 0x00100020: '田'.repeat(64) }), `x${'山'.repeat(64)}${'田'.repeat(20)}`)
+  t.is(name('{PatientName}', { 0x00100010: `a${'\u{20000}'.repeat(64)}` }), `a${'\u{20000}'.repeat(63)}`, 'nor is a value cut inside of one')
+  t.is(name(`con.${'x'.repeat(240)}{PatientID}`, { 0x00100020: 'y'.repeat(64) }), `_con.${'x'.repeat(240)}${'y'.repeat(10)}`)
+  t.is(name(`${'x'.repeat(254)}.{PatientID}`, { 0x00100020: '1' }), `${'x'.repeat(254)}_`)
   for (const template of ['', '/abs/{PatientID}', '../{PatientID}', 'a//{PatientID}', 'fixed.dcm', '{PatientAge}', 'a\\{PatientID}', 'C:{PatientID}']) {
     t.throws(() => parseFileNameTemplate(template), { name: 'UsageError' }, template)
   }

@@ -55,16 +55,30 @@ export function parseFileNameTemplate(template: string): FileNameTemplate {
 }
 
 const MAXIMUM_VALUE = 64
-const MAXIMUM_PART = 200
+/** NAME_MAX of the usual file systems. */
+const MAXIMUM_PART_BYTES = 255
 
 /** Letters, digits and `._-` of a value that a peer chose; `none` when nothing is left. */
 function safeValue(value: string | undefined): string {
-  const safe = (value ?? '').trim().replaceAll(/[^\p{L}\p{N}._-]+/gu, '_').slice(0, MAXIMUM_VALUE)
+  const safe = [...(value ?? '').trim().replaceAll(/[^\p{L}\p{N}._-]+/gu, '_').slice(0, 2 * MAXIMUM_VALUE)].slice(0, MAXIMUM_VALUE).join('')
   return /^[._]*$/u.test(safe) ? 'none' : safe
 }
 
 /** Not hidden, not the name of a device on Windows, not ending in what Windows cuts off. */
 function safePart(part: string): string {
-  const safe = part.slice(0, MAXIMUM_PART).replace(/^\.+/u, '_').replace(/[. ]+$/u, '_')
-  return /^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/iu.test(safe) ? `_${safe}` : safe
+  const safe = part.replace(/^\.+/u, '_')
+  const named = /^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/iu.test(safe) ? `_${safe}` : safe
+  return cutToBytes(named, MAXIMUM_PART_BYTES).replace(/[. ]+$/u, '_')
+}
+
+/** The characters that fit, each whole. */
+function cutToBytes(text: string, maximumBytes: number): string {
+  let bytes = 0
+  let end = 0
+  for (const character of text) {
+    bytes += Buffer.byteLength(character)
+    if (bytes > maximumBytes) break
+    end += character.length
+  }
+  return text.slice(0, end)
 }
