@@ -1,4 +1,5 @@
 import { TextDecoder } from 'node:util'
+import { atOnce } from '../turns.ts'
 
 /**
  * Character repertoires of PS3.5 6.1.2 and PS3.3 C.12.1.1.2. With code extensions (ISO 2022) a text
@@ -122,18 +123,24 @@ export function decodeText(bytes: Buffer, characterSet: CharacterSet, delimiters
   if (characterSet.whole !== undefined) return decoderFor(characterSet.whole).decode(bytes)
   if (!bytes.includes(ESCAPE)) {
     const { initialG0, initialG1 } = characterSet
-    return decodeRun(bytes, initialG0, initialG1)
+    return atOnce(decodeRun(bytes, initialG0, initialG1))
   }
-  return decodeWithEscapes(bytes, characterSet, delimiters)
+  return atOnce(decodeWithEscapes(bytes, characterSet, delimiters))
 }
 
-/** Bytes between two pauses. */
+/** Bytes between two pauses, and how many of them a switch between repertoires takes as long as. */
 const PIECE_BYTES = 65_536
+const COST_OF_SWITCH_BYTES = 256
 
-/** As {@link decodeText}, for long texts: it yields every so many bytes. Text with escape sequences is decoded at once. */
+/** As {@link decodeText}, for long texts and such with many escape sequences: it yields every so many bytes. */
 export function* decodeTextInPieces(bytes: Buffer, characterSet: CharacterSet, delimiters: Delimiters): Generator<void, string, void> {
-  const label = characterSet.whole ?? characterSet.initialG1?.decoder ?? 'latin1'
-  if (bytes.length <= PIECE_BYTES || label === 'latin1' || bytes.includes(ESCAPE)) return decodeText(bytes, characterSet, delimiters)
+  if (characterSet.whole === undefined && bytes.includes(ESCAPE)) return yield* decodeWithEscapes(bytes, characterSet, delimiters)
+  return yield* decodeLong(bytes, characterSet.whole ?? characterSet.initialG1?.decoder ?? 'latin1')
+}
+
+function* decodeLong(bytes: Buffer, label: string): Generator<void, string, void> {
+  if (label === 'latin1') return bytes.toString('latin1')
+  if (bytes.length <= PIECE_BYTES) return decoderFor(label).decode(bytes)
   const decoder = new TextDecoder(label)
   let text = ''
   for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
@@ -143,43 +150,50 @@ export function* decodeTextInPieces(bytes: Buffer, characterSet: CharacterSet, d
   return text + decoder.decode()
 }
 
-function decodeWithEscapes(bytes: Buffer, characterSet: CharacterSet, delimiters: Delimiters): string {
+function* decodeWithEscapes(bytes: Buffer, characterSet: CharacterSet, delimiters: Delimiters): Generator<void, string, void> {
   let text = ''
   let runStart = 0
   let g0 = characterSet.initialG0
   let g1 = characterSet.initialG1
   let at = 0
-  const endRun = (): void => {
-    if (at > runStart) text += decodeRun(bytes.subarray(runStart, at), g0, g1)
-    runStart = at
-  }
+  let pauseAt = PIECE_BYTES
   while (at < bytes.length) {
+    if (at >= pauseAt) {
+      yield
+      pauseAt = at + PIECE_BYTES
+    }
     const byte = bytes[at] as number
     if (byte === ESCAPE) {
       const sequence = bytes.toString('latin1', at + 1, at + 1 + LONGEST_ESCAPE)
       const designated = BY_ESCAPE.find(({ escape }) => sequence.startsWith(escape))
       if (designated !== undefined) {
-        endRun()
+        text += yield* decodeRun(bytes.subarray(runStart, at), g0, g1)
         if (designated.plane === 'G0') g0 = designated
         else g1 = designated
         at += 1 + designated.escape.length
         runStart = at
+        pauseAt -= COST_OF_SWITCH_BYTES
         continue
       }
     } else if (g0.bytesPerCharacter === 2 && byte > 0x20 && byte < 0x7f) {
       at += 2
+      // Between two characters: a run of this kind may end anywhere there.
+      if (at - runStart >= PIECE_BYTES) {
+        text += yield* decodeRun(bytes.subarray(runStart, at), g0, g1)
+        runStart = at
+      }
       continue
     } else if (isReset(byte, delimiters)) {
-      endRun()
+      text += yield* decodeRun(bytes.subarray(runStart, at), g0, g1)
+      runStart = at
       // A G1 set stays until another is designated: writers forget to designate it again.
       g0 = characterSet.initialG0
       g1 = characterSet.initialG1 ?? g1
+      pauseAt -= COST_OF_SWITCH_BYTES
     }
     at++
   }
-  at = bytes.length
-  endRun()
-  return text
+  return text + (yield* decodeRun(bytes.subarray(runStart), g0, g1))
 }
 
 export function isReset(code: number, delimiters: Delimiters): boolean {
@@ -188,10 +202,10 @@ export function isReset(code: number, delimiters: Delimiters): boolean {
   return (code === 0x5e || code === 0x3d) && delimiters.length > 1
 }
 
-function decodeRun(bytes: Buffer, g0: Repertoire, g1: Repertoire | undefined): string {
+function* decodeRun(bytes: Buffer, g0: Repertoire, g1: Repertoire | undefined): Generator<void, string, void> {
+  if (bytes.length === 0) return ''
   if (g0.bytesPerCharacter === 2) return decodeJis(bytes, g0)
-  if (g1 === undefined || g1.decoder === 'latin1') return bytes.toString('latin1')
-  return decoderFor(g1.decoder).decode(bytes)
+  return yield* decodeLong(bytes, g1?.decoder ?? 'latin1')
 }
 
 /** JIS X 0208 and 0212 in G0 are EUC-JP without the high bits, the latter after 8FH. */

@@ -52,6 +52,8 @@ const MAXIMUM_SIBLINGS = 50_000
 /** Elements with so many values are decoded in pieces; so are so many elements that had to wait. */
 const PIECE_VALUES = 1_024
 const PIECE_TEXT_BYTES = 65_536
+/** How many bytes of text a value takes as long as; a switch between character sets is one. */
+const COST_OF_VALUE_BYTES = 128
 /** So much is copied in a piece, where a fragment costs what so many bytes do. */
 const PIECE_BYTES = 1_048_576
 const COST_OF_FRAGMENT_BYTES = 512
@@ -85,6 +87,7 @@ class DataSetBuilder implements StructureVisitor {
   readonly #maximumTextBytes: number
   readonly #claimMemory: DecodeLimits['claimMemory']
   #unclaimedBytes = 0
+  #sincePauseBytes = 0
 
   constructor(bytes: Buffer, dictionary: Dictionary, { maximumValues, maximumTextBytes, claimMemory }: DecodeLimits) {
     this.#claimMemory = claimMemory
@@ -120,6 +123,10 @@ class DataSetBuilder implements StructureVisitor {
     const values = decodeValues(actualVr, bytes, bigEndian, characterSet)
     if (tag === SPECIFIC_CHARACTER_SET) this.#level.characterSet = parseCharacterSet(values.map(String))
     dataset[name] = this.#natural(actualVr, values)
+    this.#sincePauseBytes += bytes.length + COST_OF_VALUE_BYTES * count
+    if (this.#sincePauseBytes < PIECE_TEXT_BYTES) return
+    this.#sincePauseBytes = 0
+    return pause()
   }
 
   sequenceStart(tag: number): void {
@@ -199,6 +206,10 @@ class DataSetBuilder implements StructureVisitor {
     const known = this.#dictionary.vrOf(tag) ?? 'UN'
     if (vr !== known) noteVrOf(this.#level.dataset, name, vr)
   }
+}
+
+function* pause(): Generator<void, void, void> {
+  yield
 }
 
 /** The name under which dcmjs keeps VRs that the dictionary does not tell. */

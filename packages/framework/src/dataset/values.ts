@@ -110,8 +110,9 @@ export function countValues(vr: string, bytes: Buffer): number {
   if (kind === 'integer' || kind === 'float' || kind === 'tag') return Math.ceil(bytes.length / unitBytes)
   if (kind === 'bytes') return 1
   if (ENCODED_TEXT.has(vr) && bytes.includes(ESCAPE)) {
+    if (bytes.length > MAXIMUM_SWITCHING_BYTES) return Number.POSITIVE_INFINITY
     const switches = countWhere(bytes, (byte) => byte === ESCAPE || isReset(byte, '\\^='))
-    return switches > MAXIMUM_SWITCHES || bytes.length > MAXIMUM_SWITCHING_BYTES ? Number.POSITIVE_INFINITY : 1 + switches
+    return switches > MAXIMUM_SWITCHES ? Number.POSITIVE_INFINITY : 1 + switches
   }
   return SINGLE_TEXT.has(vr) ? 1 : 1 + countWhere(bytes, (byte) => byte === BACKSLASH)
 }

@@ -11,7 +11,10 @@ import {
 } from '../../dist/dataset/index.js'
 import type { DataSet } from '../../dist/dataset/index.js'
 import { encodeText } from '../../dist/dataset/character-encoder.js'
-import { decodeText, parseCharacterSet } from '../../dist/dataset/character-sets.js'
+import { decodeText, decodeTextInPieces, parseCharacterSet } from '../../dist/dataset/character-sets.js'
+import { buildInPieces } from '../../dist/dataset/decode.js'
+import { loadDictionary } from '../../dist/dataset/dictionary.js'
+import { encodingOf } from '../../dist/dataset/structure.js'
 import { DicomtapError } from '../../dist/errors/index.js'
 import { SAMPLE_KINDS, encodedSample, sampleDataset } from '../../dist/testing/sample-datasets.js'
 
@@ -293,6 +296,47 @@ test('character sets: the examples of PS3.5, both ways', (t) => {
   const supplementary = parseCharacterSet(['', 'ISO 2022 IR 159'])
   t.is(encodeText('丂', supplementary, '')?.toString('hex'), '1b24284430211b2842', 'JIS X 0212')
   t.is(decodeText(Buffer.from('1b24284430211b2842', 'hex'), supplementary, ''), '丂')
+})
+
+/** Pieces that a computation was made in, and what came of it. */
+function counted<T>(work: Generator<void, T, void>): { pieces: number; value: T } {
+  for (let pieces = 1; ; pieces++) {
+    const { done, value } = work.next()
+    if (done === true) return { pieces, value }
+  }
+}
+
+test('text that switches character sets, or is long in one, is decoded in pieces', (t) => {
+  const japanese = parseCharacterSet(['', 'ISO 2022 IR 87', 'ISO 2022 IR 149'])
+  const inPieces = (hex: string, times: number, then = ''): { pieces: number; value: string } =>
+    counted(decodeTextInPieces(Buffer.from(hex.slice(0, 8) + hex.slice(8).repeat(times) + then, 'hex'), japanese, '\\^='))
+  // 1b2442 JIS X 0208, 3b33 山, 1b2842 ASCII, 61 a
+  const switching = inPieces('611b24423b331b2842611b2442', 9_999, '3b331b2842')
+  t.is(switching.value.length, 1 + 9_999 * 2 + 1)
+  t.true(switching.pieces >= 9_999 / 256, `${switching.pieces} pieces`)
+  // Line ends bring back the initial sets, as often.
+  t.true(inPieces('1b2442610a', 19_999).pieces >= 19_999 / 512)
+  // An odd start, so that the pieces of the bytes are not those of the characters; 1b242943 KS X 1001, b1e8 김.
+  const long = counted(decodeTextInPieces(Buffer.from(`61611b2442${'3b33'.repeat(100_001)}1b2842611b242943${'b1e8'.repeat(100_000)}`, 'hex'), japanese, ''))
+  t.true(long.value === `aa${'山'.repeat(100_001)}a${'김'.repeat(100_000)}`)
+  t.true(long.pieces >= 6, `${long.pieces} pieces`)
+})
+
+test('many elements that each take a while are decoded in pieces, too', async (t) => {
+  const dictionary = await loadDictionary()
+  // Private LT elements of 1 000 switches each, fewer than make pieces of one.
+  const value = Buffer.from('1b2442611b284261'.replace('61', '3b33').repeat(500), 'hex')
+  const elements = Array.from({ length: 200 }, (_, index) => {
+    const header = Buffer.from('090000104c540000', 'hex')
+    header.writeUInt16LE(0x1000 + index, 2)
+    header.writeUInt16LE(value.length, 6)
+    return Buffer.concat([header, value])
+  })
+  // (0008,0005) CS \\ISO 2022 IR 87
+  const declared = bytes('0800 0500', "'CS'", '1000', "'\\ISO 2022 IR 87 '")
+  const { pieces, value: dataset } = counted(buildInPieces(Buffer.concat([declared, ...elements]), encodingOf(EXPLICIT), dictionary, {}))
+  t.is(dataset['00091000'], '山a'.repeat(500))
+  t.true(pieces >= 200, `${pieces} pieces`)
 })
 
 test('character sets in a data set: per item, per value, and UTF-8 where nothing else will do', async (t) => {
