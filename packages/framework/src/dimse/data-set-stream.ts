@@ -1,7 +1,7 @@
 import { decodeDataSet } from '../dataset/index.ts'
 import type { DecodeOptions } from '../dataset/index.ts'
 import type { DataSet } from '../dataset/types.ts'
-import { DicomtapError } from '../errors/index.ts'
+import { DicomtapError, faultOfPeer } from '../errors/index.ts'
 import type { GatheredBytes } from './gathered-bytes.ts'
 import type { DataSetSink, IncomingDataSet } from './incoming-data-set.ts'
 import type { ReceiveFlow } from './receive-flow.ts'
@@ -280,7 +280,7 @@ export class DataSetStream implements IncomingDataSet {
     for await (const fragment of this.#iterate()) {
       length += fragment.length
       if (length > maximumBytes) {
-        throw new DicomtapError('DICOMTAP_ERR_DS_TOO_LARGE', `The data set is larger than ${maximumBytes} bytes`)
+        throw faultOfPeer(new DicomtapError('DICOMTAP_ERR_DS_TOO_LARGE', `The data set is larger than ${maximumBytes} bytes`))
       }
       this.#hold(fragment.length)
       gathered.push(fragment)
@@ -294,7 +294,7 @@ export class DataSetStream implements IncomingDataSet {
     // Of a request that is answered nothing is counted: whoever decodes on does so at his own cost.
     if (gathered === undefined || this.#isAnswered) return
     if (!gathered.take(bytes, maximumGatheredBytes)) {
-      throw new DicomtapError('DICOMTAP_ERR_DS_TOO_LARGE', `The data sets of all requests take more than ${maximumGatheredBytes} bytes`)
+      throw faultOfPeer(new DicomtapError('DICOMTAP_ERR_DS_TOO_LARGE', `The data sets of all requests take more than ${maximumGatheredBytes} bytes`))
     }
     this.#heldBytes += bytes
   }
@@ -305,7 +305,9 @@ export class DataSetStream implements IncomingDataSet {
       this.#hold(more)
     }
     const options = { ...this.#limits, maximumInflatedBytes: this.#maximumBytes, claimMemory }
-    const dataset = await decodeDataSet(bytes, this.transferSyntaxUid, options)
+    const dataset = await decodeDataSet(bytes, this.transferSyntaxUid, options).catch((error: unknown) => {
+      throw faultOfPeer(error)
+    })
     return this.#mapDataSet === undefined ? dataset : this.#mapDataSet(dataset)
   }
 }

@@ -1,6 +1,6 @@
 import type { AcceptedContext } from '../acse/types.ts'
 import { encodeDataSet } from '../dataset/index.ts'
-import { codeOf, DicomtapError } from '../errors/index.ts'
+import { codeOf, DicomtapError, isFaultOfPeer, messageOf } from '../errors/index.ts'
 import { lastAsked } from '../hooks/asked.ts'
 import { isHookError, toHookError } from '../hooks/hook-error.ts'
 import { notify, transformSync } from '../hooks/run.ts'
@@ -189,6 +189,11 @@ export class OperationPerformer implements Exchange {
   #outcomeOfFailure(operation: RunningOperation, error: unknown): Outcome {
     try {
       const outcome = outcomeOfError(error, operation.service)
+      if (isFaultOfPeer(isHookError(error) ? error.cause : error)) {
+        const { service, messageId } = operation
+        this.log.debug('what the peer sent cannot be decoded', { service, messageId, error: messageOf(error) })
+        return outcome
+      }
       const isTold = isHookError(error) || codeOf(error) === 'DICOMTAP_ERR_DIMSE_STATUS'
       const isOver = operation.endReason !== undefined || !this.#host.isOpenForSending
       if (!isTold && !isOver) this.#blame(operation, error)

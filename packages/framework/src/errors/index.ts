@@ -2,6 +2,7 @@ export { AssociationAbortedError, AssociationRejectedError } from './association
 export { ERROR_CODES } from './codes.ts'
 export type { ErrorCode } from './codes.ts'
 export { DicomtapError } from './dicomtap-error.ts'
+export { faultOfPeer, isFaultOfPeer } from './fault-of-peer.ts'
 export { AbortReason, PduError } from './pdu-error.ts'
 export { StatusError } from './status-error.ts'
 export type { StatusErrorOptions } from './status-error.ts'

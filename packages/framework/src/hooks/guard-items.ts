@@ -1,5 +1,5 @@
 import type { Operation } from '../dimse/types.ts'
-import { codeOf } from '../errors/index.ts'
+import { codeOf, isFaultOfPeer } from '../errors/index.ts'
 import { AskedHandler, isGivenBy, lastAsked, nowAsked } from './asked.ts'
 import type { HandlerName, NamedHandler } from './asked.ts'
 import type { GuardContext } from './guard-context.ts'
@@ -29,7 +29,7 @@ function guardItems(items: Items, { hook, plugin }: HandlerName, operation: Oper
   const blamed = (thrown: unknown): unknown => {
     if (codeOf(thrown) === 'DICOMTAP_ERR_DIMSE_STATUS') return thrown
     const error = toHookError(hook, plugin, thrown)
-    if (operation?.signal.aborted !== true && error !== thrown) context.onFailure(hook, plugin, error)
+    if (operation?.signal.aborted !== true && error !== thrown && !isFaultOfPeer(thrown)) context.onFailure(hook, plugin, error)
     return error
   }
   const checked = (result: unknown): IteratorResult<unknown> => {

@@ -1,4 +1,4 @@
-import { codeOf, DicomtapError, harmless, messageOf } from '../errors/index.ts'
+import { codeOf, DicomtapError, harmless, isFaultOfPeer, messageOf } from '../errors/index.ts'
 import type { Operation } from '../dimse/types.ts'
 import { isMadeBy } from '../dul/socket-makers.ts'
 import type { TransportSocket } from '../dul/transport.ts'
@@ -86,7 +86,8 @@ function guardAsync(hook: HookName, plugin: string, handler: GuardedHandler, con
     }
     // What fails because its operation was ended is no failure of the handler.
     const wasEnded = operation?.signal.aborted === true
-    if (!isLifecycle && !wasEnded && error !== thrown) context.onFailure(hook, plugin, error)
+    // Nor is what a peer sent and nobody can decode.
+    if (!isLifecycle && !wasEnded && error !== thrown && !isFaultOfPeer(thrown)) context.onFailure(hook, plugin, error)
     throw error
   }
 

@@ -392,3 +392,28 @@ test('what a handler of C-FIND reads after its operation was ended is over, and 
   await echoes(t, both.peer, 'it')
   t.deepEqual(bad.failed, [])
 })
+
+test('what a peer sent and nobody can decode is told of as its fault, not as that of the plugin that wanted it', async (t) => {
+  const failed: unknown[] = []
+  const decodes = definePlugin({
+    name: 'decodes',
+    apply(api) {
+      api.hooks.cStore.tapPromise(async ({ dataSet }) => (await dataSet.dataset(), 0))
+      api.hooks.cFind.tap(async function* ({ identifier }: CFindRequest) {
+        yield await identifier.dataset()
+      } as never)
+      api.hooks.hookFailed.tap((event) => void failed.push(event))
+    },
+  })
+  await using both = await side({ plugins: [decodes()] })
+  const { peer, server } = both
+  for (const service of ['C-STORE', 'C-FIND'] as const) {
+    const { contextId, command } = requestOf(service)
+    // An element that claims more bytes than there are.
+    await peer.sendMessage(contextId, command, Buffer.from('10002000ffffff7f3432', 'hex'))
+    t.is((await peer.receiveMessage()).command.status, 0xc000, service)
+  }
+  t.deepEqual(failed, [])
+  t.deepEqual([...server.logged('error'), ...server.logged('warn')], [])
+  t.is(server.logged('debug').filter((line) => line === 'what the peer sent cannot be decoded').length, 2)
+})
