@@ -41,10 +41,15 @@ const REASONS: Readonly<Record<string, string>> = {
   ECONNRESET: 'it closed the connection during the handshake',
 }
 
+/** OpenSSL 3.5, of Node 24, calls the alerts that came with SSL 3.0 those of `SSL/TLS`. */
+function withoutVersion(code: string): string {
+  return code.replace('SSL/TLS_ALERT', 'SSLV3_ALERT')
+}
+
 /** One line without what OpenSSL puts around its reason; nothing that a peer wrote. */
 export function reasonOf(error: unknown): string {
   const { code, reason, message } = error as { code?: unknown; reason?: unknown; message?: unknown }
-  const known = typeof code === 'string' ? REASONS[code] : undefined
+  const known = typeof code === 'string' ? REASONS[withoutVersion(code)] : undefined
   if (known !== undefined) return known
   return typeof reason === 'string' ? reason : typeof message === 'string' ? message : String(code)
 }

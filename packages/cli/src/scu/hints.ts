@@ -56,7 +56,8 @@ function systemCodes(error: unknown): string[] {
   const codes: string[] = []
   for (let one = error; one instanceof Error && codes.length < 8; one = one.cause) {
     const { code } = one as NodeJS.ErrnoException
-    if (typeof code === 'string') codes.push(code)
+    // OpenSSL 3.5, of Node 24, calls the alerts that came with SSL 3.0 those of `SSL/TLS`.
+    if (typeof code === 'string') codes.push(code.replace('SSL/TLS_ALERT', 'SSLV3_ALERT'))
     // Node tries every address of a name and gives all the errors.
     if (one instanceof AggregateError) codes.push(...one.errors.flatMap(systemCodes))
   }

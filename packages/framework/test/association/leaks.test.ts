@@ -1,6 +1,4 @@
-import { getEventListeners, once } from 'node:events'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import { getEventListeners } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -139,12 +137,8 @@ test.serial('attempts that come to nothing leave nothing', async (t) => {
   t.teardown(() => server[Symbol.asyncDispose]())
   const ae = new ApplicationEntity({ aeTitle: 'SCU', logLevel: 'silent', timeouts: TIMEOUTS })
   t.teardown(() => ae.close({ deadlineMs: 0 }))
-  // Nobody listens there any more.
-  const gone = createServer().listen(0, '127.0.0.1')
-  await once(gone, 'listening')
-  const { port } = gone.address() as AddressInfo
-  gone.close()
-  await once(gone, 'close')
+  // Nobody listens on it: it takes a privilege, and is nobody's.
+  const port = 1
   const options: readonly (() => AssociateOptions)[] = [
     () => ({ host: '127.0.0.1', port, contexts: CONTEXTS }),
     () => ({ host: '127.0.0.1', port: server.port, contexts: [{ abstractSyntax: '1.2.3.4' }] }),

@@ -71,7 +71,8 @@ export async function failedHandshake(port: number, options: ConnectionOptions):
     socket.destroy()
     return 'connected'
   } catch (error) {
-    return (error as { code?: string }).code ?? (error as Error).message
+    // As OpenSSL up to 3.4 calls the alerts that came with SSL 3.0.
+    return (error as { code?: string }).code?.replace('SSL/TLS_ALERT', 'SSLV3_ALERT') ?? (error as Error).message
   }
 }
 
