@@ -220,7 +220,14 @@ test('of a certificate a hundred names of each kind are read, and that there are
   t.is(told, 1)
 })
 
+/** The timers of the places keep no process alive: connections do, of which there are none here. */
+function staysAlive(t: ExecutionContext): void {
+  const timer = setInterval(() => {}, 60_000)
+  t.teardown(() => clearInterval(timer))
+}
+
 test('places for handshakes: more wait, who is gone gives its turn away, slow ones make room', async (t) => {
+  staysAlive(t)
   const slots = new HandshakeSlots(1)
   const never = new AbortController().signal
   const cuts: string[] = []
@@ -251,6 +258,7 @@ test('places for handshakes: more wait, who is gone gives its turn away, slow on
 })
 
 test('places for handshakes: time in which this process did nothing is no slowness of the peer', async (t) => {
+  staysAlive(t)
   const slots = new HandshakeSlots(1)
   const never = new AbortController().signal
   const cuts: string[] = []
