@@ -7,7 +7,7 @@ import type { AssociationEnvironment } from './association/association.ts'
 import type { IncomingOrigin } from './association/origin.ts'
 import type { AssociationRegistry } from './association/registry.ts'
 import type { AssociationSettings } from './association/settings.ts'
-import { DEFAULT_PORT } from './config/defaults.ts'
+import { DEFAULT_BACKLOG, DEFAULT_PORT } from './config/defaults.ts'
 import type { ListenerOptions } from './config/types.ts'
 import { describeServer, printsAs } from './describe.ts'
 import { prepareConnection } from './association/incoming.ts'
@@ -19,8 +19,6 @@ import { Bindable } from './hooks/bindable.ts'
 import type { HandlerBindings } from './hooks/bindings.ts'
 import type { HookTable } from './hooks/types.ts'
 import type { Logger } from './logger.ts'
-
-const DEFAULT_BACKLOG = 511
 
 /** @internal What an ApplicationEntity gives its listeners. */
 export interface ServerEnvironment {

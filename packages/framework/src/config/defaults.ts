@@ -4,6 +4,12 @@ export const DEFAULT_AE_TITLE = 'DICOMTAP'
 /** The registered port for DICOM without privileges ("dicom", IANA). */
 export const DEFAULT_PORT = 11_112
 
+/**
+ * Connections that wait to be accepted; the system has a limit of its own. When there are more, it drops packets of new
+ * ones, healthy peers among them, and who is dropped tries again after seconds.
+ */
+export const DEFAULT_BACKLOG = 4_096
+
 export const DEFAULT_TIMEOUTS: Timeouts = Object.freeze({
   acseMs: 30_000,
   dimseMs: 30_000,

@@ -3,7 +3,7 @@ import type { HookHandler, HookHandlers, HookName } from '../hooks/types.ts'
 import type { PluginInput } from '../plugin/types.ts'
 import { isPlugin, isPluginFactory } from '../define.ts'
 import { LISTENER_PLUGINS } from '../plugin/listener-options.ts'
-import { DEFAULT_AE_TITLE, DEFAULT_LIMITS, DEFAULT_PORT, DEFAULT_TIMEOUTS } from './defaults.ts'
+import { DEFAULT_AE_TITLE, DEFAULT_BACKLOG, DEFAULT_LIMITS, DEFAULT_PORT, DEFAULT_TIMEOUTS } from './defaults.ts'
 import { aeTitle, implementationVersionName, supportedContext, uid } from './dicom-rules.ts'
 import type { Rule, ValueRule } from './rules.ts'
 import { boolean, codeOnly, described, integer, listOf, objectOf, oneOf, orElse, orNothing, show, text, value } from './rules.ts'
@@ -95,7 +95,7 @@ const LISTENER: FieldsOf<ListenerOptions> = {
   ...SHARED,
   port: described(integer(0, 65_535), 'TCP port; 0 picks a free one', DEFAULT_PORT),
   host: described(text('an address or host name', /^[^\s/]+$/), 'Address to bind; without it every address'),
-  backlog: described(integer(1, 65_535), 'Connections that wait to be accepted', 511),
+  backlog: described(integer(1, 65_535), 'Connections that wait to be accepted', DEFAULT_BACKLOG),
   aeTitle: described(aeTitle(), 'The AE title of this listener; without it that of the AE'),
   implementationClassUid: described(uid(), 'Implementation Class UID of this listener; without it that of the AE'),
   implementationVersionName: described(IMPLEMENTATION_VERSION_NAME, 'Implementation Version Name of this listener; without it that of the AE'),

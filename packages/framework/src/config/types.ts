@@ -97,7 +97,7 @@ export interface ListenerOptions {
   readonly port?: number
   /** Address to bind. Default: every address, IPv4 and IPv6. */
   readonly host?: string
-  /** Accept queue of the operating system. Default 511. */
+  /** Accept queue of the operating system, which may have less. Default 4096. */
   readonly backlog?: number
   /** The title of this listener. Default: the AE's. */
   readonly aeTitle?: string
