@@ -149,7 +149,8 @@ export class AssociationServer extends Bindable {
    * @returns undefined when the connection was cut, because too many wait without an association request.
    */
   inject(socket: TransportSocket): Association | undefined {
-    return this.#hasRoomFor(socket) ? this.#associate({ socket }) : undefined
+    const settings = this.#environment.settings()
+    return this.#hasRoomFor(socket, settings) ? this.#associate({ socket }, settings) : undefined
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -167,31 +168,33 @@ export class AssociationServer extends Bindable {
       accepted.destroy()
       return
     }
-    if (!this.#hasRoomFor(accepted)) return
-    if (this.#environment.hooks.incomingConnection.taps.length === 0) this.#take({ socket: accepted })
-    else void this.#prepare(accepted)
+    // Those of the moment in which it arrived, however long handlers take.
+    const settings = this.#environment.settings()
+    if (!this.#hasRoomFor(accepted, settings)) return
+    if (this.#environment.hooks.incomingConnection.taps.length === 0) this.#take({ socket: accepted }, settings)
+    else void this.#prepare(accepted, settings)
   }
 
   /** Handlers may put TLS on it, or know better whose it is. */
-  async #prepare(accepted: Socket): Promise<void> {
+  async #prepare(accepted: Socket, settings: AssociationSettings): Promise<void> {
     const { ae, hooks, log, registry } = this.#environment
-    const { limits, timeouts } = this.#environment.settings()
+    const { limits, timeouts } = settings
     const prepared = await prepareConnection(accepted, { applicationEntity: ae, server: this }, { hooks, log, registry, limits, timeouts })
-    if (prepared !== undefined) this.#take(prepared)
+    if (prepared !== undefined) this.#take(prepared, settings)
   }
 
-  #take(origin: IncomingOrigin): void {
+  #take(origin: IncomingOrigin, settings: AssociationSettings): void {
     const socket = origin.socket instanceof Socket ? takeOver(origin.socket) : origin.socket
-    this.#associate({ ...origin, socket })
+    this.#associate({ ...origin, socket }, settings)
   }
 
-  #associate(origin: IncomingOrigin): Association {
-    return new Association(this.#environment.environmentFor(this, this.#environment.settings()), origin)
+  #associate(origin: IncomingOrigin, settings: AssociationSettings): Association {
+    return new Association(this.#environment.environmentFor(this, settings), origin)
   }
 
-  #hasRoomFor(socket: TransportSocket): boolean {
+  #hasRoomFor(socket: TransportSocket, { limits }: AssociationSettings): boolean {
     const { registry, log } = this.#environment
-    if (registry.hasRoomFor(this.#environment.settings().limits.maximumPendingAssociations)) return true
+    if (registry.hasRoomFor(limits.maximumPendingAssociations)) return true
     log.warn('a connection was cut: too many wait without an association request', { remoteAddress: socket.remoteAddress })
     socket.destroy()
     return false

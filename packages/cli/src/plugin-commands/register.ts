@@ -1,14 +1,10 @@
 import { resolve } from 'node:path'
 import { Command } from 'commander'
-import { DicomtapError } from '@dicomtap/framework'
 import { OWN_COMMANDS } from '../own-commands.ts'
 import { note } from '../output/terminal.ts'
-import { buildCommand } from './build.ts'
 import { findPluginCommands } from './find.ts'
 import type { FoundCommand } from './find.ts'
 import { FIRST_PARTY_COMMANDS, notInstalled } from './first-party.ts'
-import { loadCommand } from './load.ts'
-import { runPluginCommand } from './run.ts'
 
 const HEADING = 'Commands of plugins:'
 
@@ -30,19 +26,26 @@ export async function addPluginCommands(program: Command, args: readonly string[
   }
   const found = commands.get(asked)
   const problem = problems.get(asked)
-  if (found === undefined && problem !== undefined) throw new DicomtapError('DICOMTAP_ERR_PLG_COMMAND', problem)
+  if (found === undefined && problem !== undefined) throw await commandError(problem)
   if (found === undefined) return notInstalled(asked)
   program.enablePositionalOptions().addCommand(await build(found, exit))
   return undefined
 }
 
+/** What runs a command is loaded with it: a list of commands needs neither the framework nor a configuration. */
 async function build(found: FoundCommand, exit: (code: number) => void): Promise<Command> {
+  const [{ loadCommand }, { buildCommand }, { runPluginCommand }] = await Promise.all([import('./load.ts'), import('./build.ts'), import('./run.ts')])
   const definition = await loadCommand(found)
   try {
     return buildCommand(definition, async (one, parsed) => exit(await runPluginCommand(one, parsed)))
   } catch (error) {
-    throw new DicomtapError('DICOMTAP_ERR_PLG_COMMAND', `dicomtap ${found.name} of ${found.package}: ${(error as Error).message}`, { cause: error })
+    throw await commandError(`dicomtap ${found.name} of ${found.package}: ${(error as Error).message}`, error)
   }
+}
+
+async function commandError(message: string, cause?: unknown): Promise<Error> {
+  const { DicomtapError } = await import('@dicomtap/framework')
+  return new DicomtapError('DICOMTAP_ERR_PLG_COMMAND', message, { cause })
 }
 
 function listed({ name, package: from }: FoundCommand): Command {
