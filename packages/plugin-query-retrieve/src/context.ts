@@ -1,0 +1,14 @@
+import type { PluginApi } from '@dicomtap/framework'
+import type { InstanceIndex } from './database/instance-index.ts'
+import type { AttributeCatalogue } from './model/attributes.ts'
+import type { ResolvedQueryRetrieveOptions } from './options.ts'
+
+/** What the parts of the plugin share. */
+export interface PluginContext {
+  readonly api: PluginApi
+  readonly options: ResolvedQueryRetrieveOptions
+  readonly attributes: AttributeCatalogue
+  readonly index: InstanceIndex
+  /** Absolute path of the storage folder: paths of the index are below it. */
+  readonly directory: string
+}

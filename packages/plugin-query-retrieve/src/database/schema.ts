@@ -1,0 +1,85 @@
+import type { Generated } from 'kysely'
+
+/**
+ * The tables. Values of key columns are normalized (see `text/`), and `''` when there is none; `attributes` is JSON
+ * of what is returned, as it was decoded.
+ */
+export interface IndexSchema {
+  patient: PatientTable
+  study: StudyTable
+  series: SeriesTable
+  instance: InstanceTable
+  key_value: KeyValueTable
+  name_token: NameTokenTable
+  setting: SettingTable
+}
+
+export interface PatientTable {
+  id: Generated<number>
+  /** Unique: Patient ID and issuer, or the study of a patient without one. */
+  patient_key: string
+  patient_id: string
+  issuer: string
+  /** Component groups of the name, folded: without case and accents. */
+  name_alphabetic: string
+  name_ideographic: string
+  name_phonetic: string
+  birth_date: string
+  attributes: string
+}
+
+export interface StudyTable {
+  id: Generated<number>
+  patient: number
+  study_instance_uid: string
+  study_date: string
+  study_time: string
+  accession_number: string
+  study_id: string
+  attributes: string
+}
+
+export interface SeriesTable {
+  id: Generated<number>
+  study: number
+  series_instance_uid: string
+  modality: string
+  series_number: string
+  attributes: string
+}
+
+export interface InstanceTable {
+  id: Generated<number>
+  series: number
+  sop_instance_uid: string
+  sop_class_uid: string
+  transfer_syntax_uid: string
+  instance_number: string
+  /** Below the storage folder, with `/`; unique. */
+  path: string
+  size_bytes: number
+  stored_at_ms: number
+  attributes: string
+}
+
+/** Values of attributes that the options want looked up by the database. */
+export interface KeyValueTable {
+  /** The table of `owner`: 0 patient, 1 study, 2 series, 3 instance. */
+  level: number
+  owner: number
+  tag: number
+  value: string
+}
+
+/** What fuzzy matching looks up: the words of a patient's name, and how they sound. */
+export interface NameTokenTable {
+  patient: number
+  token: string
+  code: string
+}
+
+/** What the index remembers of itself, e.g. which attributes it holds. */
+export interface SettingTable {
+  name: string
+  value: string
+}

@@ -1,0 +1,46 @@
+import { definePlugin, DicomtapError, type PluginFactory } from '@dicomtap/framework'
+import type { PluginContext } from './context.ts'
+import { openIndex } from './database/open-index.ts'
+import { registerFind } from './find/register-find.ts'
+import { registerIntake } from './intake/register-intake.ts'
+import { buildCatalogue } from './model/catalogue.ts'
+import { queryRetrieveOptions } from './options.ts'
+import { registerRetention } from './retention/register-retention.ts'
+import { registerRetrieve } from './retrieve/register-retrieve.ts'
+import { registerExtendedNegotiation } from './negotiation.ts'
+
+interface StorageService {
+  readonly directory: string | undefined
+}
+
+/**
+ * Answers C-FIND, C-MOVE and C-GET for what plugin-storage stores, from an index in SQLite or PostgreSQL. See the
+ * README for models, keys and options.
+ *
+ * @example
+ * await ae.use(storage({ directory: './data' }), queryRetrieve())
+ */
+export const queryRetrieve: PluginFactory<typeof queryRetrieveOptions> = definePlugin({
+  name: 'query-retrieve',
+  version: '0.1.0',
+  framework: '>=0.1.0 <1',
+  requires: ['storage'],
+  after: ['access'],
+  options: queryRetrieveOptions,
+  async apply(api, options) {
+    const { directory } = api.inject<StorageService>('storage')
+    if (directory === undefined) {
+      throw new DicomtapError('DICOMTAP_ERR_PLG_OPTIONS', 'plugin-query-retrieve: there is nothing to query while plugin-storage discards what it gets (option discard)')
+    }
+    const attributes = await buildCatalogue(options.attributes)
+    const index = openIndex({ database: options.database, resolvePath: (path) => api.resolvePath(path), log: api.log, attributes })
+    const context: PluginContext = { api, options, attributes, index, directory }
+    api.hooks.ready.tapPromise(() => index.start())
+    registerExtendedNegotiation(context)
+    registerFind(context)
+    registerRetrieve(context)
+    registerIntake(context)
+    registerRetention(context)
+    api.onDispose(() => index.close())
+  },
+})
