@@ -7,7 +7,7 @@ import type { AccessMode, TlsMode } from './security.ts'
 import { assertFree } from './scaffold.ts'
 import { SERVICE_NAMES, SERVICES } from './services.ts'
 import type { ServiceName } from './services.ts'
-import { complaint, parseAeTitle, parsePort, parseServices } from './validate.ts'
+import { complaint, parseAeTitle, parsePort, parseServices, UsageError } from './validate.ts'
 
 /** Everything that the scaffold depends on. */
 export interface Answers {
@@ -21,6 +21,8 @@ export interface Answers {
   readonly tls: TlsMode | 'none'
   readonly access: AccessMode
   readonly services: readonly ServiceName[]
+  /** C-FIND, C-MOVE and C-GET; only with the storage service. */
+  readonly queryRetrieve: boolean
   readonly language: 'ts' | 'yaml'
   readonly packageManager: PackageManager
 }
@@ -30,7 +32,7 @@ export class Cancelled extends Error {
   override readonly name: string = 'Cancelled'
 }
 
-const DEFAULTS = { aeTitle: 'DICOMTAP', tls: 'none', access: 'open', language: 'ts' } as const
+const DEFAULTS = { aeTitle: 'DICOMTAP', tls: 'none', access: 'open', queryRetrieve: false, language: 'ts' } as const
 
 export function defaultFolder(template: Answers['template']): string {
   return template === 'plugin' ? 'dicomtap-plugin-example' : 'my-scp'
@@ -48,6 +50,9 @@ export async function collectAnswers(folder: string | undefined, flags: Flags, i
     port: flags.port === undefined ? undefined : parsePort(flags.port),
     services: flags.services === undefined ? undefined : parseServices(flags.services),
   }
+  if (flags.queryRetrieve === true && given.services?.includes('storage') === false) {
+    throw new UsageError('--query-retrieve needs the service storage: it answers for what that keeps.')
+  }
   const detected = flags.packageManager ?? detectPackageManager(process.env['npm_config_user_agent'])
   const ask = isInteractive ? await questions(flags.overwrite === true) : undefined
   const where = folder ?? (await ask?.folder(defaultFolder(flags.template))) ?? defaultFolder(flags.template)
@@ -55,15 +60,20 @@ export async function collectAnswers(folder: string | undefined, flags: Flags, i
   const aeTitle = given.aeTitle ?? (isScp ? await ask?.aeTitle() : undefined) ?? DEFAULTS.aeTitle
   const tls = flags.tls ?? (isScp ? await ask?.tls() : undefined) ?? DEFAULTS.tls
   const usualPort = tls === 'only' ? TLS_PORT : PLAIN_PORT
+  const port = given.port ?? (isScp ? await ask?.port(String(usualPort)) : undefined) ?? usualPort
+  const access = flags.access ?? (isScp ? await ask?.access() : undefined) ?? DEFAULTS.access
+  const services = given.services ?? (isScp ? await ask?.services() : undefined) ?? SERVICE_NAMES
+  const mayQuery = isScp && services.includes('storage')
   return {
     template: flags.template,
     folder: where,
     target: resolve(where),
     aeTitle,
     tls,
-    port: given.port ?? (isScp ? await ask?.port(String(usualPort)) : undefined) ?? usualPort,
-    access: flags.access ?? (isScp ? await ask?.access() : undefined) ?? DEFAULTS.access,
-    services: given.services ?? (isScp ? await ask?.services() : undefined) ?? SERVICE_NAMES,
+    port,
+    access,
+    services,
+    queryRetrieve: mayQuery && (flags.queryRetrieve ?? (await ask?.queryRetrieve()) ?? DEFAULTS.queryRetrieve),
     language: flags.language ?? (isScp ? await ask?.language() : undefined) ?? DEFAULTS.language,
     packageManager: flags.packageManager ?? (await ask?.packageManager(detected)) ?? detected,
   }
@@ -71,7 +81,7 @@ export async function collectAnswers(folder: string | undefined, flags: Flags, i
 
 /** The questions; the prompts are loaded only when somebody is there to answer. */
 async function questions(isOverwrite: boolean) {
-  const { isCancel, multiselect, select, text } = await import('@clack/prompts')
+  const { confirm, isCancel, multiselect, select, text } = await import('@clack/prompts')
   const answered = async <Value>(prompt: Promise<Value>): Promise<Exclude<Value, symbol>> => {
     const answer = await prompt
     if (isCancel(answer)) throw new Cancelled()
@@ -123,6 +133,8 @@ async function questions(isOverwrite: boolean) {
           required: true,
         }),
       ),
+    queryRetrieve: () =>
+      answered(confirm({ message: 'Answer queries and send images back (C-FIND, C-MOVE, C-GET)?', initialValue: DEFAULTS.queryRetrieve })),
     language: () =>
       answered(
         select<'ts' | 'yaml'>({

@@ -63,9 +63,9 @@ async function create(folder: string | undefined, flags: Flags): Promise<void> {
 }
 
 function summary(answers: Answers, files: number): string {
-  const { template, folder, aeTitle, access, services } = answers
+  const { template, folder, aeTitle, access, services, queryRetrieve } = answers
   if (template === 'plugin') return `Made a plugin in ${folder} (${files} files).`
-  const what = services.map((name) => SERVICES[name].label).join(', ')
+  const what = [...services.map((name) => SERVICES[name].label), ...(queryRetrieve ? ['Query/Retrieve'] : [])].join(', ')
   return `Made a server in ${folder} (${files} files): AE title ${aeTitle}, ${portsInWords(answers)}, ${what}${access === 'deny' ? ', the peers of peers.yaml' : ''}.`
 }
 

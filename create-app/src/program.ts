@@ -16,6 +16,7 @@ export interface Flags {
   readonly aeTitle?: string
   readonly port?: string
   readonly services?: string
+  readonly queryRetrieve?: boolean
   readonly tls?: TlsMode
   readonly access?: AccessMode
   readonly language?: 'ts' | 'yaml'
@@ -35,6 +36,7 @@ export function createProgram(action: (folder: string | undefined, flags: Flags)
     .option('-a, --ae-title <title>', 'AE title of the server (default: DICOMTAP)')
     .option('-p, --port <number>', 'port of the server (default: 11112, with --tls only 2762)')
     .option('-s, --services <list>', `services, separated by commas: ${SERVICE_NAMES.join(', ')} (default: all)`)
+    .option('-q, --query-retrieve', 'answer queries and send images back: C-FIND, C-MOVE and C-GET for what is stored')
     .addOption(new Option('--tls [mode]', 'TLS on port 2762, beside the plain port or instead of it').choices(['beside', 'only']).preset('beside'))
     .addOption(new Option('--access <mode>', 'who may associate: anyone, or the peers of a file and nobody else (default: open)').choices(['open', 'deny']))
     .addOption(new Option('-l, --language <language>', 'language of the config file (default: ts)').choices(['ts', 'yaml']))
@@ -59,6 +61,7 @@ Examples:
   npm create dicomtap@latest my-scp
   npm create dicomtap@latest my-scp -- --ae-title ARCHIVE --port 104 --language yaml --yes
   npm create dicomtap@latest my-scp -- --tls --access deny
+  npm create dicomtap@latest my-pacs -- --query-retrieve --access deny --language yaml
   npm create dicomtap@latest dicomtap-plugin-quarantine -- --template plugin
 
 Exit codes: 0 fine, 1 failure, 2 wrong usage, 130 cancelled.

@@ -6,7 +6,7 @@ import { fillManifest, peerRange } from './manifest.ts'
 import { exportNameOf, packageNameOf, pluginPackageNameOf } from './names.ts'
 import { runCommand } from './package-manager.ts'
 import { ACCESS_PACKAGE, CERTIFICATES_SCRIPT, TLS_PACKAGE, TLS_PORT } from './security.ts'
-import { SERVICE_NAMES, SERVICES } from './services.ts'
+import { QUERY_RETRIEVE_PACKAGE, SERVICE_NAMES, SERVICES } from './services.ts'
 import { copyTemplate } from './template.ts'
 import type { Fill } from './template.ts'
 import type { Undo } from './undo.ts'
@@ -56,16 +56,17 @@ export async function scaffold(answers: Answers, { version, overwrite, tarballs,
   undo.drafts.add(draft)
   try {
     const template = answers.template === 'plugin' ? 'plugin' : `scp-${answers.language}`
-    const files = await copyTemplate(template, draft, fillOf(answers, version), (path) => path !== PEERS_FILE || answers.access === 'deny')
+    const files = await copyTemplate(template, draft, fillOf(answers, version), (path) => path !== PEERS_FILE || hasPeers(answers))
     await fillManifest(join(draft, 'package.json'), {
       name: projectName(answers),
       version,
       without: [
         ...SERVICE_NAMES.filter((name) => !answers.services.includes(name)).map((name) => SERVICES[name].package),
         ...(answers.tls === 'none' ? [TLS_PACKAGE] : []),
-        ...(answers.access === 'open' ? [ACCESS_PACKAGE] : []),
+        ...(hasPeers(answers) ? [] : [ACCESS_PACKAGE]),
+        ...(answers.queryRetrieve ? [] : [QUERY_RETRIEVE_PACKAGE]),
       ],
-      withoutScripts: [...(answers.tls === 'none' ? [CERTIFICATES_SCRIPT] : []), ...(answers.access === 'open' ? ['peers'] : [])],
+      withoutScripts: [...(answers.tls === 'none' ? [CERTIFICATES_SCRIPT] : []), ...(hasPeers(answers) ? [] : ['peers'])],
       tarballs,
     })
     if (answers.packageManager === 'yarn') {
@@ -81,6 +82,11 @@ export async function scaffold(answers: Answers, { version, overwrite, tarballs,
   }
 }
 
+/** Whether there is a peers file: it says who may associate, and to C-MOVE where its destinations are. */
+function hasPeers({ access, queryRetrieve }: Answers): boolean {
+  return access === 'deny' || queryRetrieve
+}
+
 export function projectName({ template, target }: Answers): string {
   return template === 'plugin' ? pluginPackageNameOf(target) : packageNameOf(target)
 }
@@ -91,12 +97,15 @@ export function portsInWords({ port, tls }: Pick<Answers, 'port' | 'tls'>): stri
 }
 
 function fillOf(answers: Answers, version: string): Fill {
-  const { aeTitle, port, services, tls, access, packageManager, target } = answers
+  const { aeTitle, port, services, queryRetrieve, tls, access, packageManager, target } = answers
   const tlsPort = tls === 'only' ? port : TLS_PORT
   const sections = new Set([
     ...(port < 1024 ? ['privileged'] : []),
     ...{ none: ['plain', 'plainOnly'], beside: ['plain', 'tls', 'both'], only: ['tls', 'tlsOnly'] }[tls],
     access,
+    ...(hasPeers(answers) ? ['peers'] : ['unguarded']),
+    ...(hasPeers(answers) && access === 'open' ? ['addressBook'] : []),
+    ...(queryRetrieve ? ['query', `${access}query`, ...(tls === 'only' ? [] : ['plainquery']), ...(tls === 'none' ? [] : ['tlsquery'])] : []),
     ...(tls === 'only' ? [] : services.map((name) => `plain${name}`)),
     ...(tls === 'none' ? [] : services.map((name) => `tls${name}`)),
   ])

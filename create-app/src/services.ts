@@ -1,3 +1,6 @@
+/** Answers C-FIND, C-MOVE and C-GET for what the storage service keeps. */
+export const QUERY_RETRIEVE_PACKAGE = '@dicomtap/plugin-query-retrieve'
+
 /** A service class that the scaffolded server can offer. A new one needs a row here and its lines in the templates. */
 export interface Service {
   readonly label: string

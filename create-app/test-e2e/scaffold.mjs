@@ -1,5 +1,5 @@
 // The journey of a site engineer and of a plugin author, with what a registry would give them:
-// pack all packages -> create -> install -> start -> C-ECHO -> C-STORE -> compare bytes -> stop; and the
+// pack all packages -> create -> install -> start -> C-ECHO -> C-STORE -> compare bytes -> C-FIND -> stop; and the
 // plugin template's own test. Fails when anything is missing, DCMTK included.
 //
 //   node create-app/test-e2e/scaffold.mjs          after `npm run build`
@@ -20,7 +20,7 @@ const START_TIMEOUT_MS = 60_000
 const work = mkdtempSync(join(tmpdir(), 'dicomtap-e2e-'))
 console.log(`in ${work}`)
 try {
-  for (const tool of ['echoscu', 'storescu', 'dump2dcm', 'dcmdump']) step(`${tool} is installed`, () => run(tool, ['--version'], work))
+  for (const tool of ['echoscu', 'storescu', 'findscu', 'dump2dcm', 'dcmdump']) step(`${tool} is installed`, () => run(tool, ['--version'], work))
 
   const packed = join(work, 'packed')
   step('pack all packages', () => run(process.execPath, [join(ROOT, 'scripts/pack-all.mjs'), packed], ROOT))
@@ -31,12 +31,12 @@ try {
     const folder = join(work, `scp-${language}`)
     const port = await freePort()
     step(`${language}: create`, () => {
-      const output = run(create, [folder, '--language', language, '--ae-title', 'E2E', '--port', String(port), '--packages', packed, '--yes'], work)
+      const output = run(create, [folder, '--query-retrieve', '--language', language, '--ae-title', 'E2E', '--port', String(port), '--packages', packed, '--yes'], work)
       assert.match(output, new RegExp(`Next:\\n {2}cd ${folder}\\n {2}npm start\\n$`))
     })
     step(`${language}: check and plugins`, () => checkCommands(folder, port))
     if (language === 'ts') step('ts: the config passes the type checker', () => run(join(ROOT, 'node_modules/.bin/tsc'), ['-p', folder], folder))
-    await stepAsync(`${language}: npm start, C-ECHO, C-STORE, stop`, () => serve(folder, port, object, ['npm', 'start'], 'SIGINT'))
+    await stepAsync(`${language}: npm start, C-ECHO, C-STORE, C-FIND, stop`, () => serve(folder, port, object, ['npm', 'start'], 'SIGINT'))
     await stepAsync(`${language}: dicomtap start, a second C-STORE of the same object, SIGTERM gives 0`, () =>
       serve(folder, port, object, [join(folder, 'node_modules/.bin/dicomtap'), 'start'], 'SIGTERM'))
   }
@@ -122,7 +122,7 @@ function checkCommands(folder, port) {
   const report = JSON.parse(run(dicomtap, ['check', '--json', '--ports'], folder))
   assert.equal(report.ok, true)
   assert.deepEqual(report.listeners, [{ host: null, port, aeTitle: 'E2E' }])
-  assert.deepEqual(report.plugins.map(({ name }) => name), ['logging', 'verification', 'storage'])
+  assert.deepEqual(report.plugins.map(({ name }) => name), ['logging', 'access', 'verification', 'storage', 'query-retrieve'])
   assert.deepEqual(JSON.parse(run(dicomtap, ['plugins', '--json'], folder)).installed, [])
   assert.match(run('npm', ['run', 'check'], folder), /The configuration is right\./u)
 }
@@ -139,7 +139,7 @@ async function serve(folder, port, { file, dataSet }, [command, ...args], signal
     const late = setTimeout(() => killAll('SIGKILL'), START_TIMEOUT_MS)
     const line = await Promise.race([ready, ended.then(([code]) => assert.fail(`ended with ${code} before it was ready:\n${log.join('\n')}`))])
     clearTimeout(late)
-    assert.match(line, new RegExp(`^ready E2E on port ${port} \\(3 plugins, `, 'u'))
+    assert.match(line, new RegExp(`^ready E2E on port ${port} \\(5 plugins, `, 'u'))
     run('echoscu', ['-aec', 'E2E', '127.0.0.1', String(port)], folder)
     run('storescu', ['-aec', 'E2E', '127.0.0.1', String(port), file], folder)
     const stored = readdirSync(join(folder, 'data'), { recursive: true }).filter((name) => name.endsWith('.dcm'))
@@ -147,6 +147,16 @@ async function serve(folder, port, { file, dataSet }, [command, ...args], signal
     const path = join(folder, 'data', stored[0])
     assert.match(run('dcmdump', [path], folder), /MediaStorageSOPClassUID/u)
     assert.ok(part10(readFileSync(path)).dataSet.equals(dataSet), 'the stored data set differs from what was sent')
+    const query = ['-k', 'QueryRetrieveLevel=STUDY', '-k', 'PatientID=ODD', '-k', 'PatientName', '-k', 'StudyInstanceUID']
+    const matches = join(folder, 'matches')
+    mkdirSync(matches)
+    run('findscu', ['-S', '-X', '-od', matches, '-aec', 'E2E', '127.0.0.1', String(port), ...query], folder)
+    const found = readdirSync(matches).map((name) => run('dcmdump', [join(matches, name)], folder))
+    rmSync(matches, { recursive: true })
+    assert.equal(found.length, 1, `found: ${found.join('\n')}`)
+    assert.match(found[0], /\[1\.2\.826\.0\.1\.3680043\.8\.498\.2\]/u)
+    assert.match(found[0], /\[Made\^Up\]/u)
+    assert.match(run(join(folder, 'node_modules/.bin/dicomtap'), ['find', `E2E@127.0.0.1:${port}`, 'PatientID=ODD', '--json'], folder), /1\.2\.826\.0\.1\.3680043\.8\.498\.2"/u)
   } finally {
     if (server.exitCode === null) killAll(signal)
   }

@@ -184,6 +184,31 @@ onPosix('with TLS the certificates are made after the install', async (t) => {
   t.regex(failed.stderr, /has no certificates yet\. Go on with: cd other && npm run certificates/)
 })
 
+test('query/retrieve: plugin, package, an address book, what to try', async (t) => {
+  const cwd = await emptyFolder(t)
+  for (const language of ['ts', 'yaml']) {
+    const read = async (folder: string, file: string): Promise<string> => readFile(join(cwd, `${folder}-${language}`, file), 'utf8')
+    const open = await create(cwd, [`open-${language}`, ...QUICK, '--query-retrieve', '--language', language])
+    t.is(open.code, 0, open.stderr)
+    t.true(open.stdout.includes(`(${language === 'ts' ? 6 : 5} files)`))
+    t.regex(open.stdout, /: AE title DICOMTAP, port 11112, Verification, Storage, Query\/Retrieve\.\n/)
+    for (const file of await filesIn(join(cwd, `open-${language}`))) t.notRegex(await read('open', file), /\{\{|@if|@end/u, file)
+    t.regex(await read('open', `dicomtap.config.${language}`), /default: '?allow[\s\S]*directory: '?\.\/data[\s\S]*sqlite: '?\.\/index\/index\.sqlite/)
+    t.regex(await read('open', 'peers.yaml'), /^unknown:\n {2}allow: \[echo, store, find, get, move\]\ndefaults:[\s\S]*\n\npeers:\n/m)
+    t.regex(await read('open', 'README.md'), /findscu -v -S -aec DICOMTAP localhost 11112 -k QueryRetrieveLevel=STUDY/)
+    const { dependencies, scripts } = await manifestOf(join(cwd, `open-${language}`))
+    t.is(dependencies['@dicomtap/plugin-query-retrieve'], `^${version}`)
+    t.is(dependencies['@dicomtap/plugin-access'], `^${version}`)
+    t.is(scripts['peers'], 'dicomtap peers')
+
+    await create(cwd, [`deny-${language}`, ...QUICK, '-q', '--access', 'deny', '--language', language])
+    t.notRegex(await read('deny', `dicomtap.config.${language}`), /default: '?allow/)
+    const peers = await read('deny', 'peers.yaml')
+    t.notRegex(peers, /unknown/)
+    t.regex(peers, /host: \["127\.0\.0\.1", "::1"\]\n {4}allow: \[echo, store, find, get, move\]\n/)
+  }
+})
+
 test('the package manager that runs it is the default', async (t) => {
   const cwd = await emptyFolder(t)
   const { stdout } = await create(cwd, ['a', ...QUICK], { npm_config_user_agent: 'pnpm/10.1.0 npm/? node/v22.1.0 linux x64' })
@@ -235,6 +260,7 @@ const USAGE: readonly (readonly [flags: readonly string[], says: RegExp])[] = [
   [['--ae-title', 'SEVENTEEN_LETTERS'], /^error: An AE title/m],
   [['--services', 'printing'], /^error: There is no service "printing"; the services are: verification, storage\.$/m],
   [['--services', ','], /^error: Name at least one service/m],
+  [['--query-retrieve', '--services', 'verification'], /^error: --query-retrieve needs the service storage: it answers for what that keeps\.$/m],
   [['--tls', 'never'], /Allowed choices are beside, only/],
   [['--access', 'allow'], /Allowed choices are open, deny/],
   [['--language', 'js'], /Allowed choices are ts, yaml/],
@@ -257,7 +283,7 @@ test('--help has every flag and examples; --version', async (t) => {
   const cwd = await emptyFolder(t)
   const { code, stdout } = await create(cwd, ['--help'])
   t.is(code, 0)
-  for (const flag of ['--ae-title', '--port', '--services', '--language', '--package-manager', '--no-install', '--no-git', '--template', '--yes', '--overwrite', '--packages']) {
+  for (const flag of ['--ae-title', '--port', '--services', '--query-retrieve', '--language', '--package-manager', '--no-install', '--no-git', '--template', '--yes', '--overwrite', '--packages']) {
     t.true(stdout.includes(flag), flag)
   }
   const readme = await readFile(new URL('README.md', PACKAGE), 'utf8')

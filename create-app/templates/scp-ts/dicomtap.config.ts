@@ -1,8 +1,11 @@
 import { defineConfig } from '@dicomtap/framework'
-// @if deny
+// @if peers
 import { access } from '@dicomtap/plugin-access'
 // @end
 import { logging } from '@dicomtap/plugin-logging'
+// @if query
+import { queryRetrieve } from '@dicomtap/plugin-query-retrieve'
+// @end
 // @if storage
 import { storage } from '@dicomtap/plugin-storage'
 // @end
@@ -28,7 +31,7 @@ export default defineConfig({
   // @if tlsOnly
   listen: [{ port: {{tlsPort}}, tls: { cert: './pki/server.pem', key: './pki/server.key', ca: './pki/ca.pem' } }],
   // @end
-  // @if open
+  // @if unguarded
 
   // Who may connect. Without a list, anyone may: keep the port inside your network.
   // requireCallingAeTitles: ['CT01', 'WORKSTATION'],
@@ -54,6 +57,11 @@ export default defineConfig({
     // Who may associate, from where and for what. The path is relative to this file.
     access({ peers: './peers.yaml' }),
     // @end
+    // @if addressBook
+
+    // Where C-MOVE sends to. Without the default nobody may associate whom the file does not name.
+    access({ peers: './peers.yaml', default: 'allow' }),
+    // @end
     // @if verification
 
     // Answers C-ECHO.
@@ -66,6 +74,11 @@ export default defineConfig({
       directory: './data',
       // path: '{StudyInstanceUID}/{SeriesInstanceUID}/{SOPInstanceUID}.dcm',
     }),
+    // @end
+    // @if query
+
+    // Answers C-FIND, C-MOVE and C-GET for what is stored. The index can be made anew at any time: dicomtap index rebuild
+    queryRetrieve({ database: { sqlite: './index/index.sqlite' } }),
     // @end
   ],
 })
