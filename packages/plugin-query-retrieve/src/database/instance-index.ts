@@ -12,12 +12,42 @@ export interface Removed {
   readonly patients: number
 }
 
-/** The index of what is stored, in one of the databases. All of it may reject with DICOMTAP_ERR_QR_DATABASE. */
+/** A file as the index knows it. */
+export interface KnownFile {
+  readonly sizeBytes: number
+  readonly storedAtMs: number
+}
+
+/** What the index holds. */
+export interface IndexCounts {
+  readonly patients: number
+  readonly studies: number
+  readonly series: number
+  readonly instances: number
+  /** Of all files together. */
+  readonly bytes: number
+  /** Most instances first; `''` for series without a modality. */
+  readonly byModality: readonly { readonly modality: string; readonly series: number; readonly instances: number; readonly bytes: number }[]
+  /** What the database itself takes on its disk. */
+  readonly databaseBytes: number
+}
+
+/** So many paths at most can be asked for at once. */
+export const MAXIMUM_KNOWN_PATHS = 500
+
+/**
+ * The index of what is stored, in one of the databases. All of it may reject with DICOMTAP_ERR_QR_DATABASE. Before
+ * `start` is called, and after `close`, everything rejects.
+ */
 export interface InstanceIndex {
   readonly kind: DatabaseKind
   /** For queries that are made elsewhere; `kind` where the databases differ. */
   readonly database: Kysely<IndexSchema>
-  /** Connects, and brings the tables to this version. @throws DICOMTAP_ERR_QR_DATABASE when that cannot be done */
+  /**
+   * Connects, and brings the tables to this version. Of a PostgreSQL that cannot be reached it resolves, and goes on
+   * trying: see `isReady`.
+   * @throws DICOMTAP_ERR_QR_DATABASE when it cannot be used: no file can be made, it is damaged, it is newer than this program
+   */
   start(): Promise<void>
   /**
    * Adds an instance, or takes its row over: the same SOP instance in the same series, or the same path, is
@@ -26,12 +56,24 @@ export interface InstanceIndex {
   add(instance: IndexedInstance): Promise<void>
   /** Forgets files, and the series, studies and patients that have nothing left. */
   remove(paths: readonly string[]): Promise<Removed>
+  /** Forgets everything but the settings. */
+  clear(): Promise<void>
   /**
    * The rows of a query, drawn from the database's cursor as they are needed. Ending the loop early, or
-   * aborting, closes the cursor.
+   * aborting, closes the cursor; aborting rejects with the reason of the signal.
    */
   rows<Row>(query: Compilable<Row>, signal?: AbortSignal): AsyncIterable<Row>
+  /** Which of these paths have a row. Up to {@link MAXIMUM_KNOWN_PATHS} at once. */
+  knownPaths(paths: readonly string[]): Promise<ReadonlyMap<string, KnownFile>>
+  /** All files in the order of their paths (by code point), from the first one after `after`. Not one snapshot: it goes on where it was. */
+  paths(after?: string, signal?: AbortSignal): AsyncIterable<KnownFile & { readonly path: string }>
+  /** What the index remembers of itself. */
+  setting(name: string): Promise<string | undefined>
+  /** `undefined` forgets it. */
+  setSetting(name: string, value: string | undefined): Promise<void>
+  counts(): Promise<IndexCounts>
   /** False while the database does not answer: it is tried again with longer and longer pauses. */
   readonly isReady: boolean
+  /** Writes what was added, then ends everything. What comes later rejects. */
   close(): Promise<void>
 }
