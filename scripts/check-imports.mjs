@@ -21,7 +21,7 @@ const LAYERS = [
   ['acse/', 'describe.ts'],
   ['dul/'],
   ['dataset/', 'pdu/', 'identity.ts', 'console-log.ts'],
-  ['logger.ts', 'near-names.ts', 'stall-watch.ts', 'turns.ts', 'errors/'],
+  ['logger.ts', 'near-names.ts', 'file-io.ts', 'stall-watch.ts', 'turns.ts', 'errors/'],
 ]
 
 /** Which workspace packages a package's sources may import. Tests are free. */

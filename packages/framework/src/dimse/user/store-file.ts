@@ -6,8 +6,8 @@ import type { DataSetBytes } from '../fragmenter.ts'
 import type { CStoreOptions } from '../user-types.ts'
 import { MORE, UnusableObject, parseStoreHead } from './store-head.ts'
 import type { StoreHead } from './store-head.ts'
-import { ioFor, threadedIo } from './store-io.ts'
-import type { StoreIo } from './store-io.ts'
+import { ioFor, threadedIo } from '../../file-io.ts'
+import type { FileIo } from '../../file-io.ts'
 import { SLAB_BYTES, takeSlab } from './store-slabs.ts'
 
 /** How much of the start is looked at, until it tells what the object is. */
@@ -25,11 +25,11 @@ let keptOpen = 0
 
 /** A file that is open, and how it is read. */
 class OpenFile {
-  readonly #io: StoreIo
+  readonly #io: FileIo
   readonly #descriptor: number
   #closing: Promise<void> | undefined
 
-  private constructor(io: StoreIo, descriptor: number) {
+  private constructor(io: FileIo, descriptor: number) {
     this.#io = io
     this.#descriptor = descriptor
   }
@@ -44,7 +44,7 @@ class OpenFile {
   }
 
   /** What one call gives. @param io large pieces are read by the thread pool while others are sent */
-  read(buffer: Buffer, offset: number, length: number, position: number, io: StoreIo = this.#io): Promise<number> {
+  read(buffer: Buffer, offset: number, length: number, position: number, io: FileIo = this.#io): Promise<number> {
     return io.read(this.#descriptor, buffer, offset, length, position)
   }
 
@@ -178,7 +178,7 @@ async function readUpTo(file: OpenFile, length: number): Promise<Buffer> {
   return buffer.subarray(0, await file.read(buffer, 0, length, 0))
 }
 
-async function readExactly(file: OpenFile, position: number, length: number, io?: StoreIo): Promise<Buffer> {
+async function readExactly(file: OpenFile, position: number, length: number, io?: FileIo): Promise<Buffer> {
   const buffer = takeSlab(length)
   for (let done = 0; done < length; ) {
     const bytesRead = await file.read(buffer, done, length - done, position + done, io)

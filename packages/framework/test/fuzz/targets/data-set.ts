@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { FileHandle } from 'node:fs/promises'
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib'
 import { DEFAULT_CHARACTER_SET, decodeText, parseCharacterSet } from '../../../dist/dataset/character-sets.js'
 import { BulkDataRemover } from '../../../dist/dataset/bulk-data-remover.js'
@@ -12,6 +13,7 @@ import {
   decodeDataSet,
   decodePart10Header,
   encodePart10Header,
+  readFileAttributes,
 } from '../../../dist/dataset/index.js'
 import type { FileMeta } from '../../../dist/dataset/index.js'
 import { writeDataSet } from '../../../dist/dataset/encode.js'
@@ -99,6 +101,39 @@ function hasTextBeforeItsCharacterSet(value: object): boolean {
     return typeof one === 'bigint' ? String(one) : one
   })
   return isEarly
+}
+
+/** Input: a byte that says which transfer syntax, and the data set of a file, whose attributes are read. */
+export const fileAttributes: FuzzTarget = {
+  name: 'file-attributes',
+  limits: { maximumInputBytes: 4_096, freeBytes: 100_000, blocksPerByte: 200, memoryPerByte: 20 },
+  seeds: async () => (await samples()).map(({ syntax, bytes }) => Buffer.concat([Buffer.of(syntax), bytes])),
+  async run(input) {
+    const uid = SYNTAXES[(input[0] ?? 0) % SYNTAXES.length]!
+    const bytes = input.subarray(1)
+    const file = inMemory(Buffer.concat([encodePart10Header({ ...META, transferSyntaxUid: uid }), bytes]))
+    const whole = attempt(CODES, () => buildDataSet(bytes, encodingOf(uid), dictionary, {}))
+    const read = await readFileAttributes(file).catch((error: unknown) => expectError(error, CODES))
+    const tolerant = await readFileAttributes(file, { isTolerant: true })
+    if ('dataset' in read) assert.deepEqual(tolerant.dataset, read.dataset)
+    else assert.ok(tolerant.problem !== undefined)
+    const some = await readFileAttributes(file, { isTolerant: true, attributes: WANTED })
+    for (const name of Object.keys(some.dataset)) assert.ok(name in tolerant.dataset, name)
+    if (whole === undefined) return
+    // What stands behind the pixels was not looked at.
+    assert.ok('dataset' in read)
+    for (const name of Object.keys(read.dataset)) assert.ok(name in whole, name)
+    if (Object.keys(whole).length === Object.keys(read.dataset).length) assert.deepEqual(read.dataset, whole)
+  },
+}
+
+function inMemory(file: Buffer): FileHandle {
+  const handle = {
+    stat: () => Promise.resolve({ isFile: () => true, size: file.length, mtimeMs: 0 }),
+    read: (buffer: Buffer, offset: number, length: number, position: number) =>
+      Promise.resolve({ bytesRead: file.copy(buffer, offset, position, position + length) }),
+  }
+  return handle as unknown as FileHandle
 }
 
 const WANTED = [0x00080005, 0x00080016, 0x00080018, 0x00100010, 0x00100020, 0x0020000d, 0x0020000e]

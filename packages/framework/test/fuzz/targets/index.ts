@@ -1,4 +1,4 @@
-import { dataSet, dataSetStream, deflated, fileMeta, text } from './data-set.ts'
+import { dataSet, dataSetStream, deflated, fileAttributes, fileMeta, text } from './data-set.ts'
 import { pdu, userItems } from './pdu.ts'
 import { commandSet, framer, messages } from './stream.ts'
 import type { FuzzTarget } from './target.ts'
@@ -13,6 +13,7 @@ export const FUZZ_TARGETS: readonly FuzzTarget[] = [
   fileMeta,
   dataSet,
   dataSetStream,
+  fileAttributes,
   deflated,
   text,
 ]

@@ -2,10 +2,10 @@ import fs from 'node:fs'
 import type { Stats } from 'node:fs'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
-import { StallWatch, isOnLocalFileSystem } from '../../stall-watch.ts'
+import { StallWatch, isOnLocalFileSystem } from './stall-watch.ts'
 
 /** The calls that reading a file takes. */
-export interface StoreIo {
+export interface FileIo {
   open(path: string, flags: number): Promise<number>
   stat(descriptor: number): Promise<Stats>
   read(descriptor: number, buffer: Buffer, offset: number, length: number, position: number): Promise<number>
@@ -17,7 +17,7 @@ const stat = promisify(fs.fstat)
 const close = promisify(fs.close)
 
 /** By the thread pool. */
-export const threadedIo: StoreIo = {
+export const threadedIo: FileIo = {
   open: (path, flags) => open(path, flags),
   stat: (descriptor) => stat(descriptor),
   read: (descriptor, buffer, offset, length, position) =>
@@ -43,7 +43,7 @@ async function call<T>(inline: () => T, threaded: () => Promise<T>): Promise<T> 
   }
 }
 
-const inlineIo: StoreIo = {
+const inlineIo: FileIo = {
   open: (path, flags) => call(() => fs.openSync(path, flags), () => threadedIo.open(path, flags)),
   stat: (descriptor) => call(() => fs.fstatSync(descriptor), () => threadedIo.stat(descriptor)),
   read: (descriptor, buffer, offset, length, position) =>
@@ -59,7 +59,7 @@ const MAXIMUM_FOLDERS = 64
 const folders = new Map<string, boolean>()
 
 /** How to read a file: inline where calls end in the page cache of this machine. */
-export function ioFor(path: string): StoreIo {
+export function ioFor(path: string): FileIo {
   const folder = dirname(path)
   const isLocal = folders.get(folder)
   if (isLocal === undefined) {
