@@ -5,7 +5,7 @@ import { isStatusError, StoreStatus } from './failure.ts'
 import type { CompleteFile } from './file-sink.ts'
 import { isAskedFor } from './guard-hooks.ts'
 import type { FilePathInfo, StorageHooks, StoragePeer, StoredInstance } from './hooks.ts'
-import { KeyedLock } from './keyed-lock.ts'
+import type { KeyedLock } from './keyed-lock.ts'
 import { type ObjectHead, Tag } from './object-head.ts'
 import { fieldValue } from './object-path.ts'
 import { isPathField } from './path-fields.ts'
@@ -17,6 +17,8 @@ import type { RecordLog } from './records/record-log.ts'
 
 export interface AcceptorOptions {
   readonly root: string
+  /** Held while a path is given a file; removals hold it, too. */
+  readonly paths: KeyedLock
   readonly template: PathTemplate
   readonly publisher: Publisher
   /** Undefined when nothing is recorded. */
@@ -39,7 +41,6 @@ export interface ReceivedObject {
 export class Acceptor {
   readonly #options: AcceptorOptions
   readonly #jail: PathJail
-  readonly #paths = new KeyedLock()
 
   constructor(options: AcceptorOptions) {
     this.#options = options
@@ -57,7 +58,7 @@ export class Acceptor {
     // A name that may be taken back, by a handler or because a sync fails, must not count for others meanwhile; and
     // records stand in the order in which names were given.
     if (!isAsked && !publisher.claimsNames && records === undefined) return this.#publish(object, file, false)
-    return this.#paths.run(file, () => this.#publish(object, file, isAsked))
+    return this.#options.paths.run(file, () => this.#publish(object, file, isAsked))
   }
 
   async #publish(object: ReceivedObject, file: string, isAsked: boolean): Promise<Publication> {

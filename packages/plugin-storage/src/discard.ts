@@ -1,6 +1,6 @@
 import type { CStoreRequest, Logger, StatusAnswer } from '@dicomtap/framework'
 import { StoreStatus } from './failure.ts'
-import type { StorageStats } from './service.ts'
+import type { RemovalResult, StorageStats } from './service.ts'
 import type { ObjectTaker } from './store.ts'
 
 /** Takes the objects of C-STORE requests and keeps none: what was asked for with `discard`. */
@@ -49,6 +49,10 @@ export class ObjectDiscarder implements ObjectTaker {
       inFlight: this.#inFlight,
       leftoversRemoved: 0,
     }
+  }
+
+  remove(relativePaths: readonly string[]): Promise<RemovalResult> {
+    return Promise.resolve({ removed: 0, removedBytes: 0, missing: relativePaths.length, unremoved: [] })
   }
 
   associationEnded(): void {}

@@ -41,6 +41,8 @@ export interface FileSystem {
   makeFolders(path: string, mode: number): Promise<string | undefined>
   removeFolder(path: string): Promise<void>
   stat(path: string): Promise<FileStatus>
+  /** Rejects unless this process may make and remove names in the folder. */
+  mayChange(folder: string): Promise<void>
   readFolder(path: string): Promise<FolderEntry[]>
   realPath(path: string): Promise<string>
   /** Bytes that an unprivileged process may still write. */
@@ -113,6 +115,7 @@ export const nodeFileSystem: FileSystem = {
   unlink: (path) => run((done) => fs.unlink(path, done)),
   makeFolders,
   removeFolder: (path) => run((done) => fs.rmdir(path, done)),
+  mayChange: (folder) => run((done) => fs.access(folder, fs.constants.W_OK | fs.constants.X_OK, done)),
   stat: async (path) => {
     const status = await call<fs.Stats>((done) => fs.stat(path, done))
     return {

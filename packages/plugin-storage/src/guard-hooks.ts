@@ -10,8 +10,10 @@ export function isAskedFor<T extends FilePathInfo | StoredInstance>(subject: T, 
 }
 
 /** Handlers that throw, reject or do not answer in time are logged by their name, and not as this plugin. */
-export function guardStorageHooks({ filePath, instanceStored, studyCompleted }: StorageHooks, log: Logger, timeoutMs: number | null): void {
+export function guardStorageHooks({ filePath, instanceStored, studyCompleted, instanceRemoved, instanceRestored }: StorageHooks, log: Logger, timeoutMs: number | null): void {
   guardTaps(filePath, { log, timeoutMs, operationOf: (_path: string, info: FilePathInfo) => operations.get(info) })
   guardTaps(instanceStored, { log, timeoutMs, operationOf: (instance: StoredInstance) => operations.get(instance) })
   guardTaps(studyCompleted, { log, timeoutMs })
+  guardTaps(instanceRemoved, { log, timeoutMs })
+  guardTaps(instanceRestored, { log, timeoutMs })
 }

@@ -59,6 +59,18 @@ export interface CompletedStudy {
   readonly reason: 'quiet-period' | 'association-ended' | 'closed'
 }
 
+/** A file that is removed through the service `storage`, by a rule of retention or by an operator. */
+export interface RemovedInstance {
+  /** Absolute path of the file. */
+  readonly path: string
+  /** The same below the storage folder, with `/`. */
+  readonly relativePath: string
+  /** Size of the file; 0 when it was gone already. */
+  readonly sizeBytes: number
+  /** What was given to `remove`, e.g. `retention`. */
+  readonly reason: string
+}
+
 /** The hooks of this plugin, one table for each ApplicationEntity. */
 export interface StorageHooks {
   /**
@@ -74,6 +86,15 @@ export interface StorageHooks {
   readonly instanceStored: AsyncSeriesHook<[StoredInstance]>
   /** Nothing waits for it. A rejection is logged. */
   readonly studyCompleted: AsyncSeriesHook<[CompletedStudy]>
+  /**
+   * Awaited before a file is removed, as the last thing that happens to it: an index forgets it here. In this order
+   * a crash leaves a file that no index knows, which a scan finds, and never the promise of a file that is gone.
+   * A rejection keeps the file. Also told of a file that was gone already, so that an index which still names it
+   * catches up.
+   */
+  readonly instanceRemoved: AsyncSeriesHook<[RemovedInstance]>
+  /** After `instanceRemoved`: the file could not be removed after all, and is there. An index takes it in again. */
+  readonly instanceRestored: AsyncSeriesHook<[RemovedInstance]>
 }
 
 const REGISTRY: unique symbol = Symbol.for('dicomtap.storage.hooks') as never
@@ -98,6 +119,8 @@ export function storageHooks(applicationEntity: ApplicationEntity): StorageHooks
       filePath: new AsyncSeriesWaterfallHook(['relativePath', 'info'], 'filePath'),
       instanceStored: new AsyncSeriesHook(['instance'], 'instanceStored'),
       studyCompleted: new AsyncSeriesHook(['study'], 'studyCompleted'),
+      instanceRemoved: new AsyncSeriesHook(['instance'], 'instanceRemoved'),
+      instanceRestored: new AsyncSeriesHook(['instance'], 'instanceRestored'),
     })
     registry.set(applicationEntity, hooks)
   }

@@ -29,13 +29,13 @@ export const storage: PluginFactory<typeof storageOptions> = definePlugin({
     const sopClasses = options.sopClasses === undefined ? {} : { sopClasses: options.sopClasses }
     api.hooks.cStore.tapPromise({ stage: Stage.Fallback, ...sopClasses }, (request, operation) => store.store(request, operation))
     api.hooks.connectionClosed.tap(({ association }) => store.associationEnded(association))
-    api.provideService('storage', { directory, stats: () => store.stats() })
+    api.provideService('storage', { directory, hooks, stats: () => store.stats(), remove: (relativePaths, removal) => store.remove(relativePaths, removal) })
     api.onDispose(() => store.stop())
   },
 })
 
 export { storageHooks } from './hooks.ts'
-export type { CompletedStudy, FilePathInfo, StorageHooks, StoragePeer, StoredInstance } from './hooks.ts'
+export type { CompletedStudy, FilePathInfo, RemovedInstance, StorageHooks, StoragePeer, StoredInstance } from './hooks.ts'
 export { storageOptions } from './options.ts'
 export type { ResolvedStorageOptions, StorageOptions } from './options.ts'
-export type { StorageService, StorageStats } from './service.ts'
+export type { RemovalResult, RemoveOptions, StorageService, StorageStats, UnremovedFile } from './service.ts'

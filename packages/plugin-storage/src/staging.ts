@@ -52,7 +52,7 @@ export class StagingArea {
 
   /** Makes the folder and removes what processes that are gone left behind. Rejects when it cannot be written to. */
   async start(): Promise<void> {
-    await this.#makeDirectory()
+    await this.makeDirectory()
     await this.#beat().catch(ignoreFullDisk)
     await this.#sweep()
     this.#timer = setInterval(() => void this.#onTimer(), HEARTBEAT_INTERVAL_MS)
@@ -62,18 +62,27 @@ export class StagingArea {
   /** A new, empty file that no other object has. */
   async create(): Promise<StagedFile> {
     const { fileSystem, fileMode } = this.#options
-    this.#files += 1
-    const file = `${this.#directory}${path.sep}${this.#files}.part`
+    const file = this.newName('part')
     let descriptor: number
     try {
       descriptor = await fileSystem.open(file, CREATE_NEW, fileMode)
     } catch (error) {
       if (systemCode(error) !== 'ENOENT') throw error
       // Somebody tidied up under a running server.
-      await this.#makeDirectory()
+      await this.makeDirectory()
       descriptor = await fileSystem.open(file, CREATE_NEW, fileMode)
     }
     return new StagedFile(fileSystem, file, descriptor, (left) => this.left.add(left))
+  }
+
+  /** A path in the folder of this process that was never given before. */
+  newName(extension: string): string {
+    this.#files += 1
+    return `${this.#directory}${path.sep}${this.#files}.${extension}`
+  }
+
+  async makeDirectory(): Promise<void> {
+    await this.#options.fileSystem.makeFolders(this.#directory, this.#options.directoryMode)
   }
 
   /** Removes the folder. */
@@ -82,9 +91,6 @@ export class StagingArea {
     await removeStagingFolder(this.#options.fileSystem, this.#directory)
   }
 
-  async #makeDirectory(): Promise<void> {
-    await this.#options.fileSystem.makeFolders(this.#directory, this.#options.directoryMode)
-  }
 
   async #onTimer(): Promise<void> {
     try {

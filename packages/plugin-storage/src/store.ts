@@ -8,6 +8,7 @@ import { type FileSystem, nodeFileSystem, systemCode } from './file-system.ts'
 import { guardStorageHooks } from './guard-hooks.ts'
 import type { StorageHooks } from './hooks.ts'
 import { inlineFileSystem } from './inline-file-system.ts'
+import { KeyedLock } from './keyed-lock.ts'
 import { notifyStudyCompleted } from './notify-study.ts'
 import { Tag } from './object-head.ts'
 import { tagsOf } from './object-path.ts'
@@ -18,7 +19,8 @@ import { orDirectoryError, prepareDirectory } from './prepare-directory.ts'
 import { type Publication, Publisher } from './publisher.ts'
 import { Reception, type ReceptionEnvironment } from './reception.ts'
 import { RecordLog } from './records/record-log.ts'
-import type { StorageStats } from './service.ts'
+import { Remover } from './removal.ts'
+import type { RemovalResult, RemoveOptions, StorageStats } from './service.ts'
 import { SpaceGuard } from './space-guard.ts'
 import { StagingArea } from './staging.ts'
 import { StudyTracker } from './study-tracker.ts'
@@ -43,6 +45,7 @@ export interface ObjectStoreOptions {
 interface Started {
   readonly staging: StagingArea
   readonly acceptor: Acceptor
+  readonly remover: Remover
   readonly guard: SpaceGuard
   readonly usage: UsageCounter | undefined
   readonly records: RecordLog | undefined
@@ -55,6 +58,8 @@ export interface ObjectTaker {
   /** The answer to a C-STORE request. Rejects when the association ends before the object is complete. */
   store(request: CStoreRequest, operation: Operation): Promise<StatusAnswer>
   stats(): StorageStats
+  /** Removes files. @throws DICOMTAP_ERR_STO_DIRECTORY when the folder cannot be used */
+  remove(relativePaths: readonly string[], removal: RemoveOptions): Promise<RemovalResult>
   associationEnded(association: object): void
   stop(): Promise<void>
 }
@@ -71,6 +76,7 @@ export class ObjectStore implements ObjectTaker {
   readonly #pool = new BufferPool()
   readonly #tracker: StudyTracker
   readonly #running = new Set<Promise<StatusAnswer>>()
+  readonly #removals = new Set<Promise<RemovalResult>>()
   readonly #announcements = new Set<Promise<void>>()
   #started: Promise<Started> | undefined
   #isRefusing = false
@@ -127,13 +133,21 @@ export class ObjectStore implements ObjectTaker {
     return running
   }
 
+  remove(relativePaths: readonly string[], removal: RemoveOptions): Promise<RemovalResult> {
+    const running = this.#start().then(({ remover }) => remover.remove(relativePaths, removal))
+    this.#removals.add(running)
+    const done = (): void => void this.#removals.delete(running)
+    running.then(done, done)
+    return running
+  }
+
   associationEnded(association: object): void {
     this.#tracker.associationEnded(association)
   }
 
   /** Waits for running stores, announces open studies and removes the staging folder. */
   async stop(): Promise<void> {
-    await Promise.allSettled(this.#running)
+    await Promise.allSettled([...this.#running, ...this.#removals])
     this.#tracker.close()
     await Promise.allSettled(this.#announcements)
     const started = await this.#started?.catch(() => undefined)
@@ -185,8 +199,14 @@ export class ObjectStore implements ObjectTaker {
     // A large archive takes minutes to count, and is served meanwhile.
     if (usage !== undefined) await Promise.race([usage.start(), delay(USAGE_COUNT_WAIT_MS, undefined, { ref: false })])
     const records = this.#recordLog(fileSystem, staging)
+    const paths = new KeyedLock()
+    const { claimsNames } = publisher
+    const remover = new Remover({
+      fileSystem, root, staging, paths, records, syncer, claimsNames, hooks: this.#hooks, onRemoved: (sizeBytes) => guard.settle(0, -sizeBytes),
+    })
     const acceptor = new Acceptor({
       root,
+      paths,
       template: this.#template,
       publisher,
       records,
@@ -194,7 +214,7 @@ export class ObjectStore implements ObjectTaker {
       log: this.#log,
       countsSpace: quota !== null,
     })
-    return { staging, acceptor, guard, usage, records }
+    return { staging, acceptor, remover, guard, usage, records }
   }
 
   #recordLog(fileSystem: FileSystem, { recordDirectory, name }: StagingArea): RecordLog | undefined {

@@ -5,15 +5,23 @@ import { currentProcess, isRunning, parseStagingFolderName } from './process-ide
 
 const RECHECK_MS = 20
 
-export interface DecisionsOptions {
+export interface StagedOptions {
   readonly fileSystem: FileSystem
   /** The folder that holds one staging folder for each process. */
   readonly partialDirectory: string
   /** Temporary names that mean nothing any more, because they could not be removed. */
   readonly left: ReadonlySet<string>
+}
+
+export interface WaitOptions extends StagedOptions {
   /** How long to wait for a decision. */
   readonly waitMs: number
+  /** Names in the staging folder that who asks has given to the file; default 0. */
+  readonly ownNames?: number | undefined
 }
+
+/** Ends the name by which who answers for a file that is there already holds it. It leaves the file where it is. */
+export const HOLD_SUFFIX = '.kept'
 
 /** `accepted`: nobody takes the name back. `gone`: there is no such file. `undecided`: not known after the wait. */
 export type Decision = 'accepted' | 'gone' | 'undecided'
@@ -23,15 +31,16 @@ export type Decision = 'accepted' | 'gone' | 'undecided'
  *
  * A file has its temporary name for as long as its process may take the final one back, because a sync failed or a
  * handler refuses the object. To take it back is to remove the final name first, the temporary one after it; to
- * accept the object is to remove the temporary one. A file with one name is accepted, therefore.
+ * accept the object is to remove the temporary one. A file with one name is accepted, therefore. A file that is being
+ * removed looks the same, and ends the same: see `Remover`.
  */
-export async function awaitDecision(file: string, options: DecisionsOptions): Promise<Decision> {
-  const { fileSystem, waitMs } = options
+export async function awaitDecision(file: string, options: WaitOptions): Promise<Decision> {
+  const { fileSystem, waitMs, ownNames = 0 } = options
   for (let waitedMs = 0; ; waitedMs += RECHECK_MS) {
     const status = await statusOf(fileSystem, file)
     if (status === undefined) return 'gone'
-    if (status.links < 2 || status.isDirectory) return 'accepted'
-    if (!(await isStaged(status, options))) {
+    if (status.links < 2 + ownNames || status.isDirectory) return 'accepted'
+    if (!(await isStaged(status, options, (name) => !name.endsWith(HOLD_SUFFIX)))) {
       // The temporary name is gone, or the second one is nothing of ours; what it means shows at the final name.
       const now = await statusOf(fileSystem, file)
       if (now?.fileId === status.fileId) return 'accepted'
@@ -43,8 +52,12 @@ export async function awaitDecision(file: string, options: DecisionsOptions): Pr
   }
 }
 
-/** Whether a process that may still run has a temporary name for the file. */
-async function isStaged({ fileId }: FileStatus, { fileSystem, partialDirectory, left }: DecisionsOptions): Promise<boolean> {
+/**
+ * Whether a process that may still run has a temporary name for the file.
+ *
+ * @param isMeant which names count, by their absolute path.
+ */
+export async function isStaged({ fileId }: FileStatus, { fileSystem, partialDirectory, left }: StagedOptions, isMeant: (file: string) => boolean): Promise<boolean> {
   const here = currentProcess()
   for (const folder of await entriesOf(fileSystem, partialDirectory)) {
     const owner = folder.isDirectory ? parseStagingFolderName(folder.name) : undefined
@@ -53,7 +66,7 @@ async function isStaged({ fileId }: FileStatus, { fileSystem, partialDirectory, 
     const directory = path.join(partialDirectory, folder.name)
     for (const { name, isFile } of await entriesOf(fileSystem, directory)) {
       const file = path.join(directory, name)
-      if (!isFile || left.has(file)) continue
+      if (!isFile || left.has(file) || !isMeant(file)) continue
       const staged = await statusOf(fileSystem, file)
       if (staged?.fileId === fileId) return true
     }

@@ -61,6 +61,12 @@ export class RecordLog {
     return this.#startNext()
   }
 
+  /** Resolves when what was appended before is as durable as records become. Never rejects. */
+  async sync(): Promise<void> {
+    while (this.#writing !== undefined) await (this.#next ?? this.#writing)
+    await this.#sync()
+  }
+
   /** Writes and syncs what is left. Never rejects. */
   async stop(): Promise<void> {
     while (this.#writing !== undefined) await (this.#next ?? this.#writing)

@@ -4,9 +4,10 @@ import { crc32 } from 'node:zlib'
  * What is recorded of an object, in `.dicomtap/records/`.
  *
  * `stored`: it is the one under this name. `replacing`: it is about to take the place of what is there.
- * `kept`: what was there stands for it. `removed`: nothing is expected there any more.
+ * `kept`: what was there stands for it. `removing`: it is about to be removed, and may be there or not until another
+ * record says more. `remains`: it was not removed after all. `removed`: nothing is expected there any more.
  */
-export type RecordKind = 'stored' | 'replacing' | 'kept' | 'removed'
+export type RecordKind = 'stored' | 'replacing' | 'kept' | 'removing' | 'remains' | 'removed'
 
 export interface ObjectRecord {
   readonly kind: RecordKind
@@ -18,7 +19,7 @@ export interface ObjectRecord {
   readonly recordedAtMs: number
 }
 
-const KINDS: ReadonlySet<unknown> = new Set<RecordKind>(['stored', 'replacing', 'kept', 'removed'])
+const KINDS: ReadonlySet<unknown> = new Set<RecordKind>(['stored', 'replacing', 'kept', 'removing', 'remains', 'removed'])
 const SHA256 = /^[0-9a-f]{64}$/
 const CHECKSUM_DIGITS = 8
 

@@ -230,6 +230,7 @@ export class ModelDisk {
           links: isFile ? one.links : 2, fileId: one.id,
         }
       },
+      mayChange: (folder) => void this.#folder(folder, 'access'),
       readFolder: (folder) =>
         [...this.#folder(folder, 'scandir').entries].map(([name, one]) => ({
           name, isDirectory: one instanceof ModelFolder, isFile: one instanceof ModelFile,
