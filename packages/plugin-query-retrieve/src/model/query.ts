@@ -2,10 +2,13 @@ import type { FindNegotiation } from '@dicomtap/framework'
 import type { IndexedAttribute } from './attributes.ts'
 import type { InformationModel, Level } from './levels.ts'
 
-/** Parts of a name in a query: `*` and `?` are wildcards, folded as the columns are. */
+/**
+ * Parts of a name in a query: `*` and `?` are wildcards, folded as the columns are. `namePatterns` of text/names.ts
+ * tells what else a pattern stands for: `doe^*` means `doe` too.
+ */
 export interface NameMatching {
   readonly kind: 'name'
-  /** One pattern that any component group may match, or one for each group that the query gives. */
+  /** One pattern that any component group may match, or one for each group that the query gives: all of those match. */
   readonly any?: string | undefined
   readonly alphabetic?: string | undefined
   readonly ideographic?: string | undefined
@@ -18,8 +21,10 @@ export type Matching =
   /** PS3.4 C.2.2.2.7, negotiated: attributes without a value. */
   | { readonly kind: 'empty' }
   | { readonly kind: 'single'; readonly value: string }
-  /** UIDs, or the values of PS3.4 C.2.2.2.8 when that was negotiated. */
+  /** Any of these: UIDs, mostly (PS3.4 C.2.2.2.2). */
   | { readonly kind: 'list'; readonly values: readonly string[] }
+  /** PS3.4 C.2.2.2.8, negotiated: each of these matches one of the values. */
+  | { readonly kind: 'all'; readonly each: readonly Matching[] }
   /** `*` any text, `?` one character. */
   | { readonly kind: 'wildcard'; readonly pattern: string }
   /** Inclusive at both ends; a bound that is undefined is open. */
