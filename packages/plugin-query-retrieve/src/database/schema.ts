@@ -37,6 +37,10 @@ export interface StudyTable {
   accession_number: string
   study_id: string
   attributes: string
+  /** The greatest `stored_at_ms` of its instances: retention takes studies in this order. Indexed with `size_bytes`. */
+  last_stored_at_ms: number
+  /** The sum of `size_bytes` of its instances. */
+  size_bytes: number
 }
 
 export interface SeriesTable {
