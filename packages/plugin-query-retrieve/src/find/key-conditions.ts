@@ -1,0 +1,103 @@
+import { sql } from 'kysely'
+import type { DatabaseKind } from '../database/instance-index.ts'
+import type { IndexedAttribute } from '../model/attributes.ts'
+import type { DateTimeKey, Key, Matching, NameMatching } from '../model/query.ts'
+import { UNDECIDED, all, allOf, any, anyOf, columnCondition, rangeCondition, startsWith } from './conditions.ts'
+import type { Condition, SqlDecision } from './conditions.ts'
+import { namePatterns } from '../text/names.ts'
+import { soundsOf } from '../text/sounds.ts'
+import { shiftedDate } from './dates.ts'
+import { LEVEL_NUMBERS, columnOf, idOf } from './tables.ts'
+
+export interface KeyContext {
+  readonly kind: DatabaseKind
+  /** The query says in which time zone its dates and times are meant, so that those of an instance may fall on another day. */
+  readonly isZoned: boolean
+  /** Another key finds few rows by an index: then a lookup in `key_value` is better made for each of them. */
+  readonly isSelective: boolean
+}
+
+/** What SQL can say of a key: all that match fulfil the condition. */
+export function keyCondition(key: Key, context: KeyContext): SqlDecision {
+  const { attribute, matching } = key
+  if (matching.kind === 'universal') return { condition: undefined, isExact: true }
+  if (attribute.name === 'PatientName') return nameCondition(matching, context)
+  const restricted = context.isZoned ? zoned(attribute.vr, matching) : matching
+  if (restricted === undefined) return UNDECIDED
+  const isAsAsked = restricted === matching
+  if (attribute.column !== undefined) {
+    const { condition, isExact } = columnCondition(columnOf(attribute.level, attribute.column), restricted, context.kind)
+    return { condition, isExact: isExact && isAsAsked }
+  }
+  return attribute.isIndexed ? { condition: lookedUp(attribute, restricted, context), isExact: false } : UNDECIDED
+}
+
+/** Dates a day wider on both sides; times may be any. Undefined: SQL cannot tell. */
+function zoned(vr: string, matching: Matching): Matching | undefined {
+  if (vr === 'TM' || vr === 'DT') return undefined
+  if (vr !== 'DA') return matching
+  if (matching.kind === 'range') return { kind: 'range', from: shifted(matching.from, -1), to: shifted(matching.to, 1) }
+  if (matching.kind === 'single') return { kind: 'range', from: shifted(matching.value, -1), to: shifted(matching.value, 1) }
+  return matching.kind === 'empty' ? matching : undefined
+}
+
+const shifted = (date: string | undefined, days: number): string | undefined => (date === undefined ? undefined : shiftedDate(date, days))
+
+/** The date of a date and time attribute that are one range; the rest is decided row by row. */
+export function dateTimeCondition({ date, from, to }: DateTimeKey, { isZoned }: KeyContext): Condition | undefined {
+  if (date.column === undefined) return undefined
+  const day = (moment: string | undefined, days: number): string | undefined => {
+    const text = moment?.slice(0, 8)
+    return isZoned ? shifted(text, days) : text
+  }
+  return rangeCondition(columnOf(date.level, date.column), day(from, -1), day(to, 1))
+}
+
+/** The column of each component group; names in `key_value` are matched row by row. */
+const GROUPS = { alphabetic: 'name_alphabetic', ideographic: 'name_ideographic', phonetic: 'name_phonetic' } as const
+
+function nameCondition(matching: Matching, { kind }: KeyContext): SqlDecision {
+  if (matching.kind === 'fuzzyName') return { condition: fuzzyCondition(matching.tokens), isExact: false }
+  if (matching.kind === 'empty') {
+    return { condition: all(Object.values(GROUPS).map((column): Condition => sql`${columnOf('PATIENT', column)} = ''`)), isExact: true }
+  }
+  return matching.kind === 'name' ? groupsCondition(matching, kind) : UNDECIDED
+}
+
+function groupsCondition(matching: NameMatching, kind: DatabaseKind): SqlDecision {
+  const names = Object.keys(GROUPS) as (keyof typeof GROUPS)[]
+  const group = (name: keyof typeof GROUPS, pattern: string): SqlDecision =>
+    anyOf(namePatterns(pattern).map((one) => columnCondition(columnOf('PATIENT', GROUPS[name]), { kind: 'wildcard', pattern: one }, kind)))
+  const { any: inAnyGroup } = matching
+  if (inAnyGroup !== undefined) return anyOf(names.map((name) => group(name, inAnyGroup)))
+  return allOf(
+    names.flatMap((name) => {
+      const pattern = matching[name]
+      return pattern === undefined ? [] : [group(name, pattern)]
+    }),
+  )
+}
+
+/** PS3.4 C.2.2.2.1.1 leaves it to the SCP: each word is the beginning of one of the name, or sounds like one. */
+function fuzzyCondition(tokens: readonly string[]): Condition {
+  return all(
+    tokens.map((token): Condition => {
+      const sounds = columnCondition(sql.ref<string>('name_token.code'), { kind: 'list', values: soundsOf(token) }, 'sqlite')
+      const found = any([startsWith(sql.ref('name_token.token'), token), ...(sounds.condition === undefined ? [] : [sounds.condition])])
+      return sql`${idOf('PATIENT')} in (select name_token.patient from name_token where ${found})`
+    }),
+  )
+}
+
+/** By a value of the attribute, which an index finds; the value of a name or a sequence has no such form. */
+function lookedUp(attribute: IndexedAttribute, restricted: Matching, context: KeyContext): Condition | undefined {
+  if (restricted.kind === 'empty') return undefined
+  if (restricted.kind === 'all') return all(restricted.each.flatMap((matching) => lookedUp(attribute, matching, context) ?? []))
+  const { kind, isSelective } = context
+  const { condition } = columnCondition(sql.ref<string>('key_value.value'), restricted, kind)
+  if (condition === undefined) return undefined
+  const which = sql`key_value.level = ${LEVEL_NUMBERS[attribute.level]} and key_value.tag = ${attribute.tag} and ${condition}`
+  return isSelective
+    ? sql`exists (select 1 from key_value where key_value.owner = ${idOf(attribute.level)} and ${which})`
+    : sql`${idOf(attribute.level)} in (select key_value.owner from key_value where ${which})`
+}
