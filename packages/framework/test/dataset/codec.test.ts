@@ -7,6 +7,7 @@ import {
   decodeDataSet,
   encodeDataSet,
   encodePart10Header,
+  canEncodeText,
   selectAttributes,
 } from '../../dist/dataset/index.js'
 import type { DataSet } from '../../dist/dataset/index.js'
@@ -337,6 +338,18 @@ test('many elements that each take a while are decoded in pieces, too', async (t
   const { pieces, value: dataset } = counted(buildInPieces(Buffer.concat([declared, ...elements]), encodingOf(EXPLICIT), dictionary, {}))
   t.is(dataset['00091000'], '山a'.repeat(500))
   t.true(pieces >= 200, `${pieces} pieces`)
+})
+
+test('what fits a character set is known before it is encoded', (t) => {
+  t.true(canEncodeText('Doe^Jane', []))
+  t.false(canEncodeText('Müller', []))
+  t.true(canEncodeText('Müller', ['ISO_IR 100']))
+  t.false(canEncodeText('Müller Αθηνά', ['ISO_IR 100']))
+  t.true(canEncodeText('Müller Αθηνά', ['ISO 2022 IR 100', 'ISO 2022 IR 126']))
+  t.true(canEncodeText('Yamada^Tarou=山田^太郎', ['', 'ISO 2022 IR 87']))
+  t.false(canEncodeText('山田', ['ISO 2022 IR 13']))
+  t.true(canEncodeText('山田 ü 🩻', ['ISO_IR 192']))
+  t.false(canEncodeText('ü', ['NO SUCH TERM']))
 })
 
 test('character sets in a data set: per item, per value, and UTF-8 where nothing else will do', async (t) => {
