@@ -19,6 +19,10 @@ export interface AttributeCatalogue {
   readonly all: readonly IndexedAttribute[]
   byName(name: string): IndexedAttribute | undefined
   ofLevel(level: Level): readonly IndexedAttribute[]
+  /** An attribute of the items of a sequence, and of those of the sequences in them; `vr` where the dictionary has none. */
+  itemOf(sequence: IndexedAttribute, name: string, vr?: string): IndexedAttribute | undefined
+  /** The tag of any attribute, indexed or not, by its name in a data set. */
+  tagOf(name: string): number | undefined
   /** Changes when the options add or remove attributes: what was indexed before lacks them. */
   readonly fingerprint: string
 }
