@@ -1,12 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { RequestedContext } from '../acse/types.ts'
-import { isPerhapsFull, transferSyntaxesOf } from '../dimse/retrieve/sub-association.ts'
+import { isPerhapsFull, proposalsFor } from '../dimse/retrieve/sub-association.ts'
 import type { InstanceContext, ResolvedDestination, SubAssociation, SubAssociations } from '../dimse/retrieve/sub-association.ts'
 import type { Operation } from '../dimse/types.ts'
 import type { UserItem } from '../pdu/user-items/types.ts'
 import type { AssociateOptions } from './associate-options.ts'
 import type { Association } from './association.ts'
-import { contextIn, contextsOf, PooledAssociation } from './pooled-association.ts'
+import { contextLookUp, PooledAssociation } from './pooled-association.ts'
 
 const DEFAULT_IDLE_MS = 2_000
 /** Idle associations beyond this number are released, the oldest first. */
@@ -65,7 +64,7 @@ export class AssociationPool implements SubAssociations {
   async open(destination: ResolvedDestination, contexts: readonly InstanceContext[], operation: Operation): Promise<SubAssociation> {
     const originator = originatorOf(operation)
     const kept = this.#take(destination, contexts, originator)
-    if (kept !== undefined) return this.#lend(kept, destination, originator)
+    if (kept !== undefined) return this.#lend(kept, [], destination, originator)
     const request = (): Promise<Association> => this.#request(destination, contexts, operation)
     let association: Association
     try {
@@ -76,7 +75,7 @@ export class AssociationPool implements SubAssociations {
       await Promise.all(others.map((idle) => this.#release(idle)))
       association = await request()
     }
-    return this.#lend(association, destination, originator)
+    return this.#lend(association, contexts, destination, originator)
   }
 
   /**
@@ -89,8 +88,13 @@ export class AssociationPool implements SubAssociations {
     await Promise.all([...this.#all].map(({ closed }) => closed))
   }
 
-  #lend(association: Association, destination: ResolvedDestination, originator: Originator): SubAssociation {
-    return new PooledAssociation(association, (returned) => {
+  #lend(
+    association: Association,
+    openedFor: readonly InstanceContext[],
+    destination: ResolvedDestination,
+    originator: Originator,
+  ): SubAssociation {
+    return new PooledAssociation(association, openedFor, (returned) => {
       this.#keep(returned, destination, originator)
     })
   }
@@ -123,9 +127,9 @@ export class AssociationPool implements SubAssociations {
       const { association } = idle
       if (!association.isEstablished || !isDeepStrictEqual(targetOf(idle.destination), target)) continue
       if (!isDeepStrictEqual(idle.originator, originator)) continue
-      const has = contextsOf(association)
-      if (first === undefined || contextIn(has, first) === undefined) continue
-      const accepted = others.filter((context) => contextIn(has, context) !== undefined).length
+      const contextFor = contextLookUp(association)
+      if (first === undefined || contextFor(first) === undefined) continue
+      const accepted = others.filter((context) => contextFor(context) !== undefined).length
       if (best === undefined || accepted > best.accepted) best = { idle, accepted }
     }
     if (best === undefined) return undefined
@@ -152,7 +156,7 @@ export class AssociationPool implements SubAssociations {
     if (operation.signal.aborted) giveUp()
     else operation.signal.addEventListener('abort', giveUp, { once: true })
     try {
-      const association = await this.#associate({ ...targetOf(destination), contexts: contextsFor(contexts), signal: attempt.signal }, operation)
+      const association = await this.#associate({ ...targetOf(destination), contexts: proposalsFor(contexts), signal: attempt.signal }, operation)
       this.#all.add(association)
       void association.closed.then(() => this.#all.delete(association))
       return association
@@ -179,11 +183,6 @@ function targetOf(destination: ResolvedDestination): Omit<AssociateOptions, 'con
     ...(asynchronousOperations === undefined ? {} : { asynchronousOperations }),
     ...(userIdentity === undefined ? {} : { userIdentity }),
   }
-}
-
-/** One context for each pair, so that the destination can accept each transfer syntax; one for all that a data set may have. */
-function contextsFor(contexts: readonly InstanceContext[]): RequestedContext[] {
-  return contexts.map((context) => ({ abstractSyntax: context.sopClassUid, transferSyntaxes: transferSyntaxesOf(context) }))
 }
 
 function originatorOf({ association }: Operation): Originator {

@@ -8,14 +8,14 @@ import type { Association } from './association.ts'
 export class PooledAssociation implements SubAssociation {
   readonly #association: Association
   readonly #takeBack: (association: Association) => void
-  /** By class and transfer syntax. */
-  readonly #contexts: ReadonlyMap<string, AcceptedContext>
+  readonly #contextFor: ContextLookUp
   #isLent = true
 
-  constructor(association: Association, takeBack: (association: Association) => void) {
+  /** @param openedFor what it was requested for, when it was not there before */
+  constructor(association: Association, openedFor: readonly InstanceContext[], takeBack: (association: Association) => void) {
     this.#association = association
     this.#takeBack = takeBack
-    this.#contexts = contextsOf(association)
+    this.#contextFor = contextLookUp(association, openedFor)
   }
 
   get isUsable(): boolean {
@@ -29,7 +29,7 @@ export class PooledAssociation implements SubAssociation {
   }
 
   contextFor(context: InstanceContext): AcceptedContext | undefined {
-    return contextIn(this.#contexts, context)
+    return this.#contextFor(context)
   }
 
   refuses(context: InstanceContext): boolean {
@@ -59,23 +59,32 @@ export class PooledAssociation implements SubAssociation {
   }
 }
 
-/** The contexts on which instances can be sent as they are, by class and transfer syntax. */
-export function contextsOf({ acceptedContexts }: Association): Map<string, AcceptedContext> {
-  const contexts = new Map<string, AcceptedContext>()
+/** The context that an instance is sent on; undefined: none, or not on this association. */
+export type ContextLookUp = (context: InstanceContext) => AcceptedContext | undefined
+
+/**
+ * Finds the contexts of an association. An instance is converted only where the destination was asked for the
+ * instance's own transfer syntax, and did not accept it: a handler may have left it out of the proposal that was made
+ * for the instance, but an association that was requested for others says nothing of it.
+ */
+export function contextLookUp({ acceptedContexts, proposedContexts }: Association, openedFor: readonly InstanceContext[] = []): ContextLookUp {
+  const accepted = new Map<string, AcceptedContext>()
   for (const context of acceptedContexts) {
     const key = keyOf(context.abstractSyntax, context.transferSyntax)
-    if (context.asScu && !contexts.has(key)) contexts.set(key, context)
+    if (context.asScu && !accepted.has(key)) accepted.set(key, context)
   }
-  return contexts
-}
-
-/** That one of `contexts` which an instance is sent on. */
-export function contextIn(contexts: ReadonlyMap<string, AcceptedContext>, context: InstanceContext): AcceptedContext | undefined {
-  for (const transferSyntaxUid of transferSyntaxesOf(context)) {
-    const found = contexts.get(keyOf(context.sopClassUid, transferSyntaxUid))
-    if (found !== undefined) return found
+  const asked = new Set<string>()
+  for (const { abstractSyntax, transferSyntaxes } of proposedContexts) for (const uid of transferSyntaxes) asked.add(keyOf(abstractSyntax, uid))
+  for (const { sopClassUid, transferSyntaxUid } of openedFor) asked.add(keyOf(sopClassUid, transferSyntaxUid ?? ''))
+  return (context) => {
+    const { sopClassUid, transferSyntaxUid } = context
+    for (const uid of transferSyntaxesOf(context)) {
+      const found = accepted.get(keyOf(sopClassUid, uid))
+      if (found !== undefined) return found
+      if (uid === transferSyntaxUid && !asked.has(keyOf(sopClassUid, uid))) return undefined
+    }
+    return undefined
   }
-  return undefined
 }
 
 function keyOf(sopClassUid: string, transferSyntaxUid: string): string {

@@ -142,11 +142,13 @@ export class OperationPerformer implements Exchange {
   }
 
   contextFor(instance: PulledInstance): AcceptedContext | undefined {
+    let converted: AcceptedContext | undefined
     for (const context of this.#host.contexts.values()) {
-      const isFitting = context.abstractSyntax === instance.sopClassUid && instance.canBeIn(context.transferSyntax)
-      if (isFitting && context.asScu) return context
+      if (context.abstractSyntax !== instance.sopClassUid || !context.asScu) continue
+      if (context.transferSyntax === instance.transferSyntaxUid) return context
+      if (converted === undefined && instance.canBeIn(context.transferSyntax)) converted = context
     }
-    return undefined
+    return converted
   }
 
   async storeOnAssociation(context: AcceptedContext, instance: PulledInstance, source: DataSetBytes, priority: Priority): Promise<number> {

@@ -205,14 +205,29 @@ export interface InstanceToSend {
   bytes(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>
 }
 
+/**
+ * A DICOM file that a C-GET or C-MOVE sends, of which it is known already what is in it. It is opened when it is its
+ * turn, not before; and one that cannot be opened is in the Failed SOP Instance UID List, while of a bare path nobody
+ * knows what it was to be. What its head says then counts: it goes out as the class and transfer syntax that it is,
+ * and not at all when it is another instance.
+ */
+export interface FileToSend {
+  /** A path, or a file: URL. It is not told in the log, where the instance's UID stands for it. */
+  readonly path: string | URL
+  readonly sopClassUid: string
+  readonly sopInstanceUid: string
+  readonly transferSyntaxUid: string
+}
+
 export interface RetrieveAnswerInstances {
   /**
    * Pulled as they are needed. A file's path (a string or file: URL), a file's bytes and a data set will do, as for
-   * `cStore`: of a file its head is read when it is pulled, and its data set while it is sent, as it is; a data set
-   * is encoded in the accepted one of the uncompressed little endian transfer syntaxes. What cannot be opened
-   * counts as failed, and the others go on.
+   * `cStore`: of a file its head is read when it is pulled, and its data set while it is sent. A data set is encoded
+   * in the accepted one of the uncompressed little endian transfer syntaxes. What is encoded already is sent as it
+   * is, byte by byte; only where the peer did not accept its uncompressed transfer syntax it is converted to another
+   * uncompressed one. What cannot be opened counts as failed, and the others go on.
    */
-  readonly instances: AsyncIterable<InstanceToSend | CStoreSource> | Iterable<InstanceToSend | CStoreSource>
+  readonly instances: AsyncIterable<InstanceToSend | FileToSend | CStoreSource> | Iterable<InstanceToSend | FileToSend | CStoreSource>
   /**
    * How many there will be, for Number of Remaining Sub-operations (0000,1020), which is left out of the
    * responses until it is known. What is promised and not given counts as failed.

@@ -6,7 +6,7 @@ type Fields = Pick<HookCatalogEntry, 'fires' | 'returns' | 'clause'> & Partial<P
 const STATUS = 'a status, or { status, errorComment?, offendingElements? }'
 const MATCHES = 'an async iterable of identifiers (its return value may be the final status), or a status'
 const INSTANCES =
-  '{ instances, total? } with an async iterable of instances to send: paths of files, file URLs, bytes of files, data sets, or { sopClassUid, sopInstanceUid, transferSyntaxUid, bytes() }; or a status'
+  '{ instances, total? } with an async iterable of instances to send: paths of files, file URLs, bytes of files, data sets, { path, sopClassUid, sopInstanceUid, transferSyntaxUid } or { sopClassUid, sopInstanceUid, transferSyntaxUid, bytes() }; or a status'
 const N_ANSWER = 'a status, or { status, dataset? }'
 
 /** Statuses of handlers that failed, as dimse/outcome.ts gives them. */
@@ -58,14 +58,14 @@ export const SERVICE_INTERVENTIONS: Readonly<Record<ServiceHookName | 'moveDesti
   }),
   cGet: service('CGetRequest', NOT_SUPPORTED, {
     fires:
-      'When a C-GET request arrived. The core pulls the instances as the peer takes them, sends each on the context of exactly its class and transfer syntax, a data set in an uncompressed one that was accepted, counts and answers. For Composite Instance Retrieve Without Bulk Data it leaves out what PS3.4 Z.1.3 lists. What cannot be opened counts as failed. With an asynchronous operations window several are outstanding at once.',
+      'When a C-GET request arrived. The core pulls the instances as the peer takes them, sends each on the context of its class and transfer syntax, counts and answers. An uncompressed one is converted where only other uncompressed transfer syntaxes were accepted, a compressed one never. For Composite Instance Retrieve Without Bulk Data it leaves out what PS3.4 Z.1.3 lists. What cannot be opened counts as failed. With an asynchronous operations window several are outstanding at once.',
     returns: INSTANCES,
     clause: 'PS3.7 9.1.3',
     pynetdicom: 'EVT_C_GET',
   }),
   cMove: service('CMoveRequest', NOT_SUPPORTED, {
     fires:
-      'When a C-MOVE request arrived. It is asked before moveDestination, so that it can refuse by a status whatever the destination; look up what matches as the iterable is pulled, for nothing is pulled before the destination is known. The core associates with the destination, sends, counts and answers. It pulls up to 128 instances ahead to learn which contexts to propose, 8 of those that are in memory; the heads of files are read then. bytes() is called when it is an instance’s turn, and once more when its association was lost.',
+      'When a C-MOVE request arrived. It is asked before moveDestination, so that it can refuse by a status whatever the destination; look up what matches as the iterable is pulled, for nothing is pulled before the destination is known. The core associates with the destination, sends, counts and answers. It pulls up to 128 instances ahead to learn which contexts to propose, 8 of those that are in memory; the heads of files are read then, but not of those that come with their UIDs. bytes() is called when it is an instance’s turn, and once more when its association was lost.',
     returns: INSTANCES,
     clause: 'PS3.7 9.1.4',
     pynetdicom: 'EVT_C_MOVE',

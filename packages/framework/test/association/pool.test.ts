@@ -7,7 +7,7 @@ import type { Operation } from '../../dist/dimse/types.js'
 import { DicomtapError } from '../../dist/errors/index.js'
 import type { ErrorCode } from '../../dist/errors/index.js'
 import { deferred, settle } from '../support/connections.ts'
-import { CT_IMAGE, EXPLICIT_LE, IMPLICIT_LE, MR_IMAGE } from '../support/uids.ts'
+import { CT_IMAGE, EXPLICIT_LE, IMPLICIT_LE, JPEG_LOSSLESS, MR_IMAGE } from '../support/uids.ts'
 
 const DESTINATION: ResolvedDestination = { host: 'ws', port: 104, calledAeTitle: 'WS', callingAeTitle: 'ARCHIVE' }
 const CT = { sopClassUid: CT_IMAGE, transferSyntaxUid: IMPLICIT_LE }
@@ -76,7 +76,7 @@ function operation(from: { aeTitle?: string; address?: string; userInformation?:
   return { association, signal: new AbortController().signal } as unknown as Operation
 }
 
-test('one context for each pair of class and transfer syntax', async (t) => {
+test('one context for each pair of class and transfer syntax, one for what an uncompressed pair can be converted to', async (t) => {
   await using side = fixture({ isAccepted: (uid) => uid === CT_IMAGE })
   const how = {
     tls: { ca: 'x' },
@@ -97,14 +97,15 @@ test('one context for each pair of class and transfer syntax', async (t) => {
     ...how,
     contexts: [
       { abstractSyntax: CT_IMAGE, transferSyntaxes: [IMPLICIT_LE] },
-      { abstractSyntax: MR_IMAGE, transferSyntaxes: [IMPLICIT_LE] },
       { abstractSyntax: CT_IMAGE, transferSyntaxes: [EXPLICIT_LE] },
+      { abstractSyntax: MR_IMAGE, transferSyntaxes: [IMPLICIT_LE] },
+      { abstractSyntax: MR_IMAGE, transferSyntaxes: [EXPLICIT_LE] },
     ],
   })
   t.false(signal?.aborted)
-  t.deepEqual([CT, MR, CT_EXPLICIT].map((context) => lent.contextFor(context)?.id), [1, undefined, 5])
+  t.deepEqual([CT, MR, CT_EXPLICIT].map((context) => lent.contextFor(context)?.id), [1, undefined, 3])
   t.deepEqual([CT, MR, CT_EXPLICIT].map((context) => lent.refuses(context)), [false, true, false])
-  t.false(lent.refuses({ sopClassUid: MR_IMAGE, transferSyntaxUid: EXPLICIT_LE }), 'it was not proposed')
+  t.false(lent.refuses({ sopClassUid: MR_IMAGE, transferSyntaxUid: JPEG_LOSSLESS }), 'it was not proposed')
   lent.giveBack()
 })
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
-import type { CStoreSource, DataSet, InstanceToSend, MoveDestination, RequestedContext, RetrieveResponse } from '@dicomtap/framework'
+import type { CStoreSource, DataSet, FileToSend, InstanceToSend, MoveDestination, RequestedContext, RetrieveResponse } from '@dicomtap/framework'
 import { SopClass, StudyRoot, TransferSyntax, decodeDataSet } from '@dicomtap/framework'
 import { createTestServer, encodedSample, hookRecorder, sampleDataset, writeSampleFile } from '@dicomtap/framework/testing'
 import type { TestServer } from '@dicomtap/framework/testing'
@@ -22,7 +22,7 @@ const WITHOUT_BULK_DATA = SopClass.CompositeInstanceRetrieveWithoutBulkDataGet
 const folder = await mkdtemp(join(tmpdir(), 'dicomtap-retrieve-'))
 test.after.always(() => rm(folder, { recursive: true, force: true }))
 
-type Source = InstanceToSend | CStoreSource
+type Source = InstanceToSend | FileToSend | CStoreSource
 type Sources = Iterable<Source> | AsyncIterable<Source>
 
 interface Stored {
@@ -243,7 +243,7 @@ test('C-MOVE: files, data sets and instances share contexts, and data sets use t
     instances: () => [path, sampleDataset('mr'), sampleDataset('ct', { seed: 2 }), path, sampleDataset('mr', { seed: 3 })],
   })
   t.deepEqual(counts(retrieval), [5, 0, 0])
-  t.deepEqual(retrieval.proposed, [[[EXPLICIT], [EXPLICIT, IMPLICIT], [EXPLICIT, IMPLICIT]]])
+  t.deepEqual(retrieval.proposed, [[[EXPLICIT], [IMPLICIT], [EXPLICIT, IMPLICIT], [EXPLICIT, IMPLICIT]]])
   t.deepEqual(retrieval.stored.map(({ transferSyntaxUid }) => transferSyntaxUid), [EXPLICIT, IMPLICIT, EXPLICIT, EXPLICIT, IMPLICIT])
 })
 
@@ -350,6 +350,146 @@ test('no file stays open, however a C-MOVE ends', async (t) => {
     for (let attempt = 0; attempt < 100 && (await openFiles()) > 0; attempt++) await settle()
     t.is(await openFiles(), 0, name)
   }
+})
+
+// ── Transfer syntaxes: what is uncompressed can be converted, what is compressed is sent as it is ────────
+
+test('what is uncompressed is converted where its own transfer syntax was not accepted, and only there', async (t) => {
+  const path = join(folder, 'uncompressed.dcm')
+  const cases: readonly (readonly [stored: string, accepted: readonly string[], sent: string | undefined])[] = [
+    [EXPLICIT, [IMPLICIT], IMPLICIT],
+    [IMPLICIT, [EXPLICIT], EXPLICIT],
+    [DEFLATED, [IMPLICIT], IMPLICIT],
+    [EXPLICIT, [JPEG], undefined],
+    [BIG_ENDIAN, [EXPLICIT, IMPLICIT], undefined],
+    [JPEG, [EXPLICIT, IMPLICIT], undefined],
+  ]
+  for (const service of ['C-GET', 'C-MOVE'] as const) {
+    for (const [stored, accepted, sent] of cases) {
+      const file = await writeSampleFile(path, 'ct', stored, { seed: 8, rows: 40, columns: 40 })
+      for (const source of [path, { path, ...file }, { ...file, bytes: () => [file.dataSet] }] as Source[]) {
+        const { final, stored: received, archive } = await retrieve(t, { service, contexts: [[CT, ...accepted]], instances: () => [source] })
+        const name = `${service} ${stored} to ${accepted.join()}`
+        t.deepEqual(received.map(({ transferSyntaxUid }) => transferSyntaxUid), sent === undefined ? [] : [sent], name)
+        t.is(final.status, sent === undefined ? 0xa702 : 0, name)
+        t.deepEqual(final.failedSopInstanceUids, sent === undefined ? [file.sopInstanceUid] : [], name)
+        const told = archive.log.filter(({ level, message }) => level === 'warn' && message.includes('presentation context'))
+        t.is(told.length, sent === undefined ? 1 : 0, name)
+        if (sent === undefined) continue
+        const [{ bytes }] = received as [Stored]
+        const { _vrMap: _a, ...original } = await decodeDataSet(file.dataSet, stored)
+        const { _vrMap: _b, ...arrived } = await decodeDataSet(bytes, sent)
+        t.deepEqual(arrived, original, name)
+      }
+    }
+  }
+})
+
+test('what is accepted as it is is sent as it is, whichever context comes first', async (t) => {
+  const path = join(folder, 'as it is.dcm')
+  for (const service of ['C-GET', 'C-MOVE'] as const) {
+    for (const stored of [EXPLICIT, IMPLICIT, JPEG]) {
+      const file = await writeSampleFile(path, 'ct', stored, { seed: 8 })
+      const { stored: received } = await retrieve(t, {
+        service,
+        // One context each, of C-GET also in the peer's proposal.
+        contexts: [[CT, IMPLICIT], [CT, EXPLICIT], [CT, JPEG]],
+        instances: () => [{ path, ...file }],
+      })
+      t.deepEqual(received.map(({ transferSyntaxUid, bytes }) => [transferSyntaxUid, bytes.equals(file.dataSet)]), [[stored, true]])
+    }
+  }
+})
+
+test('what there is no context for is told once for an association and pair, by name', async (t) => {
+  const path = join(folder, 'told once.dcm')
+  const file = await writeSampleFile(path, 'ct', JPEG, { seed: 8 })
+  for (const service of ['C-GET', 'C-MOVE'] as const) {
+    const { final, archive } = await retrieve(t, {
+      service,
+      contexts: [[CT, EXPLICIT], [MR, EXPLICIT]],
+      total: 50,
+      instances: () => Array.from({ length: 50 }, (_, index) => (index % 2 === 0 ? { path, ...file } : { ...file, bytes: () => [file.dataSet] })),
+    })
+    t.deepEqual([final.status, final.numberOfFailedSuboperations], [0xa702, 50])
+    const told = archive.log.filter(({ level }) => level === 'warn').map(({ fields }) => fields)
+    t.is(told.length, 1)
+    t.like(told[0], { sopClass: 'CTImageStorage', transferSyntax: 'JPEGBaseline8Bit', ...(service === 'C-MOVE' ? { calledAeTitle: 'CLIENT', host: '127.0.0.1' } : {}) })
+  }
+})
+
+// ── Files of which it is known what is in them ───────────────────────────────────────────────────────────
+
+test('a file that cannot be sent is in the failed list, and its path in no log line', async (t) => {
+  const text = join(folder, 'no-dicom')
+  await writeFile(text, 'no DICOM file, and long enough to be one'.repeat(100))
+  const other = join(folder, 'other-instance.dcm')
+  const good = await writeSampleFile(other, 'ct', EXPLICIT, { seed: 3 })
+  const known = { sopClassUid: CT, transferSyntaxUid: EXPLICIT }
+  const instances: Source[] = [
+    { ...known, path: join(folder, 'gone.dcm'), sopInstanceUid: '2.25.1' },
+    { ...known, path: text, sopInstanceUid: '2.25.2' },
+    { ...known, path: folder, sopInstanceUid: '2.25.3' },
+    { ...known, path: other, sopInstanceUid: '2.25.4' },
+    { ...known, path: other, sopInstanceUid: 'no UID' },
+    { ...known, path: new URL('https://example.org/1'), sopInstanceUid: '2.25.6' },
+    { ...good, path: pathToFileURL(other) },
+  ]
+  for (const service of ['C-GET', 'C-MOVE'] as const) {
+    const { final, stored, archive } = await retrieve(t, { service, contexts: [[CT, EXPLICIT]], total: 7, instances: () => instances })
+    t.deepEqual([final.status, final.numberOfCompletedSuboperations, final.numberOfFailedSuboperations], [0xb000, 1, 6])
+    t.deepEqual([...final.failedSopInstanceUids].sort(), ['2.25.1', '2.25.2', '2.25.3', '2.25.4', '2.25.6', 'no UID'])
+    t.deepEqual(stored.map(({ bytes }) => bytes), [good.dataSet])
+    const told = archive.log.filter(({ message }) => message === 'a sub-operation failed')
+    t.is(told.length, 6, 'one line each')
+    t.true(told.some(({ fields }) => /The file of 2\.25\.1 cannot be sent: it does not exist/.test(String(fields['error']))))
+    for (const { fields } of told) {
+      const { message, cause } = fields['error'] as Error
+      t.false(`${message} ${String(cause)}`.includes(folder), message)
+    }
+  }
+})
+
+test('a file that is another class or transfer syntax than was said goes out as what it is', async (t) => {
+  const paths = ['was-mr.dcm', 'was-jpeg.dcm', 'was-explicit.dcm'].map((name) => join(folder, name))
+  const ct = await writeSampleFile(paths[0]!, 'ct', EXPLICIT, { seed: 1, sopInstanceUid: '2.25.1' })
+  const explicit = await writeSampleFile(paths[1]!, 'ct', EXPLICIT, { seed: 2, sopInstanceUid: '2.25.2' })
+  const jpeg = await writeSampleFile(paths[2]!, 'ct', JPEG, { seed: 3, sopInstanceUid: '2.25.3' })
+  const said: FileToSend[] = [
+    { ...ct, path: paths[0]!, sopClassUid: MR },
+    { ...explicit, path: paths[1]!, transferSyntaxUid: JPEG },
+    { ...jpeg, path: paths[2]!, transferSyntaxUid: EXPLICIT },
+  ]
+  for (const service of ['C-GET', 'C-MOVE'] as const) {
+    const all = await retrieve(t, { service, contexts: [[MR, EXPLICIT], [CT, EXPLICIT], [CT, JPEG]], total: 3, instances: () => said })
+    t.is(all.final.status, 0)
+    t.deepEqual(all.stored.map(({ sopInstanceUid, transferSyntaxUid }) => [sopInstanceUid, transferSyntaxUid]), [
+      ['2.25.1', EXPLICIT],
+      ['2.25.2', EXPLICIT],
+      ['2.25.3', JPEG],
+    ])
+    t.deepEqual(all.stored.map(({ bytes }) => bytes), [ct.dataSet, explicit.dataSet, jpeg.dataSet])
+    const some = await retrieve(t, { service, contexts: [[MR, EXPLICIT], [CT, EXPLICIT]], total: 3, instances: () => said })
+    t.deepEqual([some.final.status, some.final.failedSopInstanceUids], [0xb000, ['2.25.3']])
+  }
+})
+
+test('C-MOVE: files are not touched before their turn, and one whose association was lost is opened again', async (t) => {
+  const path = join(folder, 'later.dcm')
+  const said = { path, sopClassUid: CT, transferSyntaxUid: EXPLICIT }
+  let aborted = 0
+  const retrieval = await retrieve(t, {
+    service: 'C-MOVE',
+    contexts: [[CT, EXPLICIT]],
+    instances: () => [sampleDataset('ct', { sopInstanceUid: '2.25.1' }), { ...said, sopInstanceUid: '2.25.2' }],
+    store: async (sopInstanceUid, abort) => {
+      if (sopInstanceUid === '2.25.1') await writeSampleFile(path, 'ct', EXPLICIT, { sopInstanceUid: '2.25.2', rows: 900, columns: 900 })
+      else if ((aborted += 1) === 1) abort()
+      return 0
+    },
+  })
+  t.is(retrieval.final.status, 0)
+  t.deepEqual(retrieval.stored.map(({ sopInstanceUid }) => sopInstanceUid), ['2.25.1', '2.25.2', '2.25.2'])
 })
 
 // ── Composite Instance Retrieve Without Bulk Data (PS3.4 Z) ──────────────────────────────────────────────

@@ -3,8 +3,10 @@ import { SopClass } from '../../dataset/sop-classes.ts'
 import { withoutBulkData } from '../../dataset/without-bulk-data.ts'
 import type { CGetRequest, Priority } from '../types.ts'
 import { Status } from '../status-names.ts'
+import type { RunningOperation } from '../operation.ts'
 import { subOperationPriority } from './instance-sender.ts'
 import type { InstanceSender } from './instance-sender.ts'
+import { missingContext } from './missing-contexts.ts'
 import type { PulledInstance } from './pulled-instance.ts'
 
 /** Sub-operations of a C-GET: on the association it came on, as many at once as its window allows. */
@@ -13,13 +15,16 @@ export class GetSender implements InstanceSender {
   readonly lookAhead = 0
   /** A Pending response cannot overtake an instance on the same association. */
   readonly keepAliveMs: undefined
+  readonly #operation: RunningOperation
   readonly #exchange: Exchange
   readonly #priority: Priority
   /** PS3.4 Z.1.3 */
   readonly #isWithoutBulkData: boolean
   #running = 0
 
-  constructor(exchange: Exchange, request: CGetRequest) {
+  constructor(operation: RunningOperation, exchange: Exchange) {
+    const request = operation.request as CGetRequest
+    this.#operation = operation
     this.#exchange = exchange
     this.#priority = subOperationPriority(request.priority)
     this.#isWithoutBulkData = request.affectedSopClassUid === SopClass.CompositeInstanceRetrieveWithoutBulkDataGet
@@ -38,11 +43,12 @@ export class GetSender implements InstanceSender {
   }
 
   async send(instance: PulledInstance): Promise<number> {
-    const context = this.#exchange.contextFor(instance)
-    // PS3.4 C.4.3.2: without a context that the requestor serves as SCP the sub-operation fails.
-    if (context === undefined) return Status.SopClassNotSupported
     this.#running += 1
     try {
+      await this.#exchange.withinSourceTime(instance.confirm())
+      const context = this.#exchange.contextFor(instance)
+      // PS3.4 C.4.3.2: without a context that the requestor serves as SCP the sub-operation fails.
+      if (context === undefined) return this.#refused(instance)
       const bytes = await this.#exchange.withinSourceTime(Promise.resolve(instance.bytesIn(context.transferSyntax)))
       const sent = this.#isWithoutBulkData ? withoutBulkData(bytes, context.transferSyntax) : bytes
       return await this.#exchange.storeOnAssociation(context, instance, sent, this.#priority)
@@ -52,4 +58,10 @@ export class GetSender implements InstanceSender {
   }
 
   end(): void {}
+
+  #refused(instance: PulledInstance): number {
+    const told = missingContext(this.#operation, instance)
+    if (told !== undefined) this.#exchange.log.warn('the peer accepted no presentation context for instances of a C-GET', told)
+    return Status.SopClassNotSupported
+  }
 }

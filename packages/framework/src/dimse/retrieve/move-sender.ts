@@ -7,9 +7,10 @@ import type { CStoreOptions } from '../user-types.ts'
 import { Status } from '../status-names.ts'
 import { subOperationPriority } from './instance-sender.ts'
 import type { InstanceSender, Unsendable } from './instance-sender.ts'
+import { missingContext } from './missing-contexts.ts'
 import { isUnusable } from './pulled-instance.ts'
 import type { PulledInstance, UnusableInstance } from './pulled-instance.ts'
-import { isPerhapsFull } from './sub-association.ts'
+import { isPerhapsFull, proposalsFor } from './sub-association.ts'
 import type { InstanceContext, ResolvedDestination, SubAssociation } from './sub-association.ts'
 import { WatchedSource } from './watched-source.ts'
 
@@ -101,19 +102,22 @@ export class MoveSender implements InstanceSender {
 
   async send(instance: PulledInstance): Promise<number | undefined> {
     const lane = this.#laneFor(instance)
-    // PS3.4 C.4.2.2.1: what the destination does not take fails, and the others go on.
-    if (lane === undefined) return this.#refused.has(keyOf(instance)) ? Status.SopClassNotSupported : undefined
+    if (lane === undefined) return this.#refused.has(keyOf(instance)) ? this.#sendRefused(instance) : undefined
     const { association } = lane
     const { id, transferSyntax } = association.contextFor(instance) as AcceptedContext
     const source = new WatchedSource(instance, transferSyntax)
     lane.running += 1
     this.#running += 1
+    let isConfirmed = false
     try {
+      // Of another class or transfer syntax than was said: it needs a context anew.
+      if (!(await this.#exchange.withinSourceTime(instance.confirm()))) return undefined
+      isConfirmed = true
       const { status } = await association.cStore(source, { ...this.#storeOptions, presentationContextId: id })
       this.#losses = 0
       return status
     } catch (error) {
-      if (association.isUsable || source.hasFailed || this.#sentTwice.has(instance)) throw error
+      if (association.isUsable || source.hasFailed || !isConfirmed || this.#sentTwice.has(instance)) throw error
       this.#sentTwice.add(instance)
       this.#exchange.log.warn('an association with the move destination was lost; its instance is sent again', {
         messageId: this.#operation.messageId,
@@ -123,7 +127,17 @@ export class MoveSender implements InstanceSender {
     } finally {
       lane.running -= 1
       this.#running -= 1
-      if (!association.isUsable && this.#lanes.delete(lane) && !source.hasFailed) this.#losses += 1
+      if (!association.isUsable && this.#lanes.delete(lane) && isConfirmed && !source.hasFailed) this.#losses += 1
+    }
+  }
+
+  /** PS3.4 C.4.2.2.1: what the destination does not take fails, and the others go on. */
+  async #sendRefused(instance: PulledInstance): Promise<number | undefined> {
+    this.#running += 1
+    try {
+      return (await this.#exchange.withinSourceTime(instance.confirm())) ? Status.SopClassNotSupported : undefined
+    } finally {
+      this.#running -= 1
     }
   }
 
@@ -161,8 +175,8 @@ export class MoveSender implements InstanceSender {
       const context = { sopClassUid, transferSyntaxUid }
       const key = keyOf(context)
       if (missing.has(key) || this.#refused.has(key) || this.#laneFor(context) !== undefined) continue
+      if (proposalsFor([...missing.values(), context]).length > MAXIMUM_CONTEXTS) break
       missing.set(key, context)
-      if (missing.size === MAXIMUM_CONTEXTS) break
     }
     return [...missing.values()]
   }
@@ -190,10 +204,8 @@ export class MoveSender implements InstanceSender {
   #refuse(contexts: readonly InstanceContext[]): void {
     for (const context of contexts) {
       this.#refused.add(keyOf(context))
-      this.#exchange.log.warn('there is no presentation context with the move destination', {
-        messageId: this.#operation.messageId,
-        ...context,
-      })
+      const told = missingContext(this.#operation, context, this.#destination)
+      if (told !== undefined) this.#exchange.log.warn('there is no presentation context with the move destination', told)
     }
   }
 

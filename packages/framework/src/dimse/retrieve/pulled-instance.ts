@@ -1,11 +1,14 @@
 import type { DataSetBytes } from '../fragmenter.ts'
-import type { InstanceToSend } from '../types.ts'
+import { isValidUid } from '../../dataset/registry.ts'
+import { DicomtapError } from '../../errors/index.ts'
+import type { FileToSend, InstanceToSend } from '../types.ts'
 import type { CStoreOptions, CStoreSource } from '../user-types.ts'
 import { openStoreSource } from '../user/store-source.ts'
 import type { StoreObject } from '../user/store-source.ts'
+import { FileInstance } from './file-instance.ts'
 
 /** What a handler of C-GET or C-MOVE gives for an instance. */
-export type InstanceSource = InstanceToSend | CStoreSource
+export type InstanceSource = InstanceToSend | FileToSend | CStoreSource
 
 /** An instance that waits for its turn: what it is, and where its bytes come from. */
 export interface PulledInstance {
@@ -15,8 +18,14 @@ export interface PulledInstance {
   readonly transferSyntaxUid: string | undefined
   /** Is it held in memory while it waits? */
   readonly isInMemory: boolean
-  /** It is sent as it is or not at all; a data set in what it can be encoded in. */
+  /** Can it be had in this transfer syntax, without a value of it being touched? Always in its own. */
   canBeIn(transferSyntaxUid: string): boolean
+  /**
+   * Opens it, where that was not done to learn what it is. False: it is not of the class and transfer syntax that it
+   * was said to be, but of those that it names now.
+   * @throws when it cannot be opened
+   */
+  confirm(): Promise<boolean>
   /** The encoded data set; once more when it has to be sent again. */
   bytesIn(transferSyntaxUid: string): DataSetBytes | Promise<DataSetBytes>
   /** Lets go of its file, if one is open. */
@@ -42,17 +51,33 @@ export async function openInstance(source: InstanceSource): Promise<PulledInstan
     throw new TypeError('An instance to send must be an object, bytes or the path of a file')
   }
   try {
+    if (isFileToSend(source)) return fileInstance(source)
     return new OpenedInstance(source, await openStoreSource(source, {}))
   } catch (error) {
     return { sopInstanceUid: sopInstanceUidOf(source), error }
   }
 }
 
+/** Keywords of a data set begin with a capital letter. */
+function isFileToSend(source: InstanceSource): source is FileToSend {
+  if (typeof source !== 'object' || !('path' in source)) return false
+  return typeof source.path === 'string' || source.path instanceof URL
+}
+
+function fileInstance(source: FileToSend): FileInstance {
+  for (const name of ['sopClassUid', 'sopInstanceUid', 'transferSyntaxUid'] as const) {
+    const uid: unknown = source[name]
+    if (typeof uid === 'string' && isValidUid(uid, 'lenient')) continue
+    throw new DicomtapError('DICOMTAP_ERR_DIMSE_REQUEST', `A file cannot be sent: its ${name} is no UID`)
+  }
+  return new FileInstance(source)
+}
+
 function sopInstanceUidOf(source: InstanceSource): string | undefined {
   if (typeof source === 'string' || source instanceof URL || source instanceof Uint8Array) return undefined
   try {
-    const { bytes, sopInstanceUid, SOPInstanceUID } = source as Readonly<Record<string, unknown>>
-    const uid = typeof bytes === 'function' ? sopInstanceUid : SOPInstanceUID
+    const { bytes, path, sopInstanceUid, SOPInstanceUID } = source as Readonly<Record<string, unknown>>
+    const uid = typeof bytes === 'function' || path !== undefined ? sopInstanceUid : SOPInstanceUID
     return typeof uid === 'string' && uid !== '' ? uid : undefined
   } catch {
     // What cannot be read was why it could not be opened.
@@ -65,12 +90,12 @@ class OpenedInstance implements PulledInstance {
   readonly sopInstanceUid: string
   readonly transferSyntaxUid: string | undefined
   readonly isInMemory: boolean
-  readonly #source: InstanceSource
+  readonly #source: Exclude<InstanceSource, FileToSend>
   #object: StoreObject
   /** Its bytes are drawn once. */
   #isSpent = false
 
-  constructor(source: InstanceSource, object: StoreObject) {
+  constructor(source: Exclude<InstanceSource, FileToSend>, object: StoreObject) {
     this.sopClassUid = object.sopClassUid
     this.sopInstanceUid = object.sopInstanceUid
     this.transferSyntaxUid = object.transferSyntaxUid
@@ -81,7 +106,11 @@ class OpenedInstance implements PulledInstance {
   }
 
   canBeIn(transferSyntaxUid: string): boolean {
-    return this.transferSyntaxUid === undefined ? this.#object.canConvertTo(transferSyntaxUid) : transferSyntaxUid === this.transferSyntaxUid
+    return this.#object.canConvertTo(transferSyntaxUid)
+  }
+
+  async confirm(): Promise<boolean> {
+    return true
   }
 
   async bytesIn(transferSyntaxUid: string): Promise<DataSetBytes> {

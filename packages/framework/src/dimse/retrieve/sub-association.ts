@@ -1,4 +1,5 @@
-import type { AcceptedContext } from '../../acse/types.ts'
+import type { AcceptedContext, RequestedContext } from '../../acse/types.ts'
+import { canConvertDataSet } from '../../dataset/convert.ts'
 import { TransferSyntax } from '../../dataset/transfer-syntaxes.ts'
 import { DicomtapError } from '../../errors/index.ts'
 import type { ErrorCode } from '../../errors/index.ts'
@@ -6,15 +7,41 @@ import type { CStoreOptions, CStoreResponse, StoreBytes } from '../user-types.ts
 import type { MoveDestination, Operation } from '../types.ts'
 import type { PulledInstance } from './pulled-instance.ts'
 
-/** What an instance needs a presentation context for: it is sent as it is, or not at all. See `transferSyntaxesOf`. */
+/** What an instance needs a presentation context for. See `transferSyntaxesOf`. */
 export type InstanceContext = Pick<PulledInstance, 'sopClassUid' | 'transferSyntaxUid'>
 
-/** In these a data set is proposed that is encoded when it is sent. */
-const OF_DATA_SETS: readonly string[] = [TransferSyntax.ExplicitVRLittleEndian, TransferSyntax.ImplicitVRLittleEndian]
+/** In these a data set is proposed that is encoded when it is sent, and what is uncompressed can be converted to them. */
+const UNCOMPRESSED: readonly string[] = [TransferSyntax.ExplicitVRLittleEndian, TransferSyntax.ImplicitVRLittleEndian]
 
-/** The transfer syntaxes that an instance may be sent in, in order of preference. */
+/**
+ * The transfer syntaxes that an instance may be sent in, in order of preference: its own, and of an uncompressed one
+ * the others that it can be converted to without touching a value. A compressed one is sent as it is or not at all.
+ */
 export function transferSyntaxesOf({ transferSyntaxUid }: InstanceContext): readonly string[] {
-  return transferSyntaxUid === undefined ? OF_DATA_SETS : [transferSyntaxUid]
+  if (transferSyntaxUid === undefined) return UNCOMPRESSED
+  return [transferSyntaxUid, ...UNCOMPRESSED.filter((uid) => uid !== transferSyntaxUid && canConvertDataSet(transferSyntaxUid, uid))]
+}
+
+/**
+ * What is proposed for these. An instance's own transfer syntax has a context of its own, so that the destination can
+ * accept it whatever it prefers; those that it would be converted to have another.
+ */
+export function proposalsFor(contexts: readonly InstanceContext[]): RequestedContext[] {
+  const proposals = new Map<string, RequestedContext>()
+  const propose = (abstractSyntax: string, transferSyntaxes: readonly string[]): void => {
+    const key = [abstractSyntax, ...transferSyntaxes].join(' ')
+    if (transferSyntaxes.length > 0 && !proposals.has(key)) proposals.set(key, { abstractSyntax, transferSyntaxes })
+  }
+  for (const context of contexts) {
+    const [own, ...others] = transferSyntaxesOf(context)
+    if (own === undefined || context.transferSyntaxUid === undefined) {
+      propose(context.sopClassUid, transferSyntaxesOf(context))
+      continue
+    }
+    propose(context.sopClassUid, [own])
+    propose(context.sopClassUid, others)
+  }
+  return [...proposals.values()]
 }
 
 /** A destination with its titles. */
@@ -26,7 +53,10 @@ export interface SubAssociation {
   readonly isUsable: boolean
   /** Operations that may be outstanding at once. */
   readonly window: number
-  /** The accepted context for exactly this class and transfer syntax, or one of those of a data set. */
+  /**
+   * The accepted context for this class and transfer syntax, or one of those that it can be converted to: that only
+   * when its own was proposed as well, and not accepted.
+   */
   contextFor(context: InstanceContext): AcceptedContext | undefined
   /** Was it proposed, and not accepted? */
   refuses(context: InstanceContext): boolean
@@ -41,7 +71,7 @@ export interface SubAssociation {
 export interface SubAssociations {
   /**
    * An association with the destination that accepts the first of these contexts, or a new one, to which
-   * all of them are proposed, 128 at most.
+   * all of them are proposed: `proposalsFor` must give 128 at most.
    * @throws what `ApplicationEntity.associate` throws.
    */
   open(destination: ResolvedDestination, contexts: readonly InstanceContext[], operation: Operation): Promise<SubAssociation>

@@ -14,5 +14,5 @@ export async function performCGet(operation: RunningOperation, exchange: Exchang
   operation.dataSet!.mapDataSet = (dataset) => transform(hooks.findIdentifier, dataset, operation)
   const answer = await exchange.withinHandlerTime(operation, operation.untilEnd(ask(hooks.cGet, request, operation)))
   if (!isRetrieve(answer)) return outcomeOfRetrieve(answer, 'C-GET')
-  return performSubOperations(operation, exchange, answer, new GetSender(exchange, request))
+  return performSubOperations(operation, exchange, answer, new GetSender(operation, exchange))
 }

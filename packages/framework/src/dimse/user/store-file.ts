@@ -54,32 +54,45 @@ class OpenFile {
   }
 }
 
+/** What a file is called in errors. */
+interface Called {
+  readonly name: string
+  readonly isPath: boolean
+}
+
 /** A DICOM file to send. */
 export class StoreFile {
   readonly head: StoreHead
   readonly #path: string
+  readonly #called: Called
   readonly #stats: Stats
   #file: OpenFile | undefined
   #isKeptOpen = false
   #isClosed = false
   #closing: Promise<void> | undefined
 
-  private constructor(path: string, head: StoreHead, stats: Stats) {
+  private constructor(path: string, called: Called, head: StoreHead, stats: Stats) {
     this.#path = path
+    this.#called = called
     this.head = head
     this.#stats = stats
   }
 
-  /** @throws DICOMTAP_ERR_DIMSE_REQUEST */
-  static async open(location: string | URL, options: CStoreOptions): Promise<StoreFile> {
+  /**
+   * @param name what it is called in errors; then they do not say its path
+   * @throws DICOMTAP_ERR_DIMSE_REQUEST
+   */
+  static async open(location: string | URL, options: CStoreOptions, name?: string): Promise<StoreFile> {
     const path = pathOf(location)
-    return withReason(path, async () => {
+    // Quoted as JSON, so that it stays one line whatever the name.
+    const called: Called = { name: name ?? JSON.stringify(path), isPath: name === undefined }
+    return withReason(called, async () => {
       const file = await OpenFile.open(path)
       try {
         const reading = readUpTo(file, HEAD_BYTES[0])
         reading.catch(() => {}) // looked at below
         const stats = await file.stat()
-        const store = new StoreFile(path, await readHead(file, stats, reading, options), stats)
+        const store = new StoreFile(path, called, await readHead(file, stats, reading, options), stats)
         if (!store.#keepOpen(file)) await file.close()
         return store
       } catch (error) {
@@ -104,7 +117,7 @@ export class StoreFile {
   async bytes(): Promise<DataSetBytes> {
     const { dataSetOffset } = this.head
     const size = this.#stats.size - dataSetOffset
-    return withReason(this.#path, async () => {
+    return withReason(this.#called, async () => {
       const file = (this.#file ??= await OpenFile.open(this.#path))
       try {
         if (this.#isClosed) throw new UnusableObject('was closed before it was read')
@@ -136,7 +149,7 @@ export class StoreFile {
   async *#pieces(file: OpenFile, offset: number, size: number): AsyncGenerator<Uint8Array, void, undefined> {
     const end = offset + size
     const read = (at: number): Promise<Buffer> => {
-      const reading = withReason(this.#path, () => readExactly(file, at, Math.min(SLAB_BYTES, end - at), threadedIo))
+      const reading = withReason(this.#called, () => readExactly(file, at, Math.min(SLAB_BYTES, end - at), threadedIo))
       reading.catch(() => {}) // it is looked at when its turn comes
       return reading
     }
@@ -192,14 +205,14 @@ function isSameFile(a: Stats, b: Stats): boolean {
   return a.size === b.size && a.ino === b.ino && a.dev === b.dev && a.mtimeMs === b.mtimeMs
 }
 
-/** Says which file it was, and keeps the cause. Quoted as JSON, so that it stays one line whatever the name. */
-async function withReason<T>(path: string, work: () => Promise<T>): Promise<T> {
+/** Says which file it was, and keeps the cause where its path may be told: the system's errors do. */
+async function withReason<T>({ name, isPath }: Called, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
     const reason = error instanceof UnusableObject ? `it ${error.message}` : reasonOf(error)
-    const cause = error instanceof UnusableObject ? undefined : { cause: error }
-    throw new DicomtapError('DICOMTAP_ERR_DIMSE_REQUEST', `${JSON.stringify(path)} cannot be sent: ${reason}`, cause)
+    const cause = error instanceof UnusableObject || !isPath ? undefined : { cause: error }
+    throw new DicomtapError('DICOMTAP_ERR_DIMSE_REQUEST', `${name} cannot be sent: ${reason}`, cause)
   }
 }
 
