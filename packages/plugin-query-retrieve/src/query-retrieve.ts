@@ -36,11 +36,12 @@ export const queryRetrieve: PluginFactory<typeof queryRetrieveOptions> = defineP
     const index = openIndex({ database: options.database, resolvePath: (path) => api.resolvePath(path), log: api.log, attributes })
     const context: PluginContext = { api, options, attributes, index, directory }
     api.hooks.ready.tapPromise(() => index.start())
+    // First, so that it is the last: disposers run in reverse order.
+    api.onDispose(() => index.close())
     registerExtendedNegotiation(context)
     registerFind(context)
     registerRetrieve(context)
     registerIntake(context)
     registerRetention(context)
-    api.onDispose(() => index.close())
   },
 })

@@ -1,5 +1,106 @@
+import { type Logger, StatusError } from '@dicomtap/framework'
 import type { PluginContext } from '../context.ts'
+import type { InstanceIndex } from '../database/instance-index.ts'
+import { registerDiagnosis } from './diagnose.ts'
+import { LimitedLines } from './limited-lines.ts'
+import { InstanceReader } from './read-instance.ts'
+import { Reindexer } from './reindexer.ts'
+import { registerScan } from './register-scan.ts'
+import { StaleFiles } from './stale-files.ts'
+import { type StoredFile, storageService } from './storage-service.ts'
 
-export function registerIntake(_context: PluginContext): void {
-  throw new Error('not written yet')
+const OUT_OF_RESOURCES = 0xa700
+
+const NOT_INDEXED = {
+  each: 'a stored object cannot be queried: it is not in the index',
+  more: 'more stored objects cannot be queried than were logged',
+}
+
+/** Keeps the index in step with what plugin-storage stores and removes. */
+export function registerIntake(context: PluginContext): void {
+  const { api, index, directory, attributes } = context
+  const { hooks } = storageService(api)
+  const reader = new InstanceReader(directory, attributes)
+  const reindexer = new Reindexer(directory, index, reader)
+  const intake = new Intake({ index, reader, stale: new StaleFiles(reindexer), log: api.log })
+  hooks.instanceStored.tapPromise('query-retrieve', (stored) => intake.stored(stored))
+  hooks.instanceRemoved.tapPromise('query-retrieve', ({ relativePath }) => intake.removed(relativePath))
+  hooks.instanceRestored.tapPromise('query-retrieve', ({ relativePath }) => intake.restored(relativePath))
+  registerDiagnosis(context)
+  registerScan(context, reindexer)
+  api.onDispose(() => intake.close())
+}
+
+interface IntakeOptions {
+  readonly index: InstanceIndex
+  readonly reader: InstanceReader
+  readonly stale: StaleFiles
+  readonly log: Logger
+}
+
+/** The index's part of a C-STORE: what is answered 0000 has its row, committed, or cannot have one. */
+export class Intake {
+  readonly #options: IntakeOptions
+  readonly #notIndexed: LimitedLines
+  #isFailing = false
+
+  constructor(options: IntakeOptions) {
+    this.#options = options
+    this.#notIndexed = new LimitedLines(options.log, NOT_INDEXED)
+  }
+
+  /**
+   * Resolves when the row is committed. An object without the UIDs of its place, or one that cannot be decoded, is
+   * left stored, and logged: to refuse it would lose an image for want of a query.
+   * @throws StatusError A700 when the index cannot be written
+   */
+  async stored({ relativePath, sopInstanceUid, outcome }: StoredFile): Promise<void> {
+    const read = await this.#options.reader.read(relativePath)
+    if ('code' in read && read.code !== undefined) throw this.#unreadable(relativePath, read.code)
+    if (!('instance' in read)) {
+      this.#notIndexed.note({ sopInstanceUid, reason: read.reason })
+      // Whatever had this path before is no longer there.
+      if (outcome === 'replaced') await this.#write(relativePath, () => this.#options.index.remove([relativePath]))
+      return
+    }
+    await this.#write(relativePath, () => this.#options.index.add(read.instance))
+  }
+
+  /** Before the file is removed. */
+  async removed(relativePath: string): Promise<void> {
+    await this.#write(relativePath, () => this.#options.index.remove([relativePath]))
+  }
+
+  async restored(relativePath: string): Promise<void> {
+    const read = await this.#options.reader.read(relativePath)
+    if ('instance' in read) await this.#write(relativePath, () => this.#options.index.add(read.instance))
+  }
+
+  async close(): Promise<void> {
+    this.#notIndexed.close()
+    await this.#options.stale.idle()
+  }
+
+  /** It was written a moment ago: the system lacks something, or is broken. */
+  #unreadable(relativePath: string, code: string): StatusError {
+    this.#options.stale.add(relativePath)
+    this.#options.log.error('a stored object cannot be read for the index: it is refused with A700', { code })
+    return new StatusError(OUT_OF_RESOURCES, { errorComment: 'The object could not be stored' })
+  }
+
+  async #write(relativePath: string, work: () => Promise<unknown>): Promise<void> {
+    const { stale, log } = this.#options
+    try {
+      await work()
+    } catch (error) {
+      // It may have been written all the same, and its answer lost.
+      stale.add(relativePath)
+      if (!this.#isFailing) log.error('the index cannot be written: objects are refused with A700', { error })
+      this.#isFailing = true
+      throw new StatusError(OUT_OF_RESOURCES, { errorComment: 'The object could not be stored', cause: error })
+    }
+    if (this.#isFailing) log.info('the index can be written again: objects are accepted')
+    this.#isFailing = false
+    stale.settle()
+  }
 }

@@ -1,0 +1,33 @@
+import { access } from 'node:fs/promises'
+import type { PluginContext } from '../context.ts'
+import { CHANGED_ATTRIBUTES } from './register-scan.ts'
+import { IndexSettings } from './settings.ts'
+
+/** What `dicomtap check` says of the index. */
+export function registerDiagnosis({ api, options, index, attributes }: PluginContext): void {
+  api.hooks.diagnose.tapPromise(async ({ report }) => {
+    const finding = (level: 'error' | 'warning', message: string): void => report({ level, plugin: 'query-retrieve', message })
+    // The first start makes it; a check makes nothing.
+    if ('sqlite' in options.database && !(await exists(api.resolvePath(options.database.sqlite)))) return
+    try {
+      if (!index.isReady) await index.start()
+      const settings = new IndexSettings(index)
+      const written = await settings.fingerprint()
+      if (written !== undefined && written !== attributes.fingerprint) finding('warning', CHANGED_ATTRIBUTES)
+      if ((await settings.rebuild()) !== undefined) finding('warning', 'a rebuild of the index did not come to its end: dicomtap index rebuild goes on where it stopped')
+      const last = await settings.lastScan()
+      if (last !== undefined && last.left > 0) {
+        finding('error', `at the last scan ${last.left} files of the index or more were gone: mount the storage folder, or run: dicomtap index check --repair`)
+      }
+    } catch (error) {
+      finding('error', `the index cannot be used: ${(error as Error).message}`)
+    }
+  })
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
+}
