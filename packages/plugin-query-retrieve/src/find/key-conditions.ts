@@ -32,12 +32,15 @@ export function keyCondition(key: Key, context: KeyContext): SqlDecision {
   return attribute.isIndexed ? { condition: lookedUp(attribute, restricted, context), isExact: false } : UNDECIDED
 }
 
-/** Dates a day wider on both sides; times may be any. Undefined: SQL cannot tell. */
+/** Offsets from -1200 to +1400 are 26 hours apart; and a 31st of February, which ranges have, is counted into March. */
+const WIDER_DAYS = 5
+
+/** Dates wider on both sides; times may be any. Undefined: SQL cannot tell. */
 function zoned(vr: string, matching: Matching): Matching | undefined {
   if (vr === 'TM' || vr === 'DT') return undefined
   if (vr !== 'DA') return matching
-  if (matching.kind === 'range') return { kind: 'range', from: shifted(matching.from, -1), to: shifted(matching.to, 1) }
-  if (matching.kind === 'single') return { kind: 'range', from: shifted(matching.value, -1), to: shifted(matching.value, 1) }
+  if (matching.kind === 'range') return { kind: 'range', from: shifted(matching.from, -WIDER_DAYS), to: shifted(matching.to, WIDER_DAYS) }
+  if (matching.kind === 'single') return { kind: 'range', from: shifted(matching.value, -WIDER_DAYS), to: shifted(matching.value, WIDER_DAYS) }
   return matching.kind === 'empty' ? matching : undefined
 }
 
@@ -50,7 +53,7 @@ export function dateTimeCondition({ date, from, to }: DateTimeKey, { isZoned }: 
     const text = moment?.slice(0, 8)
     return isZoned ? shifted(text, days) : text
   }
-  return rangeCondition(columnOf(date.level, date.column), day(from, -1), day(to, 1))
+  return rangeCondition(columnOf(date.level, date.column), day(from, -WIDER_DAYS), day(to, WIDER_DAYS))
 }
 
 /** The column of each component group; names in `key_value` are matched row by row. */
@@ -92,6 +95,7 @@ function fuzzyCondition(tokens: readonly string[]): Condition {
 /** By a value of the attribute, which an index finds; the value of a name or a sequence has no such form. */
 function lookedUp(attribute: IndexedAttribute, restricted: Matching, context: KeyContext): Condition | undefined {
   if (restricted.kind === 'empty') return undefined
+  if (restricted.kind === 'name') return namesLookedUp(attribute, restricted, context)
   if (restricted.kind === 'all') return all(restricted.each.flatMap((matching) => lookedUp(attribute, matching, context) ?? []))
   const { kind, isSelective } = context
   const { condition } = columnCondition(sql.ref<string>('key_value.value'), restricted, kind)
@@ -100,4 +104,14 @@ function lookedUp(attribute: IndexedAttribute, restricted: Matching, context: Ke
   return isSelective
     ? sql`exists (select 1 from key_value where key_value.owner = ${idOf(attribute.level)} and ${which})`
     : sql`${idOf(attribute.level)} in (select key_value.owner from key_value where ${which})`
+}
+
+/** Each component group of a name is a value. */
+function namesLookedUp(attribute: IndexedAttribute, { any: inAnyGroup, alphabetic, ideographic, phonetic }: NameMatching, context: KeyContext): Condition | undefined {
+  const patterns = (inAnyGroup === undefined ? [alphabetic, ideographic, phonetic] : [inAnyGroup]).filter((pattern) => pattern !== undefined)
+  const conditions = patterns.flatMap((pattern) => {
+    const found = namePatterns(pattern).map((one) => lookedUp(attribute, { kind: 'wildcard', pattern: one }, context) ?? [])
+    return found.flat().length < found.length ? [] : [any(found.flat())]
+  })
+  return conditions.length === 0 ? undefined : all(conditions)
 }

@@ -1,5 +1,95 @@
+import { setImmediate as anotherTurn } from 'node:timers/promises'
+import { QueryStatus, StatusError, TransferSyntax } from '@dicomtap/framework'
+import type { CFindRequest, FindMatch, Operation, StatusDetails } from '@dicomtap/framework'
 import type { PluginContext } from '../context.ts'
+import { parseIdentifier } from '../identifier/parse-identifier.ts'
+import { MODELS } from '../model/levels.ts'
+import type { InformationModel, ModelName } from '../model/levels.ts'
+import type { Query } from '../model/query.ts'
+import { negotiatedFind } from '../negotiation.ts'
+import { parseOffset } from '../text/date-time.ts'
+import { answerOf } from './answer.ts'
+import type { AnswerOptions } from './answer.ts'
+import { planFind } from './plan.ts'
+import { RowReader } from './row-attributes.ts'
+import { rowMatches } from './row-matches.ts'
 
-export function registerFind(_context: PluginContext): void {
-  throw new Error('not written yet')
+const TRANSFER_SYNTAXES: readonly string[] = [
+  TransferSyntax.ExplicitVRLittleEndian,
+  TransferSyntax.ImplicitVRLittleEndian,
+  TransferSyntax.DeflatedExplicitVRLittleEndian,
+]
+
+/** Rows that do not match are looked at for so long before others have their turn. */
+const TURN_MS = 10
+
+/** Answers C-FIND for the models of the options (PS3.4 C.4.1). */
+export function registerFind(context: PluginContext): void {
+  const { api, options } = context
+  const models = new Map<string, InformationModel>()
+  for (const name of Object.keys(options.models) as ModelName[]) {
+    const sopClassUid = MODELS[name].sopClasses.find
+    if (sopClassUid !== undefined && options.models[name].includes('find')) models.set(sopClassUid, MODELS[name])
+  }
+  if (models.size === 0) return
+  for (const uid of models.keys()) api.supportSopClass({ uid, transferSyntaxes: TRANSFER_SYNTAXES })
+  api.hooks.cFind.tapPromise({ sopClasses: [...models.keys()] }, async (request, operation) => {
+    const model = models.get(operation.sopClassUid)
+    return model === undefined ? undefined : findMatches(context, await readQuery(context, model, request, operation), operation)
+  })
+}
+
+/** @throws StatusError A900 for an identifier that is not in order; what cannot be decoded is answered by the framework */
+async function readQuery({ attributes, options }: PluginContext, model: InformationModel, request: CFindRequest, operation: Operation): Promise<Query> {
+  const negotiated = negotiatedFind(operation.association, operation.sopClassUid)
+  const relational = options.relationalQueries === 'always' || (options.relationalQueries === 'negotiated' && negotiated.relationalQueries)
+  return parseIdentifier(await request.identifier.dataset(), { model, attributes, negotiated, relational })
+}
+
+async function* findMatches(
+  { index, options }: PluginContext,
+  query: Query,
+  operation: Operation,
+): AsyncGenerator<FindMatch, StatusDetails | undefined> {
+  const answer: AnswerOptions = {
+    retrieveAeTitle: options.retrieveAeTitle ?? operation.association.calledAeTitle,
+    timezoneOffsetMinutes: options.timezone === undefined ? undefined : parseOffset(options.timezone),
+  }
+  const status = query.unsupported.length === 0 ? QueryStatus.Pending : QueryStatus.PendingOptionalKeysNotSupported
+  const plan = planFind(query, index)
+  const reader = new RowReader()
+  let matches = 0
+  let turnStartedAtMs = performance.now()
+  try {
+    for await (const row of index.rows(plan.query, operation.signal)) {
+      if (operation.signal.aborted) return undefined
+      if (performance.now() - turnStartedAtMs > TURN_MS) {
+        await anotherTurn()
+        turnStartedAtMs = performance.now()
+      }
+      const stored = reader.read(row)
+      if (!rowMatches(stored, plan.undecided, query, answer)) continue
+      if (matches === options.maximumMatches) {
+        return { status: QueryStatus.ResponseLimitReached, errorComment: `There are more than ${matches} matches` }
+      }
+      matches++
+      yield { identifier: answerOf(row, stored, query, answer), status }
+    }
+  } catch (error) {
+    if (operation.signal.aborted) return undefined
+    throw isDatabaseError(error) ? unavailable(error) : error
+  }
+  return undefined
+}
+
+function isDatabaseError(error: unknown): boolean {
+  return error instanceof Error && (error as { code?: unknown }).code === 'DICOMTAP_ERR_QR_DATABASE'
+}
+
+/**
+ * A700 and not Cxxx: nothing is wrong with the query, and later it may be answered (PS3.4 table C.4-1). The index
+ * logs that its database is away, once.
+ */
+function unavailable(cause: unknown): StatusError {
+  return new StatusError(QueryStatus.OutOfResources, { errorComment: 'The index is not available', cause })
 }
