@@ -1,0 +1,23 @@
+import test from 'ava'
+import type { ExecutionContext } from 'ava'
+import { MISSING } from './programs.js'
+import type { Program } from './programs.js'
+
+const told = new Set<string>()
+
+/** Registers a test that needs these programs; without them it is skipped, which `npm run test:interop` takes for a failure. */
+export function interop(needs: readonly Program[], title: string, implementation: (t: ExecutionContext) => Promise<void>): void {
+  const lacking = needs.flatMap((program) => MISSING[program] ?? [])
+  if (lacking.length === 0) {
+    test.serial(title, async (t) => {
+      t.timeout(180_000)
+      await implementation(t)
+    })
+    return
+  }
+  const message = `${lacking.join(', ')} not installed: query and retrieve were not tried with it`
+  if (process.env['DICOMTAP_REQUIRE_DCMTK'] === '1') throw new Error(message)
+  if (!told.has(message)) process.stderr.write(`SKIPPED: ${message}\n`)
+  told.add(message)
+  test.skip(title, implementation)
+}
