@@ -41,6 +41,8 @@ export interface PublisherOptions {
 
 const MAXIMUM_VERSIONS = 1000
 const DECISION_WAIT_MS = 5000
+/** A folder that is empty is removed after the last file in it, and that may be just when the next one comes. */
+const FOLDER_ATTEMPTS = 20
 const NO_LINKS: ReadonlySet<string | undefined> = new Set(['EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
 
 /**
@@ -149,11 +151,16 @@ export class Publisher {
     if (duplicates === 'version') return this.#placeVersion(staged, file)
     for (;;) {
       if (await this.#claim(staged, file)) return written(staged, file, 'new')
-      const decision = await this.#decision(file)
-      if (decision === 'gone') continue
-      if (decision === 'undecided') throw this.#undecided()
-      if (duplicates === 'reject') throw new StatusError(0x0111, { errorComment: 'The instance is stored already' })
-      if (await isSameInstance(fileSystem, staged.path, file)) return this.#kept(file)
+      if (duplicates === 'reject') {
+        const decision = await this.#decision(file)
+        if (decision === 'gone') continue
+        if (decision === 'undecided') throw this.#undecided()
+        throw new StatusError(0x0111, { errorComment: 'The instance is stored already' })
+      }
+      const held = await this.#hold(staged, file)
+      if (held === 'gone') continue
+      if (held === 'undecided') throw this.#undecided()
+      if (await isSameInstance(fileSystem, staged.path, held.path)) return this.#kept(file)
       log.error('keep: what has the path of an object is not the same instance; the object is refused')
       throw new StatusError(0x0110, { errorComment: 'The object could not be stored' })
     }
@@ -164,10 +171,14 @@ export class Publisher {
     for (let version = 1; version <= MAXIMUM_VERSIONS; ) {
       const candidate = version === 1 ? file : path.join(dir, `${name}_v${version}${ext}`)
       if (await this.#claim(staged, candidate)) return written(staged, candidate, version === 1 ? 'new' : 'version')
-      if (await isSameObject(this.#options.fileSystem, staged.path, candidate)) {
-        const decision = await this.#decision(candidate)
-        if (decision === 'accepted') return this.#kept(candidate)
-        if (decision === 'gone') continue
+      const { fileSystem } = this.#options
+      const compared = await statusOf(fileSystem, candidate)
+      if (await isSameObject(fileSystem, staged.path, candidate)) {
+        const held = await this.#hold(staged, candidate)
+        if (held === 'gone') continue
+        // It may have been removed and stored again since it was compared.
+        if (held !== 'undecided' && (await statusOf(fileSystem, held.path))?.fileId !== compared?.fileId) continue
+        if (held !== 'undecided') return this.#kept(candidate)
       } else if ((await this.#sizeOf(candidate)) === undefined) {
         // Taken back meanwhile.
         continue
@@ -182,10 +193,24 @@ export class Publisher {
     return new StatusError(0xa700, { errorComment: 'The instance is being stored' })
   }
 
-  #decision(file: string): Promise<Decision> {
+  #decision(file: string, ownNames = 0): Promise<Decision> {
     const { fileSystem, partialDirectory, left, decisionWaitMs = DECISION_WAIT_MS } = this.#options
     if (!this.#hasLinks) return Promise.resolve('accepted')
-    return awaitDecision(file, { fileSystem, partialDirectory, left, waitMs: decisionWaitMs })
+    return awaitDecision(file, { fileSystem, partialDirectory, left, waitMs: decisionWaitMs, ownNames })
+  }
+
+  /**
+   * Makes sure that a file which is there stays until the staged one is discarded: 0000 is answered for it. A process
+   * that is about to remove it has marked it, or will see that it is held.
+   *
+   * @returns a name of the file that is held; its own, where it cannot get another.
+   */
+  async #hold(staged: StagedFile, file: string): Promise<{ readonly path: string } | 'gone' | 'undecided'> {
+    const path = this.#hasLinks ? await staged.hold(file) : undefined
+    const decision = await this.#decision(file, path === undefined ? 0 : 1)
+    if (decision === 'accepted') return { path: path ?? file }
+    await staged.release()
+    return decision
   }
 
   /** Gives `file` as a name to the staged file; false when it is taken. */
@@ -216,15 +241,20 @@ export class Publisher {
 
   /** Runs `place`; when the folder of `file` is missing, makes it and runs it again. */
   async #inFolder(file: string, place: () => Promise<void>): Promise<void> {
-    try {
-      await place()
-    } catch (error) {
-      if (systemCode(error) !== 'ENOENT') throw error
-      // Before: whoever uses the folder while it is new must sync it.
-      this.#options.syncer?.forget(file)
-      await this.#options.fileSystem.makeFolders(path.dirname(file), this.#options.directoryMode)
-      this.#options.syncer?.forget(file)
-      await place()
+    const { fileSystem, directoryMode, syncer } = this.#options
+    for (let attempt = 1; ; attempt++) {
+      try {
+        // Before and after: whoever uses the folder while it is new must sync it.
+        if (attempt > 1) {
+          syncer?.forget(file)
+          await fileSystem.makeFolders(path.dirname(file), directoryMode)
+          syncer?.forget(file)
+        }
+        await place()
+        return
+      } catch (error) {
+        if (systemCode(error) !== 'ENOENT' || attempt === FOLDER_ATTEMPTS) throw error
+      }
     }
   }
 

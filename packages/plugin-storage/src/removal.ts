@@ -8,6 +8,7 @@ import type { RecordKind } from './records/record.ts'
 import type { RecordLog } from './records/record-log.ts'
 import type { RemovalResult, RemoveOptions, UnremovedFile } from './service.ts'
 import type { StagingArea } from './staging.ts'
+import { isSameInstance } from './same-object.ts'
 import { takeAway } from './take-away.ts'
 
 /** Files that share one sync of the records and of their folders. */
@@ -86,6 +87,7 @@ export class Remover {
       if (file === undefined) count.unremoved.push({ relativePath, why: 'path' })
       else candidates.push({ relativePath, file })
     }
+    if (removal.withVersions === true) candidates.push(...(await this.#versionsOf(candidates)))
     await Promise.all(candidates.map((candidate) => this.#record('removing', candidate)))
     // Before any name is gone: records say what is missing on purpose.
     await this.#options.records?.sync()
@@ -171,6 +173,24 @@ export class Remover {
     }
   }
 
+  /** Files beside them that hold other versions of the same instances. */
+  async #versionsOf(candidates: readonly Candidate[]): Promise<Candidate[]> {
+    const { fileSystem } = this.#options
+    const known = new Set(candidates.map(({ file }) => file))
+    const firsts = new Map(candidates.map((candidate) => [firstVersionOf(candidate.file), candidate]))
+    const versions: Candidate[] = []
+    for (const folder of new Set(candidates.map(({ file }) => path.dirname(file)))) {
+      for (const { name, isFile } of await fileSystem.readFolder(folder).catch(() => [])) {
+        const file = path.join(folder, name)
+        const candidate = isFile && !known.has(file) ? firsts.get(firstVersionOf(file)) : undefined
+        // A handler of `filePath` may give such names to anything.
+        const isVersion = candidate !== undefined && (await isSameInstance(fileSystem, candidate.file, file).catch(() => false))
+        if (isVersion) versions.push({ file, relativePath: candidate.relativePath.slice(0, -path.basename(candidate.file).length) + name })
+      }
+    }
+    return versions
+  }
+
   /** Removes folders that are empty now, and makes durable that names are gone from those that stay. */
   async #tidy(folder: string): Promise<void> {
     const { fileSystem, root, syncer } = this.#options
@@ -193,4 +213,10 @@ export class Remover {
   #record(kind: RecordKind, { relativePath }: Candidate): Promise<void> | undefined {
     return this.#options.records?.append({ kind, relativePath, sizeBytes: 0, recordedAtMs: Date.now() })
   }
+}
+
+/** The path without what marks a version: see `Publisher`. */
+function firstVersionOf(file: string): string {
+  const { dir, name, ext } = path.parse(file)
+  return path.join(dir, name.replace(/_v\d{1,4}$/, '') + ext)
 }

@@ -24,6 +24,8 @@ export interface RemoveOptions {
    * file that was meant.
    */
   readonly writtenBeforeMs?: number | undefined
+  /** Removes the other versions of each instance, too: see the option `duplicates`. Default false. */
+  readonly withVersions?: boolean | undefined
   /** Ends it between two files; what was not looked at is not in the result. */
   readonly signal?: AbortSignal | undefined
 }

@@ -1,4 +1,5 @@
 import type { FileSystem } from './file-system.ts'
+import { HOLD_SUFFIX } from './undecided.ts'
 
 /** A file under its temporary name, from its first byte to its publication or removal. */
 export class StagedFile {
@@ -7,6 +8,8 @@ export class StagedFile {
   readonly #onLeft: ((path: string) => void) | undefined
   #descriptor: number | undefined
   #isRemoved = false
+  /** Second name of a file that stands for this one. */
+  #held: string | undefined
   #sizeBytes = 0
 
   /** @param onLeft told when the file could not be removed. */
@@ -47,6 +50,30 @@ export class StagedFile {
     this.#isRemoved = true
   }
 
+  /**
+   * Gives a second name to another file, which is there already and will stand for this one, until this one is
+   * discarded. Undefined when it cannot have one.
+   */
+  async hold(file: string): Promise<string | undefined> {
+    await this.release()
+    const held = this.path + HOLD_SUFFIX
+    try {
+      await this.#fileSystem.link(file, held)
+    } catch {
+      // The file is gone, which shows next, or it is one that may not be linked to: somebody put it there.
+      return undefined
+    }
+    this.#held = held
+    return held
+  }
+
+  /** Never rejects. */
+  async release(): Promise<void> {
+    const held = this.#held
+    this.#held = undefined
+    if (held !== undefined) await this.#fileSystem.unlink(held).catch(() => this.#onLeft?.(held))
+  }
+
   /** Closes and removes what is left. Never rejects: what stays behind is swept later. */
   discard(): Promise<void> | undefined {
     return this.#descriptor === undefined && this.#isRemoved ? undefined : this.#remove()
@@ -54,6 +81,7 @@ export class StagedFile {
 
   async #remove(): Promise<void> {
     await this.close().catch(() => undefined)
+    if (this.#held !== undefined) await this.release()
     if (this.#isRemoved) return
     this.#isRemoved = true
     await this.#fileSystem.unlink(this.path).catch(() => this.#onLeft?.(this.path))

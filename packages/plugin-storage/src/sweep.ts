@@ -55,7 +55,7 @@ export async function removeStagingFolder(fileSystem: FileSystem, folder: string
     for (const { name, isFile } of await fileSystem.readFolder(folder)) {
       if (!isFile) continue
       await fileSystem.unlink(path.join(folder, name))
-      if (name !== HEARTBEAT_FILE) removed += 1
+      if (name.endsWith('.part')) removed += 1
     }
     await fileSystem.removeFolder(folder)
   } catch {

@@ -210,7 +210,7 @@ test('what an operator accepts is recorded', async (t) => {
   t.like(await runJson(directory, { accept: 'missing' }), { code: 1, problems: ['changed 1.2.3/1.2.3.4/1.2.dcm'], counts: { accepted: 1 } as never })
   t.like(await runJson(directory), { code: 1, problems: ['changed 1.2.3/1.2.3.4/1.2.dcm'] })
   t.is((await runJson(directory, { accept: 'changed' })).code, 0)
-  t.like(await runJson(directory), { code: 0, counts: { verified: 3, sizeOnly: 0 } as never })
+  t.like(await runJson(directory), { code: 0, counts: { verified: 2, sizeOnly: 0 } as never })
   const again = await storeFixture(t, { directory, options: { durability: 'fsync' } })
   t.is(await again.send({ sopInstanceUid: '1.1', fill: 3 }), 0, 'it is sent again after it was removed')
   t.is((await runJson(directory)).code, 0)

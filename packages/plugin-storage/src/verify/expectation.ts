@@ -38,11 +38,6 @@ export class Expectation {
     return this.#isBeingRemoved || this.#expected.every(({ kind }) => kind === 'replacing') || this.#expected.some(({ kind }) => kind === 'removed')
   }
 
-  /** Nothing is known of it but that it is gone: no file, whole or not, is expected. */
-  get isForgotten(): boolean {
-    return this.objects.length === 0 && this.allowsAbsence
-  }
-
   /** The objects that may be there: one, but for moments in which it was replaced. Empty when nothing is expected. */
   get objects(): readonly ObjectRecord[] {
     return this.#expected.filter(({ kind }) => kind !== 'removed')

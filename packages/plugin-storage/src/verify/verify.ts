@@ -81,7 +81,7 @@ export class Verification {
       const position: ReadPosition = new Map()
       const isMine = (relativePath: string): boolean => turns === 1 || hashOf(relativePath) % turns === turn
       const expectations = await this.#expectations(files, position, isMine, turn === 0)
-      await this.#checkAll(expectations)
+      await this.#checkAll(expectations, position)
       await this.#findUnrecorded(expectations, isMine, position)
       await this.#lookAgain(position)
     }
@@ -110,15 +110,17 @@ export class Verification {
     return expectations
   }
 
-  async #checkAll(expectations: ReadonlyMap<string, Expectation>): Promise<void> {
+  async #checkAll(expectations: ReadonlyMap<string, Expectation>, position: ReadPosition): Promise<void> {
     const entries = expectations.entries()
     const work = async (): Promise<void> => {
       for (const [relativePath, expectation] of entries) {
         this.#options.signal.throwIfAborted()
         const checked = await this.#check(relativePath, expectation)
-        // That nothing is expected there, or something else, may have changed.
-        if (checked.problem !== undefined && this.#isRecent(checked)) this.#suspects.set(relativePath, expectation)
+        // That nothing is expected there, or something else, may have changed: what is missing may have been removed.
+        const isSuspect = checked.problem !== undefined && (checked.status === undefined || this.#isRecent(checked))
+        if (isSuspect) this.#suspects.set(relativePath, expectation)
         else await this.#report(relativePath, checked)
+        if (this.#suspects.size >= SUSPECTS_AT_ONCE) await this.#lookAgain(position)
       }
     }
     await Promise.all(Array.from({ length: this.#options.parallel }, work))
@@ -160,29 +162,32 @@ export class Verification {
   /** With the records that were made since `position`. */
   async #lookAgain(position: ReadonlyMap<string, number>): Promise<void> {
     const { root, recordDirectory, isQuick, signal } = this.#options
-    if (this.#suspects.size === 0) return
+    const suspects = new Map(this.#suspects)
+    this.#suspects.clear()
+    if (suspects.size === 0) return
     // First the files: a record is written before an object is replaced, so what is read now is in what is read next.
     const observations = new Map<string, Observation>()
-    for (const relativePath of this.#suspects.keys()) {
+    for (const relativePath of suspects.keys()) {
       signal.throwIfAborted()
       observations.set(relativePath, await observe(this.#fileSystem, path.join(root, relativePath), () => !isQuick, signal))
     }
     const files = await recordFiles(this.#fileSystem, recordDirectory)
     for await (const { records } of readRecords(this.#fileSystem, recordDirectory, files, new Map(position))) {
-      for (const record of records) this.#suspects.get(record.relativePath)?.add(record)
+      for (const record of records) suspects.get(record.relativePath)?.add(record)
     }
     for (const [relativePath, observation] of observations) {
-      const expectation = this.#suspects.get(relativePath) ?? new Expectation()
+      const expectation = suspects.get(relativePath) ?? new Expectation()
       const checked = judge(observation, expectation)
       // It was removed since, or is not accepted yet: nothing can be said of it.
       const isUnderWay = expectation.objects.length === 0 && (checked.status === undefined || this.#isAfterStart(checked))
       if (!isUnderWay) await this.#report(relativePath, checked)
     }
-    this.#suspects.clear()
   }
 
-  async #report(relativePath: string, { problem, readBytes, isCompared }: CheckedFile): Promise<void> {
+  async #report(relativePath: string, { problem, readBytes, isCompared, status }: CheckedFile): Promise<void> {
     const { counts } = this
+    // It was removed on purpose: there is nothing to count.
+    if (problem === undefined && status === undefined) return
     counts.readBytes += readBytes
     if (problem?.kind !== 'unrecorded') counts.checked += 1
     if (problem === undefined) {
