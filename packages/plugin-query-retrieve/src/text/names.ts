@@ -55,7 +55,8 @@ export function namePatterns(pattern: string): readonly string[] {
   for (let rest = pattern; rest.endsWith('^*'); ) {
     rest = rest.slice(0, -2)
     while (rest.endsWith('^')) rest = rest.slice(0, -1)
-    patterns.push(rest)
+    // A name that is absent matches no pattern.
+    if (rest !== '') patterns.push(rest)
   }
   return patterns
 }
