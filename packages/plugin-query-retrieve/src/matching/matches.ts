@@ -1,7 +1,7 @@
 import type { DataSet } from '@dicomtap/framework'
 import type { IndexedAttribute } from '../model/attributes.ts'
 import type { Level } from '../model/levels.ts'
-import type { DateTimeKey, Key, Matching, Query } from '../model/query.ts'
+import type { Key, Matching, Query } from '../model/query.ts'
 import { columnText } from '../text/bounded.ts'
 import { normalizedValues } from '../text/values.ts'
 import { datesInQueryZone, matchesCombined, matchesDateTimes, zonesOf, type Zones } from './match-moments.ts'
