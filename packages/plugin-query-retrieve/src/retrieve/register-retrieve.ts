@@ -1,5 +1,75 @@
+import { RetrieveStatus, StatusError, TransferSyntax } from '@dicomtap/framework'
+import type { CGetRequest, CMoveRequest, Operation, RetrieveAnswer } from '@dicomtap/framework'
 import type { PluginContext } from '../context.ts'
+import { parseRetrieveIdentifier } from '../identifier/parse-retrieve-identifier.ts'
+import type { RetrieveSelection } from '../identifier/parse-retrieve-identifier.ts'
+import { MODELS } from '../model/levels.ts'
+import type { InformationModel, ModelName } from '../model/levels.ts'
+import { negotiatedRetrieve } from '../negotiation.ts'
+import { filesToSend } from './files-to-send.ts'
+import { selectedSeries } from './selected-series.ts'
+import { grantStorageRoles } from './storage-roles.ts'
+import { storedInstances } from './stored-instances.ts'
 
-export function registerRetrieve(_context: PluginContext): void {
-  throw new Error('not written yet')
+const TRANSFER_SYNTAXES: readonly string[] = [
+  TransferSyntax.ExplicitVRLittleEndian,
+  TransferSyntax.ImplicitVRLittleEndian,
+  TransferSyntax.DeflatedExplicitVRLittleEndian,
+]
+
+/** Answers C-MOVE and C-GET for the models of the options (PS3.4 C.4.2, C.4.3, annexes Y and Z). */
+export function registerRetrieve(context: PluginContext): void {
+  const { api } = context
+  const moves = modelsOf(context, 'move')
+  const gets = modelsOf(context, 'get')
+  for (const uid of [...moves.keys(), ...gets.keys()]) api.supportSopClass({ uid, transferSyntaxes: TRANSFER_SYNTAXES })
+  if (moves.size > 0) {
+    api.hooks.cMove.tapPromise({ sopClasses: [...moves.keys()] }, (request, operation) => retrieve(context, moves, request, operation))
+  }
+  if (gets.size > 0) {
+    api.hooks.cGet.tapPromise({ sopClasses: [...gets.keys()] }, (request, operation) => retrieve(context, gets, request, operation))
+    grantStorageRoles(api, [...gets.keys()])
+  }
+}
+
+function modelsOf({ options }: PluginContext, service: 'move' | 'get'): ReadonlyMap<string, InformationModel> {
+  const models = new Map<string, InformationModel>()
+  for (const name of Object.keys(options.models) as ModelName[]) {
+    const sopClassUid = MODELS[name].sopClasses[service]
+    if (sopClassUid !== undefined && options.models[name].includes(service)) models.set(sopClassUid, MODELS[name])
+  }
+  return models
+}
+
+/** @throws StatusError A900 for an identifier that is not in order; what cannot be decoded is answered by the framework */
+async function retrieve(
+  context: PluginContext,
+  models: ReadonlyMap<string, InformationModel>,
+  request: CMoveRequest | CGetRequest,
+  operation: Operation,
+): Promise<RetrieveAnswer | undefined> {
+  const { options, index, attributes } = context
+  const { association, sopClassUid, signal } = operation
+  const model = models.get(sopClassUid)
+  if (model === undefined) return undefined
+  const isNegotiated = options.relationalQueries === 'negotiated' && negotiatedRetrieve(association, sopClassUid).relationalRetrieval
+  const relational = options.relationalQueries === 'always' || isNegotiated
+  const selection = parseRetrieveIdentifier(await request.identifier.dataset(), { model, relational, tagOf: attributes.tagOf })
+  const series = await counted(selectedSeries(index, selection, signal))
+  const total = series.reduce((sum, { instances }) => sum + instances, 0)
+  return { total, instances: filesToSend(context, storedInstances(index, series, sopInstanceUidsOf(selection), signal), signal) }
+}
+
+/** Whole series need no list. */
+function sopInstanceUidsOf({ level, sopInstanceUids }: RetrieveSelection): readonly string[] {
+  return level === 'IMAGE' ? sopInstanceUids : []
+}
+
+/** PS3.4 table C.4-2: the matches cannot be counted. */
+async function counted<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (cause) {
+    throw new StatusError(RetrieveStatus.CannotCountMatches, { errorComment: 'The index is not available', cause })
+  }
 }

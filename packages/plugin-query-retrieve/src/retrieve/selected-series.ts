@@ -1,0 +1,54 @@
+import { sql } from 'kysely'
+import type { Expression } from 'kysely'
+import type { InstanceIndex } from '../database/instance-index.ts'
+import { all, columnCondition } from '../find/conditions.ts'
+import type { Condition } from '../find/conditions.ts'
+import type { RetrieveSelection } from '../identifier/parse-retrieve-identifier.ts'
+
+/** A series of which something was selected, and how much. */
+export interface SelectedSeries {
+  readonly id: number
+  readonly instances: number
+}
+
+/**
+ * The series that a selection is in, in the order in which they are sent: study by study, by series number. Of each
+ * only its number of instances is read, so that all can be counted before the first is sent.
+ */
+export async function selectedSeries(index: InstanceIndex, selection: RetrieveSelection, signal: AbortSignal): Promise<SelectedSeries[]> {
+  const conditions = conditionsOf(index, selection)
+  // A selection restricts by something: this is no way to get all that there is.
+  if (conditions.length === 0) return []
+  const query = index.database
+    .selectFrom('study')
+    .innerJoin('series', 'series.study', 'study.id')
+    .innerJoin('instance', 'instance.series', 'series.id')
+    .select(['series.id as id', sql<number | string>`count(*)`.as('instances')])
+    .where(all(conditions))
+    .groupBy(['study.id', 'series.series_number', 'series.id'])
+    .orderBy('study.id')
+    // Normalized numbers of the same length are in order as text.
+    .orderBy(sql`length(series.series_number)`)
+    .orderBy('series.series_number')
+    .orderBy('series.id')
+  const found: SelectedSeries[] = []
+  for await (const { id, instances } of index.rows(query, signal)) found.push({ id, instances: Number(instances) })
+  return found
+}
+
+function conditionsOf(index: InstanceIndex, selection: RetrieveSelection): Condition[] {
+  const { patientId, studyInstanceUids, seriesInstanceUids, sopInstanceUids } = selection
+  return [
+    ...(patientId === undefined ? [] : [sql<boolean>`study.patient in (select id from patient where patient_id = ${patientId})`]),
+    ...oneOf(index, sql.ref('study.study_instance_uid'), studyInstanceUids),
+    ...oneOf(index, sql.ref('series.series_instance_uid'), seriesInstanceUids),
+    ...oneOf(index, sql.ref('instance.sop_instance_uid'), sopInstanceUids),
+  ]
+}
+
+/** Nothing when there are no values: then any will do. */
+export function oneOf({ kind }: InstanceIndex, column: Expression<string>, values: readonly string[]): Condition[] {
+  if (values.length === 0) return []
+  const { condition } = columnCondition(column, { kind: 'list', values }, kind)
+  return condition === undefined ? [] : [condition]
+}
