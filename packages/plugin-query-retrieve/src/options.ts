@@ -1,6 +1,7 @@
 import type { Secret } from '@dicomtap/framework'
 import { z } from 'zod'
 import type { ModelName, ModelService } from './model/levels.ts'
+import { BYTE_SIZE_PATTERN, parseByteSize } from './retention/byte-size.ts'
 
 /** Where the index is kept. */
 export type DatabaseOptions =
@@ -87,6 +88,12 @@ const extraAttributes = z
   )
   .default([])
 
+const byteSize = z
+  .string()
+  .regex(BYTE_SIZE_PATTERN, 'must be a size such as 500000000000, "500 GB" or "1.5 TiB"')
+  // Nothing must not be the most that may stay, and what is too large to count would be no limit.
+  .refine((text) => (parseByteSize(text) ?? 0) > 0, 'must be more than 0 and smaller than 8 PiB')
+
 /** Options of the plugin; `schema.json` is made from it. */
 export const queryRetrieveOptions: z.ZodType<ResolvedQueryRetrieveOptions, QueryRetrieveOptions> = z
   .strictObject({
@@ -122,10 +129,11 @@ export const queryRetrieveOptions: z.ZodType<ResolvedQueryRetrieveOptions, Query
     retention: z
       .strictObject({
         maximumAgeDays: z.number().positive().max(36_500).optional().meta({ description: 'Studies that nothing was added to for so many days are deleted.' }),
-        maximumSize: z.union([z.number().positive(), z.string().min(1)]).optional().meta({ description: 'Above it, the studies are deleted that nothing was added to for longest: bytes, or text such as 500GiB.' }),
+        maximumSize: z.union([z.number().positive(), byteSize]).optional().meta({ description: 'Above it, the studies are deleted that nothing was added to for longest: bytes, or text such as 500GiB.' }),
         dryRun: z.boolean().default(true).meta({ description: 'Only log what would be deleted.' }),
         intervalMs: z.int().min(1000).max(2 ** 31 - 1).default(3_600_000).meta({ description: 'How often to look.' }),
       })
+      .refine(({ maximumAgeDays, maximumSize }) => maximumAgeDays !== undefined || maximumSize !== undefined, 'needs maximumAgeDays, maximumSize or both')
       .optional()
       .meta({ description: 'Deletes old studies. Without it nothing is ever deleted.' }),
   })

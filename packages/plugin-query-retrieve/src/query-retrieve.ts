@@ -6,6 +6,7 @@ import { registerIntake } from './intake/register-intake.ts'
 import { buildCatalogue } from './model/catalogue.ts'
 import { queryRetrieveOptions } from './options.ts'
 import { registerRetention } from './retention/register-retention.ts'
+import { StudiesInUse } from './retention/studies-in-use.ts'
 import { registerRetrieve } from './retrieve/register-retrieve.ts'
 import { registerExtendedNegotiation } from './negotiation.ts'
 
@@ -34,7 +35,7 @@ export const queryRetrieve: PluginFactory<typeof queryRetrieveOptions> = defineP
     }
     const attributes = await buildCatalogue(options.attributes)
     const index = openIndex({ database: options.database, resolvePath: (path) => api.resolvePath(path), log: api.log, attributes })
-    const context: PluginContext = { api, options, attributes, index, directory }
+    const context: PluginContext = { api, options, attributes, index, directory, studiesInUse: new StudiesInUse() }
     api.hooks.ready.tapPromise(() => index.start())
     // First, so that it is the last: disposers run in reverse order.
     api.onDispose(() => index.close())

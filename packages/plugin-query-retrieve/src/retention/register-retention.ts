@@ -1,5 +1,31 @@
 import type { PluginContext } from '../context.ts'
+import { provideDeletion } from './deletion-service.ts'
+import { Retention } from './retention.ts'
+import { retentionRule } from './retention-rule.ts'
+import type { StorageRemoval } from './storage-removal.ts'
 
-export function registerRetention(_context: PluginContext): void {
-  throw new Error('not written yet')
+interface StoredInStudy {
+  readonly studyInstanceUid: string | undefined
+  readonly outcome: string
+}
+
+interface StorageService extends StorageRemoval {
+  readonly hooks: { readonly instanceStored: { tap(name: string, handler: (stored: StoredInStudy) => void): void } }
+}
+
+/** Deletes old studies when the options say so, and lets commands delete by hand. */
+export function registerRetention(context: PluginContext): void {
+  const { api, options, studiesInUse } = context
+  const rule = retentionRule(options.retention)
+  const storage = api.inject<StorageService>('storage')
+  provideDeletion(context, rule, storage)
+  if (rule === undefined) return
+  // What is sent again and is there already has no newer row.
+  storage.hooks.instanceStored.tap('query-retrieve', ({ studyInstanceUid, outcome }) => {
+    if (outcome === 'kept' && studyInstanceUid !== undefined) studiesInUse.touch(studyInstanceUid)
+  })
+  const retention = new Retention(context, rule, storage)
+  api.hooks.listening.tap(() => retention.start())
+  api.hooks.preClose.tapPromise(() => retention.stop())
+  api.onDispose(() => retention.stop())
 }

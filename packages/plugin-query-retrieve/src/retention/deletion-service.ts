@@ -1,0 +1,90 @@
+import type { PluginContext } from '../context.ts'
+import type { InstanceIndex } from '../database/instance-index.ts'
+import { type Deleted, deleteInstances } from './delete-study.ts'
+import { type DueStudy, dueStudies, storedBytes } from './retention-plan.ts'
+import type { RetentionRule } from './retention-rule.ts'
+import type { StorageRemoval } from './storage-removal.ts'
+
+/** A study, or one series of it, as the index has it. */
+export interface Deletable {
+  readonly study: number
+  readonly studyInstanceUid: string
+  readonly seriesInstanceUid: string | undefined
+  readonly series: number
+  readonly instances: number
+  readonly bytes: number
+  readonly oldestStoredAtMs: number
+  readonly newestStoredAtMs: number
+}
+
+/** The service `query-retrieve.deletion`: what the commands of this plugin delete with. */
+export interface DeletionService {
+  /** Undefined: the options have none. */
+  readonly rule: RetentionRule | undefined
+  /** Of all files in the index. */
+  storedBytes(): Promise<number>
+  /** What the rule would delete now, oldest first. */
+  due(signal?: AbortSignal): AsyncIterable<DueStudy>
+  /** Undefined when the index has nothing of it. */
+  find(studyInstanceUid: string, seriesInstanceUid?: string): Promise<Deletable | undefined>
+  delete(what: Deletable, signal: AbortSignal, onProgress?: (files: number) => void): Promise<Deleted>
+}
+
+declare module '@dicomtap/framework' {
+  interface PluginServices {
+    'query-retrieve.deletion': DeletionService
+  }
+}
+
+export function provideDeletion({ api, index, directory }: PluginContext, rule: RetentionRule | undefined, storage: StorageRemoval): void {
+  const service: DeletionService = {
+    rule,
+    storedBytes: () => storedBytes(index),
+    due: (signal) => dueStudies(index, rule ?? { maximumAgeMs: undefined, maximumBytes: undefined }, { signal }),
+    find: (studyInstanceUid, seriesInstanceUid) => find(index, studyInstanceUid, seriesInstanceUid),
+    async delete(what, signal, onProgress) {
+      const { studyInstanceUid, seriesInstanceUid } = what
+      const deleted = await deleteInstances(what, {
+        index, storage, directory, signal, reason: 'operator', isGentle: false,
+        onBatch: ({ files }) => {
+          onProgress?.(files)
+          return true
+        },
+      })
+      api.log.info('deleted by hand', { studyInstanceUid, seriesInstanceUid, files: deleted.files, bytes: deleted.bytes, remaining: deleted.unremoved.length })
+      return deleted
+    },
+  }
+  api.provideService('query-retrieve.deletion', service)
+}
+
+async function find(index: InstanceIndex, studyInstanceUid: string, seriesInstanceUid: string | undefined): Promise<Deletable | undefined> {
+  let query = index.database
+    .selectFrom('study')
+    .innerJoin('series', 'series.study', 'study.id')
+    .innerJoin('instance', 'instance.series', 'series.id')
+    .where('study.study_instance_uid', '=', studyInstanceUid)
+    .select(({ fn }) => [
+      'study.id as id',
+      fn.count<number>('series.id').distinct().as('series'),
+      fn.count<number>('instance.id').as('instances'),
+      fn.sum<number>('instance.size_bytes').as('bytes'),
+      fn.min<number>('instance.stored_at_ms').as('oldest'),
+      fn.max<number>('instance.stored_at_ms').as('newest'),
+    ])
+    .groupBy('study.id')
+  if (seriesInstanceUid !== undefined) query = query.where('series.series_instance_uid', '=', seriesInstanceUid)
+  for await (const row of index.rows(query)) {
+    return {
+      study: Number(row.id),
+      studyInstanceUid,
+      seriesInstanceUid,
+      series: Number(row.series),
+      instances: Number(row.instances),
+      bytes: Number(row.bytes),
+      oldestStoredAtMs: Number(row.oldest),
+      newestStoredAtMs: Number(row.newest),
+    }
+  }
+  return undefined
+}
