@@ -8,6 +8,7 @@ export interface FirstPartyCommand {
 /** Commands that people look for before they have the plugin, by name. */
 export const FIRST_PARTY_COMMANDS: Readonly<Record<string, FirstPartyCommand>> = {
   cert: { package: '@dicomtap/plugin-tls', summary: 'Make a CA and certificates for development and test networks.' },
+  index: { package: '@dicomtap/plugin-query-retrieve', summary: 'Rebuild and check the index that queries are answered from; show what is in it.' },
   peers: { package: '@dicomtap/plugin-access', summary: 'Show who may associate and who knocked in vain; let peers in.' },
   users: { package: '@dicomtap/plugin-user-identity', summary: 'Keep the file of users and their passcodes.' },
   verify: { package: '@dicomtap/plugin-storage', summary: 'Compare stored files with the sizes and SHA-256 digests that were recorded of them.' },

@@ -1,5 +1,6 @@
 import type { InstanceIndex } from '../database/instance-index.ts'
 import { isSameFile, statusOf } from '../maintenance/compare.ts'
+import type { IndexedInstance } from '../model/instance.ts'
 import type { InstanceReader, Unusable } from './read-instance.ts'
 
 export type Reindexed =
@@ -7,6 +8,8 @@ export type Reindexed =
   /** Another file of the same instance was stored later, and has the row. */
   | { readonly did: 'superseded' }
   | { readonly did: 'removed' }
+  /** Neither file nor row is there. */
+  | { readonly did: 'gone' }
   | { readonly did: 'nothing'; readonly why: Unusable }
 
 /** Makes the index tell the truth of files that somebody had a doubt about, while others store and remove. */
@@ -25,11 +28,11 @@ export class Reindexer {
   async settle(relativePath: string, attempts = 3): Promise<Reindexed> {
     const read = await this.#reader.read(relativePath)
     if (!('instance' in read)) {
-      if (read.code === 'ENOENT' || read.code === 'ENOTDIR') return (await this.forget([relativePath])) === 0 ? { did: 'nothing', why: read } : { did: 'removed' }
+      if (read.code === 'ENOENT' || read.code === 'ENOTDIR') return { did: (await this.forget([relativePath])) === 0 ? 'gone' : 'removed' }
       return { did: 'nothing', why: read }
     }
     const { instance } = read
-    if (await this.#isSuperseded(instance.seriesInstanceUid, instance.sopInstanceUid, relativePath, instance.storedAtMs)) return { did: 'superseded' }
+    if (await this.isSuperseded(instance)) return { did: 'superseded' }
     await this.#index.add(instance)
     // What was read may have been replaced, and its row with it, before this one was written.
     const now = await statusOf(this.#root, relativePath)
@@ -54,13 +57,8 @@ export class Reindexer {
     return instances
   }
 
-  async #gone(relativePaths: readonly string[]): Promise<string[]> {
-    const statuses = await Promise.all(relativePaths.map((one) => statusOf(this.#root, one)))
-    return relativePaths.filter((_, at) => statuses[at] === 'gone')
-  }
-
   /** Of the versions of an instance the newest file has the row. */
-  async #isSuperseded(seriesInstanceUid: string, sopInstanceUid: string, relativePath: string, storedAtMs: number): Promise<boolean> {
+  async isSuperseded({ seriesInstanceUid, sopInstanceUid, path: relativePath, storedAtMs }: IndexedInstance): Promise<boolean> {
     const query = this.#index.database
       .selectFrom('instance')
       .innerJoin('series', 'series.id', 'instance.series')
@@ -73,5 +71,10 @@ export class Reindexer {
       if ((await statusOf(this.#root, row.path)) !== 'gone') return true
     }
     return false
+  }
+
+  async #gone(relativePaths: readonly string[]): Promise<string[]> {
+    const statuses = await Promise.all(relativePaths.map((one) => statusOf(this.#root, one)))
+    return relativePaths.filter((_, at) => statuses[at] === 'gone')
   }
 }

@@ -1,0 +1,137 @@
+import { type CommandInvocation, type ConfiguredPlugin, DicomtapError, type Logger } from '@dicomtap/framework'
+import { realpath } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import type { InstanceIndex } from '../database/instance-index.ts'
+import { openIndex } from '../database/open-index.ts'
+import { InstanceReader } from '../intake/read-instance.ts'
+import { Reindexer } from '../intake/reindexer.ts'
+import type { AttributeCatalogue } from '../model/attributes.ts'
+import { buildCatalogue } from '../model/catalogue.ts'
+import { type DatabaseOptions, queryRetrieveOptions, type ResolvedQueryRetrieveOptions } from '../options.ts'
+
+/** Something that the person at the keyboard can put right; one line. */
+export class CommandError extends Error {
+  override readonly name: string = 'CommandError'
+}
+
+/** The index that a command works on. */
+export interface OpenedIndex {
+  readonly index: InstanceIndex
+  readonly attributes: AttributeCatalogue
+  /** For people: a file, or a URL without a password. */
+  readonly place: string
+}
+
+const PLUGIN = '@dicomtap/plugin-query-retrieve'
+const STORAGE = '@dicomtap/plugin-storage'
+
+/** Runs `work` with the index of the command line, or else of the configuration. */
+export async function withIndex<T>(invocation: CommandInvocation, work: (opened: OpenedIndex) => Promise<T>): Promise<T> {
+  const { options, database, resolvePath } = await settingsOf(invocation)
+  const attributes = await buildCatalogue(options.attributes)
+  const index = openIndex({ database, resolvePath, log: stderrLog(invocation), attributes })
+  try {
+    await index.start()
+    if (!index.isReady) throw new DicomtapError('DICOMTAP_ERR_QR_DATABASE', `The database ${placeOf(database, resolvePath)} does not answer`)
+    return await work({ index, attributes, place: placeOf(database, resolvePath) })
+  } finally {
+    await index.close()
+  }
+}
+
+/** What `rebuild` and `check` need besides. */
+export interface OpenedFolder extends OpenedIndex {
+  /** Absolute, without links. */
+  readonly root: string
+  readonly reader: InstanceReader
+  readonly reindexer: Reindexer
+}
+
+export async function withFolder<T>(invocation: CommandInvocation, work: (opened: OpenedFolder) => Promise<T>): Promise<T> {
+  const folder = await folderOf(invocation)
+  const root = await realpath(folder).catch((error: unknown) => {
+    throw new CommandError(`${folder} cannot be looked at (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`)
+  })
+  return withIndex(invocation, (opened) => {
+    const reader = new InstanceReader(root, opened.attributes)
+    return work({ ...opened, root, reader, reindexer: new Reindexer(root, opened.index, reader) })
+  })
+}
+
+async function folderOf({ arguments: [folder], cwd, pluginOptions }: CommandInvocation): Promise<string> {
+  if (typeof folder === 'string') return resolve(cwd, folder)
+  const storage = await pluginOptions(STORAGE)
+  const directory = (storage?.options as { readonly directory?: string } | undefined)?.directory
+  if (storage === undefined || directory === undefined) {
+    throw new CommandError('the configuration names no storage folder: give it on the command line, as in dicomtap index rebuild ./data')
+  }
+  return storage.resolvePath(directory)
+}
+
+interface Settings {
+  readonly options: ResolvedQueryRetrieveOptions
+  readonly database: DatabaseOptions
+  readonly resolvePath: (path: string) => string
+}
+
+async function settingsOf(invocation: CommandInvocation): Promise<Settings> {
+  const { options: flags, cwd } = invocation
+  const place = flags['database']
+  const configured = await configuredPlugin(invocation, typeof place === 'string')
+  const options = (configured?.options as ResolvedQueryRetrieveOptions | undefined) ?? (await defaultOptions())
+  if (typeof place === 'string') return { options, database: databaseAt(place), resolvePath: (path) => resolve(cwd, path) }
+  if (configured === undefined) {
+    throw new CommandError(`the configuration does not name ${PLUGIN}: add it to plugins, or name the database with --database`)
+  }
+  return { options, database: options.database, resolvePath: (path) => configured.resolvePath(path) }
+}
+
+/** With `--database` no configuration is needed; where there is one, it tells which attributes are indexed. */
+async function configuredPlugin({ pluginOptions }: CommandInvocation, isOptional: boolean): Promise<ConfiguredPlugin | undefined> {
+  try {
+    return await pluginOptions(PLUGIN)
+  } catch (error) {
+    if (isOptional && error instanceof DicomtapError && error.code === 'DICOMTAP_ERR_CFG_NOT_FOUND') return undefined
+    throw error
+  }
+}
+
+async function defaultOptions(): Promise<ResolvedQueryRetrieveOptions> {
+  const result = await queryRetrieveOptions['~standard'].validate({})
+  if (result.issues !== undefined) throw new CommandError(result.issues[0]?.message ?? 'the options cannot be read')
+  return result.value
+}
+
+function databaseAt(place: string): DatabaseOptions {
+  if (!/^postgres(?:ql)?:\/\//.test(place)) return { sqlite: place }
+  if (passwordOf(place) !== '') throw new CommandError('a password on the command line can be seen by others: leave it out of --database and set PGPASSWORD')
+  return { postgres: { url: place, ...(process.env['PGPASSWORD'] === undefined ? {} : { password: { env: 'PGPASSWORD' } }) } }
+}
+
+function passwordOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).password : ''
+}
+
+function placeOf(database: DatabaseOptions, resolvePath: (path: string) => string): string {
+  if ('sqlite' in database) return resolvePath(database.sqlite)
+  const { url } = database.postgres
+  if (typeof url !== 'string' || !URL.canParse(url)) return 'PostgreSQL'
+  const { host, pathname } = new URL(url)
+  return `PostgreSQL ${host}${pathname}`
+}
+
+/** Warnings and errors of the database, a line each. */
+function stderrLog({ stderr }: CommandInvocation): Logger {
+  const write = (message: string): void => void stderr.write(`${message}\n`)
+  const nothing = (): void => {}
+  const log: Logger = {
+    error: (message) => write(`error: ${message}`),
+    warn: (message) => write(`warning: ${message}`),
+    info: nothing,
+    debug: nothing,
+    trace: nothing,
+    child: () => log,
+    isEnabled: (level) => level === 'error' || level === 'warn',
+  }
+  return log
+}

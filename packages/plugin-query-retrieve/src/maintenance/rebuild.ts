@@ -1,0 +1,121 @@
+import type { InstanceIndex } from '../database/instance-index.ts'
+import type { Reindexer } from '../intake/reindexer.ts'
+import { IndexSettings, type RebuildPosition } from '../intake/settings.ts'
+import { compareFolderAndIndex } from './compare.ts'
+import { type UnreadableFolder, walkFolder } from './walk-folder.ts'
+
+export interface RebuildOptions {
+  readonly root: string
+  readonly index: InstanceIndex
+  readonly reindexer: Reindexer
+  /** Of the attributes that rows are written with. */
+  readonly fingerprint: string
+  readonly signal: AbortSignal
+  /** From the first file, whatever was done before. */
+  readonly isRestarted: boolean
+  readonly onResumed: (position: RebuildPosition) => void
+  readonly onProgress: (files: number) => void
+  /** A file that is not in the index now, and why. */
+  readonly onUnusable: (path: string, reason: string) => void
+  readonly onUnreadable: (folder: UnreadableFolder) => void
+}
+
+export interface RebuildResult {
+  /** Looked at, those of the run that was broken off included. */
+  readonly files: number
+  readonly indexed: number
+  /** Older files of an instance that was stored several times. */
+  readonly superseded: number
+  /** Not in the index: no instance, or cannot be read. */
+  readonly unusable: number
+  /** Rows that had no file. */
+  readonly removed: number
+}
+
+/** Files under way: their rows go into one transaction as far as they come at the same time. */
+const PARALLEL = 256
+const REMEMBER_MS = 1000
+const FORGET_AT_ONCE = 500
+
+/**
+ * Reads every file of a folder into the index, in the order of paths, and forgets rows without a file. What is there
+ * is written over, so that a server can go on meanwhile. Broken off in any way, it goes on behind the files whose rows
+ * are committed.
+ */
+export async function rebuildIndex(options: RebuildOptions): Promise<RebuildResult> {
+  const { root, index, reindexer, fingerprint, signal, onProgress, onUnreadable } = options
+  const settings = new IndexSettings(index)
+  const start = await startOf(options, settings)
+  let { files, unusable } = start
+  let [indexed, superseded, removed] = [0, 0, 0]
+  let { after } = start
+  let rememberedAtMs = performance.now()
+  const queue: { readonly path: string; readonly work: Promise<void> }[] = []
+
+  const settle = async (path: string): Promise<void> => {
+    const result = await reindexer.settle(path)
+    if (result.did === 'added') indexed += 1
+    else if (result.did === 'superseded') superseded += 1
+    else if (result.did === 'removed') removed += 1
+    else if (result.did === 'nothing') {
+      unusable += 1
+      options.onUnusable(path, result.why.reason)
+    }
+  }
+  const finishFirst = async (): Promise<void> => {
+    const first = queue.shift()
+    if (first === undefined) return
+    await first.work
+    after = first.path
+    files += 1
+    onProgress(files)
+    if (performance.now() - rememberedAtMs < REMEMBER_MS) return
+    rememberedAtMs = performance.now()
+    await settings.setRebuild({ ...start, after, files, unusable })
+  }
+
+  try {
+    for await (const path of walkFolder({ root, after: start.after, signal, onUnreadable })) {
+      const work = settle(path)
+      work.catch(() => undefined) // looked at when it is the first
+      queue.push({ path, work })
+      if (queue.length >= PARALLEL) await finishFirst()
+    }
+    while (queue.length > 0) await finishFirst()
+  } catch (error) {
+    await Promise.allSettled(queue.map(({ work }) => work))
+    await settings.setRebuild({ ...start, after, files, unusable }).catch(() => undefined)
+    throw error
+  }
+
+  if (files > 0) removed += await forgetMissing(options)
+  await settings.setFingerprint(fingerprint)
+  await settings.setRebuild(undefined)
+  return { files, indexed, superseded, unusable, removed }
+}
+
+async function startOf({ root, fingerprint, isRestarted, onResumed }: RebuildOptions, settings: IndexSettings): Promise<RebuildPosition> {
+  const last = isRestarted ? undefined : await settings.rebuild()
+  if (last !== undefined && last.folder === root && last.fingerprint === fingerprint) {
+    onResumed(last)
+    return last
+  }
+  const start = { folder: root, fingerprint, after: '', startedAtMs: Date.now(), files: 0, unusable: 0 }
+  await settings.setRebuild(start)
+  return start
+}
+
+async function forgetMissing({ root, index, reindexer, signal, onUnreadable }: RebuildOptions): Promise<number> {
+  let removed = 0
+  let missing: string[] = []
+  const forget = async (): Promise<void> => {
+    removed += await reindexer.forget(missing)
+    missing = []
+  }
+  for await (const { kind, path } of compareFolderAndIndex({ root, index, signal, onUnreadable })) {
+    if (kind === 'missing') missing.push(path)
+    if (missing.length >= FORGET_AT_ONCE) await forget()
+  }
+  if (missing.length > 0) await forget()
+  return removed
+}
