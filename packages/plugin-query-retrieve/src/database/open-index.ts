@@ -1,7 +1,10 @@
 import type { Logger } from '@dicomtap/framework'
 import type { AttributeCatalogue } from '../model/attributes.ts'
 import type { DatabaseOptions } from '../options.ts'
+import { DatabaseIndex } from './database-index.ts'
 import type { InstanceIndex } from './instance-index.ts'
+import { postgresBackend } from './postgres/backend.ts'
+import { sqliteBackend } from './sqlite/backend.ts'
 
 export interface OpenIndexOptions {
   readonly database: DatabaseOptions
@@ -11,6 +14,7 @@ export interface OpenIndexOptions {
 }
 
 /** The index of the options; nothing is opened before `start`. */
-export function openIndex(_options: OpenIndexOptions): InstanceIndex {
-  throw new Error('not written yet')
+export function openIndex({ database, resolvePath, log }: OpenIndexOptions): InstanceIndex {
+  const backend = 'sqlite' in database ? sqliteBackend(resolvePath(database.sqlite)) : postgresBackend(database.postgres, resolvePath)
+  return new DatabaseIndex(backend, log)
 }

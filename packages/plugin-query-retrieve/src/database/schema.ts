@@ -26,6 +26,8 @@ export interface PatientTable {
   name_phonetic: string
   birth_date: string
   attributes: string
+  /** Of all that is kept of this level, key values included: what is the same is not written again. */
+  digest: Generated<string>
 }
 
 export interface StudyTable {
@@ -37,10 +39,11 @@ export interface StudyTable {
   accession_number: string
   study_id: string
   attributes: string
+  digest: Generated<string>
   /** The greatest `stored_at_ms` of its instances: retention takes studies in this order. Indexed with `size_bytes`. */
-  last_stored_at_ms: number
-  /** The sum of `size_bytes` of its instances. */
-  size_bytes: number
+  last_stored_at_ms: Generated<number>
+  /** The sum of `size_bytes` of its instances. Both are kept by triggers on `instance`. */
+  size_bytes: Generated<number>
 }
 
 export interface SeriesTable {
@@ -50,6 +53,7 @@ export interface SeriesTable {
   modality: string
   series_number: string
   attributes: string
+  digest: Generated<string>
 }
 
 export interface InstanceTable {
@@ -64,6 +68,8 @@ export interface InstanceTable {
   size_bytes: number
   stored_at_ms: number
   attributes: string
+  /** How often the row was taken over by another file. */
+  replaced: Generated<number>
 }
 
 /** Values of attributes that the options want looked up by the database. */

@@ -1,0 +1,237 @@
+import { DicomtapError, type Logger } from '@dicomtap/framework'
+import type { Compilable, Kysely } from 'kysely'
+import type { IndexedInstance } from '../model/instance.ts'
+import { addAny } from './any-instances.ts'
+import { Availability } from './availability.ts'
+import type { Backend } from './backend.ts'
+import { readCounts } from './counts.ts'
+import { databaseError } from './database-error.ts'
+import { MAXIMUM_KNOWN_PATHS, type DatabaseKind, type IndexCounts, type InstanceIndex, type KnownFile, type Removed } from './instance-index.ts'
+import { addToKnownSeries, digested } from './known-series.ts'
+import { Collision } from './levels-above.ts'
+import { migrate } from './migrate.ts'
+import { removePaths } from './remove-rows.ts'
+import type { IndexSchema } from './schema.ts'
+import { WriteQueue, type BatchOutcome } from './write-queue.ts'
+
+/** How long a transaction is tried again that others were in the way of. */
+const RETRY_MS = 10_000
+
+/** The index over either database. */
+export class DatabaseIndex implements InstanceIndex {
+  readonly #backend: Backend
+  readonly #availability: Availability
+  readonly #queue: WriteQueue
+  #phase: 'new' | 'open' | 'closing' | 'closed' = 'new'
+  #isPrepared = false
+  #closed: Promise<void> | undefined
+
+  constructor(backend: Backend, log: Logger) {
+    this.#backend = backend
+    this.#availability = new Availability(backend, log, () => this.#prepare())
+    this.#queue = new WriteQueue((instances) => this.#writeBatch(instances))
+  }
+
+  get kind(): DatabaseKind {
+    return this.#backend.kind
+  }
+
+  get database(): Kysely<IndexSchema> {
+    return this.#backend.database
+  }
+
+  get isReady(): boolean {
+    return this.#phase === 'open' && this.#availability.isReady
+  }
+
+  async start(): Promise<void> {
+    if (this.#phase !== 'new') throw databaseError(`The index ${this.#backend.place} was started before`)
+    try {
+      await this.#prepare()
+    } catch (error) {
+      if (error instanceof DicomtapError) throw error
+      const trouble = this.#backend.troubleOf(error)
+      if (trouble !== 'lost' || this.kind === 'sqlite') throw databaseError(`The index ${this.#backend.place} cannot be used: ${this.#backend.explain(error)}`)
+      this.#availability.report(error)
+    }
+    this.#phase = 'open'
+  }
+
+  async add(instance: IndexedInstance): Promise<void> {
+    this.#assert('write')
+    await this.#queue.add(instance)
+  }
+
+  remove(paths: readonly string[]): Promise<Removed> {
+    return this.#writing(() => this.database.transaction().execute((transaction) => removePaths(transaction, this.kind, paths)))
+  }
+
+  clear(): Promise<void> {
+    return this.#writing(() =>
+      this.database.transaction().execute(async (transaction) => {
+        for (const table of ['key_value', 'name_token', 'instance', 'series', 'study', 'patient'] as const) await transaction.deleteFrom(table).execute()
+      }),
+    )
+  }
+
+  async *rows<Row>(query: Compilable<Row>, signal?: AbortSignal): AsyncIterable<Row> {
+    this.#assert('read')
+    const { sql, parameters } = query.compile()
+    try {
+      yield* this.#backend.stream<Row>(sql, parameters, signal)
+    } catch (error) {
+      if (signal?.aborted === true) throw signal.reason
+      throw error instanceof DicomtapError ? error : this.#availability.report(error)
+    }
+  }
+
+  async knownPaths(paths: readonly string[]): Promise<ReadonlyMap<string, KnownFile>> {
+    if (paths.length > MAXIMUM_KNOWN_PATHS) throw new RangeError(`Up to ${MAXIMUM_KNOWN_PATHS} paths can be asked for at once`)
+    if (paths.length === 0) return new Map()
+    const rows = await this.#reading(() =>
+      this.database.selectFrom('instance').select(['path', 'size_bytes', 'stored_at_ms']).where('path', 'in', paths).execute(),
+    )
+    return new Map(rows.map((row) => [row.path, { sizeBytes: row.size_bytes, storedAtMs: row.stored_at_ms }]))
+  }
+
+  async *paths(after = '', signal?: AbortSignal): AsyncIterable<KnownFile & { readonly path: string }> {
+    // Page by page: a cursor would keep the state of the database as it was when it began, for as long as a scan takes.
+    const pageSize = 1000
+    for (let last = after; ; ) {
+      signal?.throwIfAborted()
+      const page = await this.#reading(() =>
+        this.database.selectFrom('instance').select(['path', 'size_bytes', 'stored_at_ms']).where('path', '>', last).orderBy('path').limit(pageSize).execute(),
+      )
+      for (const row of page) {
+        signal?.throwIfAborted()
+        yield { path: row.path, sizeBytes: row.size_bytes, storedAtMs: row.stored_at_ms }
+      }
+      const end = page.at(-1)
+      if (end === undefined || page.length < pageSize) return
+      last = end.path
+    }
+  }
+
+  async setting(name: string): Promise<string | undefined> {
+    const row = await this.#reading(() => this.database.selectFrom('setting').select('value').where('name', '=', name).executeTakeFirst())
+    return row?.value
+  }
+
+  setSetting(name: string, value: string | undefined): Promise<void> {
+    return this.#writing(() => this.#writeSetting(name, value))
+  }
+
+  counts(): Promise<IndexCounts> {
+    return this.#reading(() => readCounts(this.#backend))
+  }
+
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close())
+  }
+
+  async #close(): Promise<void> {
+    const wasOpen = this.#phase === 'open'
+    this.#phase = 'closing'
+    if (wasOpen) await this.#queue.drained()
+    this.#phase = 'closed'
+    this.#availability.close()
+    await this.#backend.close()
+  }
+
+  /** Connects; the first time, makes the tables. Writes something, as only that shows whether it can be written. */
+  async #prepare(): Promise<void> {
+    if (!this.#isPrepared) {
+      await this.#backend.prepare()
+      await migrate(this.#backend)
+      this.#isPrepared = true
+    }
+    await this.#writeSetting('lastContact', String(Date.now()))
+  }
+
+  async #writeSetting(name: string, value: string | undefined): Promise<void> {
+    if (value === undefined) await this.database.deleteFrom('setting').where('name', '=', name).execute()
+    else {
+      await this.database
+        .insertInto('setting')
+        .values({ name, value })
+        .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
+        .execute()
+    }
+  }
+
+  #assert(what: 'read' | 'write'): void {
+    if (this.#phase !== 'open' && !(this.#phase === 'closing' && what === 'read')) {
+      throw databaseError(`The index ${this.#backend.place} is ${this.#phase === 'new' ? 'not started' : 'closed'}`)
+    }
+    this.#availability.assert(what)
+  }
+
+  async #reading<T>(read: () => Promise<T>): Promise<T> {
+    this.#assert('read')
+    try {
+      return await this.#retried(read)
+    } catch (error) {
+      throw error instanceof DicomtapError ? error : this.#availability.report(error)
+    }
+  }
+
+  async #writing<T>(write: () => Promise<T>): Promise<T> {
+    this.#assert('write')
+    return await this.#queue.run(async () => {
+      try {
+        this.#availability.assert('write')
+        return await this.#retried(write)
+      } catch (error) {
+        throw error instanceof DicomtapError ? error : this.#availability.report(error)
+      }
+    })
+  }
+
+  /** Again while others are in the way; and once when the connection broke, on another one. All that we write may be written twice. */
+  async #retried<T>(action: () => Promise<T>): Promise<T> {
+    const until = performance.now() + RETRY_MS
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await action()
+      } catch (error) {
+        const trouble = error instanceof Collision ? 'retry' : this.#backend.troubleOf(error)
+        const isWorthIt = trouble === 'retry' ? performance.now() < until : trouble === 'lost' && attempt === 1
+        if (!isWorthIt) throw error
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(5 * 2 ** attempt, 200)))
+      }
+    }
+  }
+
+  async #writeBatch(instances: readonly IndexedInstance[]): Promise<BatchOutcome> {
+    try {
+      this.#availability.assert('write')
+      await this.#retried(() => this.#write(instances))
+      return instances.map(() => undefined)
+    } catch (error) {
+      if (error instanceof DicomtapError) return instances.map(() => error)
+      if (this.#backend.troubleOf(error) !== 'statement' || instances.length === 1) {
+        const reported = this.#availability.report(error)
+        return instances.map(() => reported)
+      }
+      // One of them cannot be written; the others do not have to suffer for it.
+      const half = Math.ceil(instances.length / 2)
+      return [...(await this.#writeBatch(instances.slice(0, half))), ...(await this.#writeBatch(instances.slice(half)))]
+    }
+  }
+
+  async #write(instances: readonly IndexedInstance[]): Promise<void> {
+    const batch = instances.map(digested)
+    const plain = batch.filter(({ instance }) => instance.instance.keyValues.length === 0)
+    let added: ReadonlySet<string> = new Set()
+    if (plain.length > 0) {
+      try {
+        added = await addToKnownSeries(this.database, this.kind, plain)
+      } catch (error) {
+        // E.g. a path that another instance had. The transaction below does it in more steps, or says what is wrong.
+        if (this.#backend.troubleOf(error) !== 'statement') throw error
+      }
+    }
+    const rest = batch.filter(({ instance }) => !added.has(instance.path))
+    if (rest.length > 0) await this.database.transaction().execute((transaction) => addAny(transaction, this.kind, rest))
+  }
+}

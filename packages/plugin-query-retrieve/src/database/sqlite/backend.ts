@@ -1,0 +1,80 @@
+import { Kysely } from 'kysely'
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { stat } from 'node:fs/promises'
+import type { Backend, Trouble } from '../backend.ts'
+import type { IndexSchema } from '../schema.ts'
+import { sqliteDialect } from './dialect.ts'
+import { rowObjects, SqliteThreads } from './threads.ts'
+
+/** How long a statement waits for a lock that another process holds. */
+const BUSY_TIMEOUT_MS = 10_000
+
+const TROUBLE: Readonly<Record<string, Trouble>> = {
+  SQLITE_BUSY: 'unwritable',
+  SQLITE_LOCKED: 'unwritable',
+  SQLITE_FULL: 'unwritable',
+  SQLITE_READONLY: 'unwritable',
+  SQLITE_IOERR: 'lost',
+  SQLITE_NOMEM: 'unwritable',
+  SQLITE_CANTOPEN: 'unusable',
+  SQLITE_CORRUPT: 'unusable',
+  SQLITE_NOTADB: 'unusable',
+  SQLITE_PERM: 'unusable',
+  SQLITE_AUTH: 'unusable',
+  THREAD_ENDED: 'lost',
+}
+
+const EXPLANATIONS: Readonly<Record<string, string>> = {
+  SQLITE_BUSY: 'it is locked by another program; end that program, or wait for it',
+  SQLITE_LOCKED: 'it is locked',
+  SQLITE_FULL: 'the disk is full; make room',
+  SQLITE_READONLY: 'it cannot be written; give the user that runs dicomtap the right to write the file and its folder',
+  SQLITE_IOERR: 'the disk fails or is full; make room, or look into the log of the system',
+  SQLITE_CANTOPEN: 'it cannot be opened; give the user that runs dicomtap the right to read and write the file and its folder',
+  SQLITE_CORRUPT: 'it is damaged; move it away and run dicomtap index rebuild',
+  SQLITE_NOTADB: 'it is no SQLite database; name another file in database.sqlite, or move it away and run dicomtap index rebuild',
+  SQLITE_NOMEM: 'there is no memory left',
+  TOO_MANY_QUERIES: 'too many queries are open at once',
+}
+
+/** The index in a file. */
+export function sqliteBackend(path: string): Backend {
+  const threads = new SqliteThreads({ path, busyTimeoutMs: BUSY_TIMEOUT_MS })
+  return {
+    kind: 'sqlite',
+    place: path,
+    database: new Kysely<IndexSchema>({ dialect: sqliteDialect(threads) }),
+    async prepare() {
+      await mkdir(dirname(path), { recursive: true, mode: 0o750 })
+    },
+    async *stream<Row>(sql: string, parameters: readonly unknown[], signal: AbortSignal | undefined): AsyncGenerator<Row> {
+      for await (const batch of threads.stream(sql, parameters, signal)) yield* rowObjects<Row>(batch)
+    },
+    troubleOf: (error) => (isSystemError(error) ? 'unusable' : (TROUBLE[primaryCode(error)] ?? 'statement')),
+    explain(error) {
+      if (isSystemError(error)) return `${error.syscall} failed with ${error.code}; give the user that runs dicomtap the right to write there`
+      const code = primaryCode(error)
+      const explanation = EXPLANATIONS[code]
+      return explanation === undefined ? code : `${explanation} (${code})`
+    },
+    async databaseBytes() {
+      const sizes = await Promise.all(['', '-wal', '-shm'].map((end) => stat(path + end).then(({ size }) => size, () => 0)))
+      return sizes.reduce((sum, size) => sum + size, 0)
+    },
+    async close() {
+      await threads.close()
+    },
+  }
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException & { code: string; syscall: string } {
+  const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException
+  return typeof code === 'string' && typeof syscall === 'string'
+}
+
+/** `SQLITE_IOERR_WRITE` is a `SQLITE_IOERR`. */
+function primaryCode(error: unknown): string {
+  const code = String((error as { code?: unknown } | undefined)?.code ?? 'ERROR')
+  return /^SQLITE_[A-Z]+/.exec(code)?.[0] ?? code
+}

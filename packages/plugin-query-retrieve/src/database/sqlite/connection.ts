@@ -1,0 +1,133 @@
+import Database from 'libsql'
+import { bindable } from './bindable.ts'
+import type { WorkerOptions, WorkerRows } from './messages.ts'
+
+/** Runs in a worker thread. */
+export interface Connection {
+  run(sql: string, parameters: readonly unknown[]): WorkerRows
+  open(sql: string, parameters: readonly unknown[]): Cursor
+  close(): void
+}
+
+export interface Cursor {
+  /** Up to so many rows; fewer when they are large or take long. */
+  pull(rows: number): WorkerRows
+  /** Ends the statement, so that it keeps no old state of the database alive. */
+  end(): void
+}
+
+/** libsql's iterator takes 100 rows ahead; with its buffer set by us it takes as many as are wanted. */
+interface LibsqlIterator extends Iterator<unknown> {
+  nextRows: unknown[]
+  nextRowIndex: number
+}
+
+interface CachedStatement {
+  readonly statement: Database.Statement
+  readonly columns: readonly string[]
+}
+
+const LIBSQL_ROWS_AHEAD = 100
+const MAXIMUM_BATCH_BYTES = 1_048_576
+const MAXIMUM_BATCH_MS = 20
+const MAXIMUM_STATEMENTS = 64
+
+const PRAGMAS: Readonly<Record<WorkerOptions['role'], readonly string[]>> = {
+  // A file without a row is found at the next start: what a power failure takes comes back. A crash takes nothing.
+  writer: ['journal_mode = WAL', 'synchronous = NORMAL', 'foreign_keys = ON', 'case_sensitive_like = ON', 'cache_size = -65536', 'wal_autocheckpoint = 4000', 'journal_size_limit = 67108864'],
+  reader: ['query_only = ON', 'case_sensitive_like = ON', 'cache_size = -16384'],
+}
+
+/** Opens the file. */
+export function openConnection({ path, role, busyTimeoutMs }: WorkerOptions): Connection {
+  const database = new Database(path)
+  try {
+    for (const pragma of [`busy_timeout = ${busyTimeoutMs}`, ...PRAGMAS[role]]) database.prepare(`PRAGMA ${pragma}`).all([])
+  } catch (error) {
+    database.close()
+    throw error
+  }
+  const statements = new Map<string, CachedStatement>()
+
+  function prepare(sql: string): CachedStatement {
+    const known = statements.get(sql)
+    if (known !== undefined) {
+      statements.delete(sql)
+      statements.set(sql, known)
+      return known
+    }
+    const statement = database.prepare(sql)
+    // Raw: arrays are smaller than objects on their way to the main thread.
+    if (statement.reader) statement.raw()
+    const cached = { statement, columns: statement.reader ? statement.columns().map((column) => column.name) : [] }
+    statements.set(sql, cached)
+    if (statements.size > MAXIMUM_STATEMENTS) statements.delete(statements.keys().next().value as string)
+    return cached
+  }
+
+  return {
+    run(sql, parameters) {
+      const { statement, columns } = prepare(sql)
+      const values = parameters.map(bindable)
+      if (!statement.reader) return { columns, rows: [], changes: statement.run(values).changes, isDone: true }
+      const rows = statement.all(values) as unknown[][]
+      return { columns, rows, changes: rows.length, isDone: true }
+    },
+    open(sql, parameters) {
+      const { statement, columns } = prepare(sql)
+      return openCursor(database, statement, columns, parameters.map(bindable))
+    },
+    close() {
+      statements.clear()
+      database.close()
+    },
+  }
+}
+
+function openCursor(database: Database.Database, statement: Database.Statement, columns: readonly string[], values: readonly unknown[]): Cursor {
+  const iterator = statement.iterate(values) as unknown as LibsqlIterator
+  let isDone = false
+
+  /** The next rows, as many as asked for unless there are no more. */
+  function take(count: number): unknown[][] {
+    iterator.nextRows = new Array<unknown>(count)
+    iterator.nextRowIndex = LIBSQL_ROWS_AHEAD
+    const rows: unknown[][] = []
+    while (rows.length < count) {
+      const next = iterator.next()
+      if (next.done === true) {
+        isDone = true
+        break
+      }
+      rows.push(next.value as unknown[])
+    }
+    return rows
+  }
+
+  return {
+    pull(wanted) {
+      const until = performance.now() + MAXIMUM_BATCH_MS
+      const rows: unknown[][] = []
+      let bytes = 0
+      while (!isDone && rows.length < wanted && bytes < MAXIMUM_BATCH_BYTES && (rows.length === 0 || performance.now() < until)) {
+        // One at a time first: each may take long.
+        for (const row of take(Math.min(rows.length === 0 ? 1 : 16, wanted - rows.length))) {
+          rows.push(row)
+          for (const value of row) bytes += typeof value === 'string' ? value.length : 8
+        }
+      }
+      return { columns, rows, changes: 0, isDone }
+    },
+    end() {
+      if (isDone) return
+      isDone = true
+      // libsql closes a statement when its garbage is collected. An interrupted one ends with its next step.
+      ;(database as Database.Database & { interrupt(): void }).interrupt()
+      try {
+        take(1)
+      } catch {
+        // SQLITE_INTERRUPT, as wanted.
+      }
+    },
+  }
+}

@@ -1,0 +1,110 @@
+import { SqliteFailure, SqliteWorker } from './worker-client.ts'
+import type { WorkerOptions, WorkerRows } from './messages.ts'
+
+const READERS = 2
+const MAXIMUM_CURSORS = 128
+const BATCH_ROWS = [16, 64, 256, 1024] as const
+/** How long a statement that runs may hold up the end. */
+const CLOSE_DEADLINE_MS = 15_000
+
+/** The threads of one database file: one that writes, in turn, and those that read. */
+export class SqliteThreads {
+  readonly #writer: SqliteWorker
+  readonly #readers: readonly SqliteWorker[]
+  /** Resolves when the one before has given the writer back. */
+  #turn: Promise<void> = Promise.resolve()
+  #cursors: number[] = Array.from({ length: READERS }, () => 0)
+
+  constructor(options: Omit<WorkerOptions, 'role'>) {
+    this.#writer = new SqliteWorker({ ...options, role: 'writer' })
+    this.#readers = Array.from({ length: READERS }, () => new SqliteWorker({ ...options, role: 'reader' }))
+  }
+
+  /** Waits for the writer's other users. What is returned gives it back. */
+  async takeWriter(): Promise<() => void> {
+    const before = this.#turn
+    let release = (): void => {}
+    this.#turn = new Promise((resolve) => (release = resolve))
+    await before
+    return release
+  }
+
+  /** Only by whoever took the writer. */
+  write(sql: string, parameters: readonly unknown[]): Promise<WorkerRows> {
+    return this.#writer.request({ type: 'run', sql, parameters })
+  }
+
+  read(sql: string, parameters: readonly unknown[]): Promise<WorkerRows> {
+    return (this.#readers[this.#leastBusy()] as SqliteWorker).request({ type: 'run', sql, parameters })
+  }
+
+  /** Rows as they are drawn: the first at once, then more at a time. */
+  async *stream(sql: string, parameters: readonly unknown[], signal?: AbortSignal): AsyncGenerator<WorkerRows> {
+    signal?.throwIfAborted()
+    const index = this.#leastBusy()
+    if (this.openCursors >= MAXIMUM_CURSORS) throw new SqliteFailure({ message: `${MAXIMUM_CURSORS} queries are open`, code: 'TOO_MANY_QUERIES', number: 0 })
+    const reader = this.#readers[index] as SqliteWorker
+    this.#count(index, 1)
+    const { id, result } = reader.send({ type: 'open', sql, parameters })
+    let isDone = false
+    try {
+      let batch = await unlessAborted(result, signal)
+      for (let size = 0; ; size++) {
+        isDone = batch.isDone
+        yield batch
+        if (isDone) return
+        signal?.throwIfAborted()
+        const rows = BATCH_ROWS[Math.min(size, BATCH_ROWS.length - 1)] as number
+        batch = await unlessAborted(reader.request({ type: 'pull', cursor: id, rows }), signal)
+      }
+    } finally {
+      if (isDone) this.#count(index, -1)
+      else {
+        const ended = reader.request({ type: 'end', cursor: id }).catch(() => undefined).finally(() => this.#count(index, -1))
+        // Whoever aborts has no time: a thread in the midst of a long statement ends the cursor after it.
+        if (signal?.aborted !== true) await ended
+      }
+    }
+  }
+
+  get openCursors(): number {
+    return this.#cursors.reduce((sum, count) => sum + count, 0)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#readers, this.#writer].map((worker) => worker.close(CLOSE_DEADLINE_MS)))
+  }
+
+  #count(index: number, difference: number): void {
+    this.#cursors[index] = (this.#cursors[index] as number) + difference
+  }
+
+  #leastBusy(): number {
+    const loads = this.#readers.map((reader, index) => reader.load * 1000 + (this.#cursors[index] as number))
+    return loads.indexOf(Math.min(...loads))
+  }
+}
+
+/** Rejects with the reason of the signal as soon as it is aborted. */
+export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error)
+    if (signal.aborted) {
+      promise.catch(() => undefined)
+      abort()
+      return
+    }
+    signal.addEventListener('abort', abort, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
+}
+
+/** Rows as objects. */
+export function rowObjects<Row>({ columns, rows }: WorkerRows): Row[] {
+  return rows.map((values) => {
+    const row: Record<string, unknown> = {}
+    for (let index = 0; index < columns.length; index++) row[columns[index] as string] = values[index]
+    return row as Row
+  })
+}

@@ -1,0 +1,98 @@
+// The entry of the worker threads that SQLite runs in: its calls wait for the disk, and the service must not.
+import { parentPort, workerData } from 'node:worker_threads'
+import { openConnection, type Connection, type Cursor } from './connection.ts'
+import type { WorkerAnswer, WorkerFailure, WorkerOptions, WorkerRequest, WorkerRows } from './messages.ts'
+
+const port = parentPort as NonNullable<typeof parentPort>
+const options = workerData as WorkerOptions
+
+/**
+ * Of a reader, each open cursor has a connection of its own: on a shared one the statements that come later would
+ * see the database as it was when the first one began.
+ */
+const idle: Connection[] = []
+const cursors = new Map<number, { readonly cursor: Cursor; readonly connection: Connection }>()
+const MAXIMUM_IDLE = 4
+
+const NOTHING: WorkerRows = { columns: [], rows: [], changes: 0, isDone: true }
+
+port.on('message', (request: WorkerRequest) => {
+  let answer: WorkerAnswer
+  try {
+    answer = { id: request.id, result: perform(request) }
+  } catch (error) {
+    answer = { id: request.id, error: failureOf(error) }
+  }
+  port.postMessage(answer)
+  if (request.type === 'close') port.close()
+})
+
+function perform(request: WorkerRequest): WorkerRows {
+  switch (request.type) {
+    case 'run': {
+      const connection = idle.pop() ?? openConnection(options)
+      try {
+        return connection.run(request.sql, request.parameters)
+      } finally {
+        giveBack(connection)
+      }
+    }
+    case 'open': {
+      const connection = idle.pop() ?? openConnection(options)
+      try {
+        const cursor = connection.open(request.sql, request.parameters)
+        cursors.set(request.id, { cursor, connection })
+      } catch (error) {
+        giveBack(connection)
+        throw error
+      }
+      return pull(request.id, 1)
+    }
+    case 'pull':
+      return pull(request.cursor, request.rows)
+    case 'end':
+      end(request.cursor)
+      return NOTHING
+    case 'close':
+      for (const id of [...cursors.keys()]) end(id)
+      for (const connection of idle.splice(0)) connection.close()
+      return NOTHING
+  }
+}
+
+function pull(id: number, rows: number): WorkerRows {
+  const entry = cursors.get(id)
+  if (entry === undefined) return NOTHING
+  try {
+    const result = entry.cursor.pull(rows)
+    if (result.isDone) forget(id)
+    return result
+  } catch (error) {
+    forget(id)
+    throw error
+  }
+}
+
+function end(id: number): void {
+  const entry = cursors.get(id)
+  if (entry === undefined) return
+  entry.cursor.end()
+  forget(id)
+}
+
+function forget(id: number): void {
+  const entry = cursors.get(id)
+  if (entry === undefined) return
+  cursors.delete(id)
+  giveBack(entry.connection)
+}
+
+function giveBack(connection: Connection): void {
+  if (idle.length < MAXIMUM_IDLE) idle.push(connection)
+  else connection.close()
+}
+
+function failureOf(error: unknown): WorkerFailure {
+  const { message, code, rawCode } = error as { message?: unknown; code?: unknown; rawCode?: unknown }
+  return { message: String(message), code: typeof code === 'string' ? code : 'ERROR', number: typeof rawCode === 'number' ? rawCode : 0 }
+}
