@@ -3,19 +3,20 @@
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { orthancVersion } from './compare/orthanc.mjs'
 import { machine, table } from './compare/report.mjs'
 import { runLoad } from './compare/run-load.mjs'
 import { startServer } from './compare/server-process.mjs'
 import { DEFAULT_SERVERS, SERVERS, dcmtkVersion } from './compare/servers.mjs'
 import { makeWorkFolder } from './compare/work-folder.mjs'
-import { WORKLOADS } from './compare/workloads.mjs'
+import { DEFAULT_WORKLOADS, WORKLOADS } from './compare/workloads.mjs'
 import { round } from './load/process-usage.mjs'
 import { warmUp } from './load/warm-up.mjs'
 
 const USAGE = `node compare.mjs [options]
 
   --repetitions <n>     default 3; ranges of less than 3 say nothing
-  --workloads <letters> default abcdefgh
+  --workloads <letters> default ${DEFAULT_WORKLOADS}, of ${Object.keys(WORKLOADS).join('')}
   --servers <a,b,...>   default ${DEFAULT_SERVERS.join(',')}
                         also ${Object.keys(SERVERS).filter((name) => !DEFAULT_SERVERS.includes(name)).join(', ')}
   --directory <path>    where the servers store; default ./data in this package
@@ -27,7 +28,7 @@ Ratios are those of the first server named.`
 const { values } = parseArgs({
   options: {
     repetitions: { type: 'string', default: '3' },
-    workloads: { type: 'string', default: Object.keys(WORKLOADS).join('') },
+    workloads: { type: 'string', default: DEFAULT_WORKLOADS },
     servers: { type: 'string', default: DEFAULT_SERVERS.join(',') },
     directory: { type: 'string', default: fileURLToPath(new URL('./data', import.meta.url)) },
     minutes: { type: 'string', default: '30' },
@@ -54,16 +55,18 @@ const results = []
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
 
 const dcmtk = dcmtkVersion()
-const servers = names.filter((name) => dcmtk !== undefined || SERVERS[name].needsDcmtk !== true)
-if (servers.length < names.length) {
-  console.error('DCMTK is not installed (no storescp in PATH): dicomtap is measured alone, and compared with nothing.')
-}
+const orthanc = orthancVersion()
+const servers = names.filter(
+  (name) => (dcmtk !== undefined || SERVERS[name].needsDcmtk !== true) && (orthanc !== undefined || SERVERS[name].needsOrthanc !== true),
+)
+const missing = names.filter((name) => !servers.includes(name))
+if (missing.length > 0) console.error(`Not installed, and not compared with: ${missing.join(', ')}.`)
 const folder = await makeWorkFolder(values.directory, neededBytes())
 await warmUp()
 for (let repetition = 1; repetition <= repetitions; repetition++) {
   for (const letter of letters) await runInTurns(letter, repetition)
 }
-console.log(`${machine(dcmtk)}\n${repetitions} repetitions in turns: median (min-max)\n`)
+console.log(`${machine(dcmtk, orthanc)}\n${repetitions} repetitions in turns: median (min-max)\n`)
 for (const letter of letters) {
   console.log(`${table(WORKLOADS[letter], servers, results.filter(({ workload }) => workload === letter))}\n`)
 }

@@ -2,6 +2,8 @@
 // The dicomtap server that the benchmarks measure: verification and storage, nothing logged.
 //   node server.mjs --port 11112 --directory ./data --durability close
 //   node server.mjs --port 11112 --discard            takes objects and drops their bytes
+//   node server.mjs --port 11112 --directory ./data --index ./index.sqlite --destination SINK:11113
+// --index <file or postgres:// URL> answers queries and retrieval; --destination is where C-MOVE sends to.
 // --window <n> negotiates asynchronous operations; --pause-ms <n> has the sink of --discard take its time after
 // each --pause-every bytes.
 import { setTimeout as delay } from 'node:timers/promises'
@@ -15,6 +17,8 @@ const { values } = parseArgs({
     'directory': { type: 'string' },
     'durability': { type: 'string', default: 'fsync' },
     'discard': { type: 'boolean', default: false },
+    'index': { type: 'string' },
+    'destination': { type: 'string' },
     'window': { type: 'string' },
     'pause-ms': { type: 'string', default: '0' },
     'pause-every': { type: 'string', default: '1048576' },
@@ -56,6 +60,7 @@ const ae = new ApplicationEntity({
   limits: { maximumAssociations: MAXIMUM_ASSOCIATIONS, maximumPendingAssociations: MAXIMUM_ASSOCIATIONS },
 })
 await ae.use(verification(), values.discard ? discard() : await storagePlugin())
+if (values.index !== undefined) await ae.use(await queryRetrievePlugin(), destination())
 if (values.window !== undefined) {
   const { asyncOperations } = await import('@dicomtap/plugin-async-operations')
   await ae.use(asyncOperations({ acceptor: { performed: Number(values.window) } }))
@@ -66,4 +71,26 @@ process.once('SIGTERM', () => void ae.close({ deadlineMs: 1000 }).then(() => pro
 async function storagePlugin() {
   const { storage } = await import('@dicomtap/plugin-storage')
   return storage({ directory: values.directory ?? './data', durability: values.durability })
+}
+
+async function queryRetrievePlugin() {
+  const { queryRetrieve } = await import('@dicomtap/plugin-query-retrieve')
+  const { index } = values
+  return queryRetrieve({
+    database: index.startsWith('postgres:') ? { postgres: { url: index } } : { sqlite: index },
+    relationalQueries: 'always',
+    // A synthetic index has no files.
+    scanAtStart: false,
+  })
+}
+
+/** The address book: one entry. */
+function destination() {
+  return definePlugin({
+    name: 'destination',
+    apply(api) {
+      const [aeTitle, port] = (values.destination ?? '').split(':')
+      api.hooks.moveDestination.tapPromise(async (title) => (title === aeTitle ? { host: '127.0.0.1', port: Number(port) } : undefined))
+    },
+  })()
 }

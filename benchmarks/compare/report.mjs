@@ -1,13 +1,18 @@
 import { execFileSync } from 'node:child_process'
 import { cpus, release, totalmem } from 'node:os'
 
-/** What stands above the tables: without it they mean nothing. @param dcmtk its version; null where it has no part */
-export function machine(dcmtk) {
+/**
+ * What stands above the tables: without it they mean nothing.
+ * @param dcmtk its version; null where it has no part
+ * @param orthanc its version; undefined where it has no part
+ */
+export function machine(dcmtk, orthanc) {
   const [{ model }] = cpus()
   const other = dcmtk === null ? '' : ` DCMTK ${dcmtk ?? 'not installed'};`
+  const another = orthanc === undefined ? '' : ` Orthanc ${orthanc};`
   return [
     `${new Date().toISOString().slice(0, 10)}; ${cpus().length} cores, ${model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`,
-    `${process.platform} ${release()}; Node ${process.version};${other} commit ${commit()}`,
+    `${process.platform} ${release()}; Node ${process.version};${other}${another} commit ${commit()}`,
   ].join('\n')
 }
 

@@ -41,7 +41,7 @@ export async function startServer(server, directory) {
   const stop = () => stopServer(child, ended)
   try {
     const failure = await Promise.race([
-      waitForEcho({ ...TARGET, port, signal: controller.signal }),
+      waitForEcho({ ...TARGET, ...(server.calledAeTitle === undefined ? {} : { calledAeTitle: server.calledAeTitle }), port, signal: controller.signal }),
       ended,
       delay(START_LIMIT_MS, `no answer within ${START_LIMIT_MS} ms`, { signal: controller.signal }),
     ])

@@ -34,6 +34,13 @@ export const WORKLOADS = {
     bytes: 1000 * 8 * 1024,
     metrics: messageMetrics('msg/s'),
   },
+  i: {
+    title: '(i) 250 C-STORE of 8 KiB on each of 8 associations',
+    load: ['store', '--n', '250', '--associations', '8', '--size', String(8 * 1024)],
+    bytes: 8 * 250 * 8 * 1024,
+    metrics: messageMetrics('msg/s'),
+    isConcurrent: true,
+  },
   f: {
     title: '(f) one C-STORE of 1 GiB',
     load: ['store', '--n', '1', '--size', String(GIB)],
@@ -57,6 +64,8 @@ export const WORKLOADS = {
     metrics: [column('ms', 'startMs', 0, true), column('CPU s', 'cpuSeconds', 2), column('peak RSS MiB', 'peakRssMib')],
   },
 }
+
+export const DEFAULT_WORKLOADS = 'abcdefgh'
 
 function storeMetrics() {
   return [

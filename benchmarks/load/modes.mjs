@@ -5,7 +5,7 @@ import { PeerError, connect } from './peer.mjs'
 import { associateRequest } from './pdus.mjs'
 import { processUsage, round, usageSince } from './process-usage.mjs'
 import { Tally } from './tally.mjs'
-import { CT_IMAGE_STORAGE, TRANSFER_SYNTAXES, VERIFICATION } from './uids.mjs'
+import { CT_IMAGE_STORAGE, STUDY_INSTANCE_UID, TRANSFER_SYNTAXES, VERIFICATION } from './uids.mjs'
 
 const CONTEXT_ID = 1
 const MIB = 1_048_576
@@ -154,7 +154,7 @@ async function measure(options, bytes, work) {
     mode: options.mode,
     associations: options.associations,
     messages: tally.count,
-    ...(bytes > 0 ? { size: options.size, syntax: options.syntax } : {}),
+    ...(bytes > 0 ? { size: options.size, syntax: options.syntax, studyInstanceUid: STUDY_INSTANCE_UID } : {}),
     seconds: round(seconds, 3),
     messagesPerSecond: round(tally.count / seconds, 1),
     ...(bytes > 0 ? { mibPerSecond: round(bytes / MIB / seconds, 1) } : {}),

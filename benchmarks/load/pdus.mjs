@@ -6,8 +6,12 @@ const APPLICATION_CONTEXT = '1.2.840.10008.3.1.1.1'
 
 export const PduType = { AssociateRq: 1, AssociateAc: 2, AssociateRj: 3, PData: 4, ReleaseRq: 5, ReleaseRp: 6, Abort: 7 }
 
-/** A-ASSOCIATE-RQ (PS3.8 9.3.2) with one presentation context per entry, ids 1, 3, 5 ... */
-export function associateRequest({ calledAeTitle, callingAeTitle, contexts, maximumLength = 131_072 }) {
+/**
+ * A-ASSOCIATE-RQ (PS3.8 9.3.2) with one presentation context per entry, ids 1, 3, 5 ...
+ * @param scpRoles SOP Class UIDs for which the requestor wants to be SCP (PS3.7 D.3.3.4)
+ * @param extended application information by SOP Class UID (PS3.7 D.3.3.5)
+ */
+export function associateRequest({ calledAeTitle, callingAeTitle, contexts, maximumLength = 131_072, scpRoles = [], extended = {} }) {
   const items = [
     item(0x10, text(APPLICATION_CONTEXT)),
     ...contexts.map(({ abstractSyntax, transferSyntax }, index) =>
@@ -19,7 +23,9 @@ export function associateRequest({ calledAeTitle, callingAeTitle, contexts, maxi
     item(0x50, Buffer.concat([
       item(0x51, uint32(maximumLength)),
       item(0x52, text(IMPLEMENTATION_CLASS_UID)),
+      ...scpRoles.map((uid) => item(0x54, Buffer.concat([uidField(uid), Buffer.from([0, 1])]))),
       item(0x55, text('DICOMTAP_LOAD')),
+      ...Object.entries(extended).map(([uid, information]) => item(0x56, Buffer.concat([uidField(uid), Buffer.from(information)]))),
     ])),
   ]
   const fixed = Buffer.alloc(68)
@@ -134,6 +140,11 @@ function pdu(type, body) {
 function item(type, value) {
   const header = Buffer.from([type, 0, value.length >> 8, value.length & 0xff])
   return Buffer.concat([header, value])
+}
+
+/** A UID behind its length. */
+function uidField(uid) {
+  return Buffer.concat([Buffer.from([0, uid.length]), text(uid)])
 }
 
 function itemsOf(bytes) {

@@ -1,0 +1,116 @@
+#!/usr/bin/env node
+// How fast archives store with their index, and send back by C-GET and C-MOVE, in turns. See README.md.
+import { writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { orthancVersion } from './compare/orthanc.mjs'
+import { machine, table } from './compare/report.mjs'
+import { runLoad } from './compare/run-load.mjs'
+import { startServer } from './compare/server-process.mjs'
+import { dcmtkVersion } from './compare/servers.mjs'
+import { makeWorkFolder } from './compare/work-folder.mjs'
+import { startSink } from './load/sink.mjs'
+import { warmUp } from './load/warm-up.mjs'
+import { ARCHIVES } from './retrieve/archives.mjs'
+import { TASKS, WORKLOADS } from './retrieve/tasks.mjs'
+
+const USAGE = `node retrieve.bench.mjs [options]
+
+  --repetitions <n>     default 3; ranges of less than 3 say nothing
+  --archives <a,b,...>  default ${Object.keys(ARCHIVES).join(',')}
+  --workloads <list>    default ${Object.keys(WORKLOADS).join(',')}
+  --tasks <list>        default ${Object.keys(TASKS).join(',')}
+  --scale <number>      so many times the objects; default 1
+  --directory <path>    where the archives store; default ./data in this package
+  --minutes <n>         start no archive after this time; default 30
+  --json <file>         also write every single result, as a JSON array
+
+Ratios are those of the first archive named.`
+
+const { values } = parseArgs({
+  options: {
+    repetitions: { type: 'string', default: '3' },
+    archives: { type: 'string', default: Object.keys(ARCHIVES).join(',') },
+    workloads: { type: 'string', default: Object.keys(WORKLOADS).join(',') },
+    tasks: { type: 'string', default: Object.keys(TASKS).join(',') },
+    scale: { type: 'string', default: '1' },
+    directory: { type: 'string', default: fileURLToPath(new URL('./data', import.meta.url)) },
+    minutes: { type: 'string', default: '30' },
+    json: { type: 'string' },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+})
+const names = values.archives.split(',')
+const workloads = values.workloads.split(',')
+const tasks = values.tasks.split(',')
+const unknown = [...names.filter((name) => !(name in ARCHIVES)), ...workloads.filter((name) => !(name in WORKLOADS)), ...tasks.filter((name) => !(name in TASKS))]
+if (values.help || unknown.length > 0) {
+  console.error(unknown.length > 0 ? `unknown: ${unknown.join(', ')}\n\n${USAGE}` : USAGE)
+  process.exit(values.help ? 0 : 2)
+}
+
+const RUN_LIMIT_SECONDS = 300
+const TOUCHED_BYTES = 2 ** 29
+const repetitions = Number(values.repetitions)
+const startedAt = performance.now()
+const results = []
+
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
+
+const [dcmtk, orthanc] = [dcmtkVersion(), orthancVersion()]
+const archives = names.filter((name) => (dcmtk !== undefined || ARCHIVES[name].needsDcmtk !== true) && (orthanc !== undefined || ARCHIVES[name].needsOrthanc !== true))
+const missing = names.filter((name) => !archives.includes(name))
+if (missing.length > 0) console.error(`Not installed, and not compared with: ${missing.join(', ')}.`)
+const workloadsOf = workloads.map((name) => [name, WORKLOADS[name](Number(values.scale))])
+const perArchive = workloadsOf.reduce((sum, [, { storedBytes }]) => sum + storedBytes, 0)
+const folder = await makeWorkFolder(values.directory, perArchive * archives.length * repetitions)
+// One sink is every archive's destination; what it got is the measure of a C-MOVE.
+const received = []
+const sink = await startSink({ maximumLength: 131_072, onAssociation: (figures) => received.push(figures) })
+await warmUp()
+for (let repetition = 1; repetition <= repetitions; repetition++) {
+  for (const [name, workload] of workloadsOf) {
+    for (let turn = 0; turn < archives.length; turn++) {
+      if (performance.now() - startedAt > Number(values.minutes) * 60_000) continue
+      await runOnce(archives[(turn + repetition - 1) % archives.length], name, workload, repetition)
+    }
+  }
+}
+sink.close()
+console.log(`${machine(dcmtk, orthanc)}\n${repetitions} repetitions in turns: median (min-max)\n`)
+for (const [name, workload] of workloadsOf) {
+  for (const task of tasks) {
+    const shown = { title: `${TASKS[task].title(workload)}`, metrics: TASKS[task].metrics }
+    console.log(`${table(shown, archives, results.filter((result) => result.workload === name && result.task === task))}\n`)
+  }
+}
+if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, undefined, 1)}\n`)
+folder.remove()
+
+/** An archive in an empty folder: objects are stored, and sent back from what was stored. */
+async function runOnce(archive, name, workload, repetition) {
+  const { command, ...others } = ARCHIVES[archive]
+  const directory = folder.next()
+  const note = (task, result) => {
+    results.push({ archive, server: archive, workload: name, task, repetition, ...result })
+    console.error(`${repetition}/${repetitions} ${name} ${archive} ${task} ${JSON.stringify(result)}`)
+  }
+  let server
+  try {
+    folder.touch(TOUCHED_BYTES)
+    server = await startServer({ ...others, command: (port, path) => command(port, path, sink.port) }, directory)
+    const target = { ...server, timeoutSeconds: RUN_LIMIT_SECONDS }
+    // Compilers and caches: what is measured is a server that has been running for a while.
+    await runLoad(workload.warmUp, target)
+    const state = { server, workload, received, store: (load) => runLoad(load, target) }
+    for (const task of Object.keys(TASKS).filter((one) => tasks.includes(one) || TASKS[one].isNeeded)) {
+      const result = await TASKS[task].run(state).catch((error) => ({ error: error instanceof Error ? error.message : String(error) }))
+      if (tasks.includes(task)) note(task, result)
+    }
+  } catch (error) {
+    for (const task of tasks) note(task, { error: error instanceof Error ? error.message : String(error) })
+  } finally {
+    await server?.stop()
+    await folder.settle()
+  }
+}

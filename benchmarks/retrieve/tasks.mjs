@@ -1,0 +1,142 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { processUsage, round, usageSince } from '../load/process-usage.mjs'
+import { openRequestor } from '../load/requestor.mjs'
+import { CT_IMAGE_STORAGE, TRANSFER_SYNTAXES } from '../load/uids.mjs'
+import { identifierOf } from '../query/queries.mjs'
+import { DESTINATION } from './archives.mjs'
+
+const KIB = 1024
+const MIB = 1024 * KIB
+const STUDY_ROOT_MOVE = '1.2.840.10008.5.1.4.1.2.2.2'
+const STUDY_ROOT_GET = '1.2.840.10008.5.1.4.1.2.2.3'
+const SAMPLE_MS = 50
+/** How often a study is retrieved: the first time warms up. */
+const RETRIEVALS = 4
+const SINK_LIMIT_MS = 20_000
+
+/** Objects by name: `storeOne` and `storeEight` on one and on eight associations; retrieved are those of `storeOne`. */
+export const WORKLOADS = {
+  large: (scale) => workload(512 * KIB, Math.round(200 * scale)),
+  small: (scale) => workload(8 * KIB, Math.round(2000 * scale)),
+}
+
+function workload(size, count) {
+  const load = (n, associations) => ['store', '--n', String(n), '--size', String(size), '--associations', String(associations), '--called', 'BENCHMARK']
+  const each = Math.ceil(count / 8)
+  return {
+    size,
+    count,
+    what: `${count} objects of ${size / KIB} KiB`,
+    warmUp: load(count, 1),
+    storeOne: load(count, 1),
+    storeEight: load(each, 8),
+    storedBytes: (2 * count + 8 * each) * size,
+  }
+}
+
+const RATE = column('MiB/s', ({ mibPerSecond }) => mibPerSecond, 1)
+const OBJECTS = column('objects/s', ({ messagesPerSecond }) => messagesPerSecond)
+const CPU = column('CPU s/GiB', ({ cpuSecondsPerGib }) => cpuSecondsPerGib, 2)
+const PEAK = column('peak RSS MiB', ({ peakRssMib }) => peakRssMib)
+
+/** What is measured on a server that runs, in this order. */
+export const TASKS = {
+  store1: {
+    // What is retrieved later.
+    isNeeded: true,
+    title: ({ what }) => `C-STORE of ${what} on one association, with the index`,
+    metrics: [OBJECTS, RATE, CPU, PEAK],
+    async run(state) {
+      const result = await state.store(state.workload.storeOne)
+      if (result.failures !== undefined) return { error: `answered ${JSON.stringify(result.failures)}` }
+      state.studyInstanceUid = result.studyInstanceUid
+      return result
+    },
+  },
+  store8: {
+    title: ({ what }) => `C-STORE of ${what} on 8 associations, with the index`,
+    metrics: [OBJECTS, RATE, CPU, PEAK],
+    run: (state) => state.store(state.workload.storeEight),
+  },
+  get: {
+    title: ({ what }) => `C-GET of a study of ${what}`,
+    metrics: [RATE, OBJECTS, CPU, PEAK],
+    run: (state) => retrieve(state, STUDY_ROOT_GET, async (requestor, identifier) => {
+      const { status, stores, storedBytes, ms } = await requestor.ask(1, { '0002': STUDY_ROOT_GET, '0100': 0x0010 }, identifier)
+      return { status, stores, bytes: storedBytes, ms }
+    }),
+  },
+  move: {
+    title: ({ what }) => `C-MOVE of a study of ${what}`,
+    metrics: [RATE, OBJECTS, CPU, PEAK],
+    run: (state) => retrieve(state, STUDY_ROOT_MOVE, async (requestor, identifier) => {
+      state.received.length = 0
+      const { status, ms } = await requestor.ask(1, { '0002': STUDY_ROOT_MOVE, '0100': 0x0021, '0600': DESTINATION }, identifier)
+      // An archive may keep the association for the next move: the sink tells of it when it has ended.
+      const deadline = performance.now() + SINK_LIMIT_MS
+      const sum = (name) => state.received.reduce((total, figures) => total + figures[name], 0)
+      while (sum('messages') < state.workload.count && performance.now() < deadline) await delay(SAMPLE_MS)
+      return { status, stores: sum('messages'), bytes: sum('dataSetBytes'), ms }
+    }),
+  },
+}
+
+/** The study that was stored, several times on one association; the median of all but the first. */
+async function retrieve({ server, workload: { count, size }, studyInstanceUid }, model, once) {
+  if (studyInstanceUid === undefined) throw new Error('nothing was stored')
+  const requestor = await openRequestor({
+    port: server.port,
+    calledAeTitle: 'BENCHMARK',
+    callingAeTitle: 'DICOMTAP-LOAD',
+    contexts: [
+      { abstractSyntax: model, transferSyntax: TRANSFER_SYNTAXES.explicit },
+      ...(model === STUDY_ROOT_GET ? [{ abstractSyntax: CT_IMAGE_STORAGE, transferSyntax: TRANSFER_SYNTAXES.explicit }] : []),
+    ],
+    ...(model === STUDY_ROOT_GET ? { scpRoles: [CT_IMAGE_STORAGE] } : {}),
+  })
+  const identifier = identifierOf('STUDY', { StudyInstanceUID: studyInstanceUid })
+  const sampled = samplePeak(server.pid)
+  try {
+    const runs = []
+    let before
+    for (let turn = 0; turn < RETRIEVALS; turn++) {
+      if (turn === 1) before = processUsage(server.pid)
+      const run = await once(requestor, identifier)
+      if (run.status !== 0 || run.stores !== count) throw new Error(`${run.stores} of ${count} objects came, status ${run.status.toString(16)}`)
+      if (turn > 0) runs.push(run)
+    }
+    await requestor.release()
+    const { bytes } = runs[0]
+    if (Math.abs(bytes - count * size) > count * 2) throw new Error(`${bytes} bytes came, not ${count * size}`)
+    const seconds = runs.map(({ ms }) => ms / 1000).sort((a, b) => a - b)[Math.floor(runs.length / 2)]
+    const usage = usageSince(before, processUsage(server.pid), bytes * runs.length)
+    return {
+      seconds: round(seconds, 4),
+      mibPerSecond: round(bytes / MIB / seconds, 1),
+      messagesPerSecond: round(count / seconds, 1),
+      ...usage,
+      peakRssMib: round(Math.max(usage.peakRssMib ?? 0, sampled.stop()), 1),
+    }
+  } finally {
+    sampled.stop()
+  }
+}
+
+/** A process that serves one association and ends is not there to be asked afterwards. */
+function samplePeak(pid) {
+  let peak = 0
+  const look = () => {
+    peak = Math.max(peak, processUsage(pid)?.peakRssMib ?? 0)
+  }
+  const timer = setInterval(look, SAMPLE_MS * 4)
+  return {
+    stop() {
+      clearInterval(timer)
+      return peak
+    },
+  }
+}
+
+function column(name, of, digits = 0) {
+  return { name, of, digits, isLessBetter: false }
+}
