@@ -1,21 +1,27 @@
 import type { DataSet } from '@dicomtap/framework'
+import { matchesItem } from '../matching/matches.ts'
+import { zonesOf } from '../matching/match-moments.ts'
+import type { LocalOffset } from '../matching/moments.ts'
 import type { IndexedAttribute } from '../model/attributes.ts'
-import type { Level } from '../model/levels.ts'
 import type { DerivedName, Query } from '../model/query.ts'
-import { parseOffset } from '../text/date-time.ts'
 import { answerCharacterSet, characterSetsOf } from './answer-character-set.ts'
 import { derivedValue } from './derived.ts'
 import type { FindRow } from './plan.ts'
 import { UID_COLUMNS } from './plan.ts'
 import type { RowAttributes } from './row-attributes.ts'
-import { inOtherZone, localOffsetMinutes, offsetText } from './time-zone.ts'
+import { inZoneOfQuery, offsetText } from './time-zone.ts'
 
 export interface AnswerOptions {
   /** Retrieve AE Title (0008,0054). */
   readonly retrieveAeTitle: string
-  /** Offset from UTC of instances that do not say theirs, in minutes; undefined: that of this machine. */
-  readonly timezoneOffsetMinutes: number | undefined
+  /** Offset from UTC of instances that do not say theirs. */
+  readonly timezone: LocalOffset
+  /** Elements that reserve the private ones of the query: they return with these (PS3.5 7.8.1). */
+  readonly privateCreators: DataSet
 }
+
+/** Instance Availability (0008,0056) of what is in the storage folder (PS3.3 C.4.23.1.1). */
+export const INSTANCE_AVAILABILITY = 'ONLINE'
 
 /**
  * The identifier of a match: the level, and what was asked for and is supported, without a value where the instance
@@ -31,6 +37,7 @@ export function answerOf(row: FindRow, stored: RowAttributes, query: Query, opti
   }
   for (const name of query.derived) answer[name] = derivedOf(name, row, options)
   if (Object.keys(vrs).length > 0) answer['_vrMap'] = vrs
+  Object.assign(answer, options.privateCreators)
   if (query.timezoneOffsetMinutes !== undefined) answer['TimezoneOffsetFromUTC'] = offsetText(query.timezoneOffsetMinutes)
   const characterSet = answerCharacterSet(answer, query.characterSets, stored.all().map((one) => characterSetsOf(one['SpecificCharacterSet'])))
   if (characterSet !== undefined) answer['SpecificCharacterSet'] = characterSet
@@ -42,33 +49,30 @@ function valueOf(attribute: IndexedAttribute, row: FindRow, stored: RowAttribute
   if (Object.hasOwn(UID_COLUMNS, name)) return row[name] ?? null
   const attributes = stored.of(level)
   if (!Object.hasOwn(attributes, name)) return null
-  if (vr === 'SQ') return itemsOf(attributes[name], query.itemAttributes.get(attribute))
+  if (vr === 'SQ') return itemsOf(attribute, attributes, query, options)
   if (query.timezoneOffsetMinutes !== undefined && (vr === 'DA' || vr === 'TM' || vr === 'DT')) {
-    return inOtherZone(name, vr, attributes, query.timezoneOffsetMinutes - offsetOf(attributes, level, options))
+    return inZoneOfQuery(name, vr, attributes, zonesOf(attributes, query.timezoneOffsetMinutes, options.timezone).instance, query.timezoneOffsetMinutes)
   }
   return attributes[name] ?? null
 }
 
-const DATES: Readonly<Partial<Record<Level, string>>> = { STUDY: 'StudyDate', SERIES: 'SeriesDate', IMAGE: 'ContentDate' }
-
-/** Offset from UTC of what was stored, in minutes. */
-export function offsetOf(attributes: DataSet, level: Level, { timezoneOffsetMinutes }: Pick<AnswerOptions, 'timezoneOffsetMinutes'>): number {
-  const own = attributes['TimezoneOffsetFromUTC']
-  const minutes = typeof own === 'string' ? parseOffset(own.trim()) : undefined
-  return minutes ?? timezoneOffsetMinutes ?? localOffsetMinutes(attributes[DATES[level] ?? ''])
+/** Of the items that match (PS3.4 C.2.2.2.6) what was asked for, or all of it. */
+function itemsOf(attribute: IndexedAttribute, attributes: DataSet, query: Query, { timezone }: AnswerOptions): unknown {
+  const names = query.itemAttributes.get(attribute) ?? []
+  const zones = zonesOf(attributes, query.timezoneOffsetMinutes, timezone)
+  const matching = query.keys.find((key) => key.attribute === attribute)?.matching
+  const items = ([attributes[attribute.name] ?? []] as unknown[])
+    .flat()
+    .filter((item) => matching?.kind !== 'sequence' || matchesItem(matching.keys, item as DataSet, zones)) as readonly DataSet[]
+  if (items.length === 0) return null
+  return names.length === 0 ? items : items.map((item) => partOf(item, names))
 }
 
-/** Of each item what was asked for, or all of it. */
-function itemsOf(value: unknown, names: readonly string[] | undefined): unknown {
-  const items = (Array.isArray(value) ? value : value === null || value === undefined ? [] : [value]) as readonly DataSet[]
-  if (items.length === 0) return null
-  if (names === undefined || names.length === 0) return items
-  return items.map((item) => {
-    const part: DataSet = {}
-    for (const name of names) part[name] = Object.hasOwn(item, name) ? item[name] : null
-    if (Object.hasOwn(item, '_vrMap')) part['_vrMap'] = item['_vrMap']
-    return part
-  })
+function partOf(item: DataSet, names: readonly string[]): DataSet {
+  const part: DataSet = {}
+  for (const name of names) part[name] = Object.hasOwn(item, name) ? item[name] : null
+  if (Object.hasOwn(item, '_vrMap')) part['_vrMap'] = item['_vrMap']
+  return part
 }
 
 function derivedOf(name: DerivedName, row: FindRow, { retrieveAeTitle }: AnswerOptions): unknown {
@@ -76,7 +80,7 @@ function derivedOf(name: DerivedName, row: FindRow, { retrieveAeTitle }: AnswerO
     case 'RetrieveAETitle':
       return retrieveAeTitle
     case 'InstanceAvailability':
-      return 'ONLINE'
+      return INSTANCE_AVAILABILITY
     default:
       return Object.hasOwn(row, name) ? derivedValue(name, row[name]) : null
   }

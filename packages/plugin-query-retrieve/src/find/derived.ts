@@ -5,7 +5,7 @@ import type { Level } from '../model/levels.ts'
 import type { DerivedName, Matching } from '../model/query.ts'
 import { NEVER, UNDECIDED, any, columnCondition } from './conditions.ts'
 import type { Condition, SqlDecision } from './conditions.ts'
-import { columnOf, descendants } from './tables.ts'
+import { columnOf, descendants, notByIndex } from './tables.ts'
 
 /** Attributes that are computed from the rows of the index: of which level they are, and from what. */
 type Computed =
@@ -93,6 +93,6 @@ function oneOfValues(computed: Extract<Computed, { kind: 'values' }>, matching: 
   const column = columnOf(computed.of, computed.column)
   const below = descendants(computed.of, computed.level)
   if (matching.kind === 'empty') return { condition: sql`not exists (select 1 ${below} and ${column} <> '')`, isExact: true }
-  const { condition, isExact } = columnCondition(column, matching, kind)
+  const { condition, isExact } = columnCondition(notByIndex(column, kind), matching, kind)
   return { condition: condition === undefined ? undefined : sql`exists (select 1 ${below} and ${condition})`, isExact }
 }

@@ -3,15 +3,14 @@ import type { CompiledQuery, Compilable, Kysely, RawBuilder } from 'kysely'
 import type { DatabaseKind, InstanceIndex } from '../database/instance-index.ts'
 import type { IndexSchema } from '../database/schema.ts'
 import type { IndexedAttribute } from '../model/attributes.ts'
-import { LEVELS } from '../model/levels.ts'
 import type { Level } from '../model/levels.ts'
 import type { Key, Query } from '../model/query.ts'
-import { all } from './conditions.ts'
 import type { Condition, SqlDecision } from './conditions.ts'
 import { derivedColumn, derivedCondition, levelOfDerived } from './derived.ts'
+import { drivingKeys } from './driving-keys.ts'
 import { dateTimeCondition, keyCondition } from './key-conditions.ts'
 import type { KeyContext } from './key-conditions.ts'
-import { TABLES, columnOf, depthOf, descendants, joined } from './tables.ts'
+import { TABLES, columnOf, depthOf, joined } from './tables.ts'
 
 /** One match, maybe: `<table>_attributes`, UIDs by keyword, computed attributes by keyword. */
 export type FindRow = Readonly<Record<string, string | number | bigint | null>>
@@ -41,8 +40,7 @@ export function attributesColumn(level: Level): string {
  */
 export function planFind(query: Query, { kind, database }: Pick<InstanceIndex, 'kind' | 'database'>): FindPlan {
   const plan = new Plan(query, kind)
-  for (const key of query.keys) if (depthOf(key.attribute.level) <= depthOf(query.level)) plan.addKey(key)
-  plan.addKeysBelow()
+  for (const key of query.keys) plan.addKey(key)
   for (const key of query.dateTimeKeys) plan.addDateTimeKey(key)
   for (const { name, matching } of query.derivedKeys) plan.addDerivedKey(levelOfDerived(name), derivedCondition(name, matching, kind))
   for (const attribute of query.returned) plan.addReturned(attribute)
@@ -66,13 +64,14 @@ class Plan {
   constructor(query: Query, kind: DatabaseKind) {
     this.#query = query
     this.#highest = query.level
-    this.#context = { kind, isZoned: query.timezoneOffsetMinutes !== undefined, isSelective: query.keys.some(isSelective) }
+    this.#context = { kind, isZoned: query.timezoneOffsetMinutes !== undefined, driving: drivingKeys(query.keys) }
   }
 
   get undecided(): FindPlan['undecided'] {
     return { keys: this.#undecidedKeys, dateTimeKeys: this.#undecidedDateTimeKeys }
   }
 
+  /** Keys are of the level of the query or above: others are not supported. */
   addKey(key: Key): void {
     const { condition, isExact } = keyCondition(key, this.#context)
     this.#useTable(key.attribute.level)
@@ -80,16 +79,6 @@ class Plan {
     if (isExact) return
     this.#undecidedKeys.push(key)
     this.#addAttributes(key.attribute.level)
-  }
-
-  /** A relational query may ask for what is below its level: one row there has all of it (PS3.4 C.4.1.3.2). */
-  addKeysBelow(): void {
-    const { level, keys } = this.#query
-    const below = keys.filter(({ attribute }) => depthOf(attribute.level) > depthOf(level))
-    const lowest = LEVELS[Math.max(...below.map(({ attribute }) => depthOf(attribute.level)))]
-    if (lowest === undefined) return
-    const conditions = below.flatMap((key) => keyCondition(key, { ...this.#context, isSelective: true }).condition ?? [])
-    if (conditions.length > 0) this.#conditions.push(sql`exists (select 1 ${descendants(lowest, level)} and ${all(conditions)})`)
   }
 
   addDateTimeKey(key: Query['dateTimeKeys'][number]): void {
@@ -138,12 +127,4 @@ class Plan {
   #isBelow(level: Level): boolean {
     return depthOf(level) > depthOf(this.#query.level)
   }
-}
-
-const FEW_ROWS: ReadonlySet<string> = new Set([
-  'PatientID', 'StudyInstanceUID', 'SeriesInstanceUID', 'SOPInstanceUID', 'AccessionNumber', 'StudyID',
-])
-
-function isSelective({ attribute, matching }: Key): boolean {
-  return FEW_ROWS.has(attribute.name) && (matching.kind === 'single' || matching.kind === 'list')
 }

@@ -1,16 +1,18 @@
 import { setImmediate as anotherTurn } from 'node:timers/promises'
 import { QueryStatus, StatusError, TransferSyntax } from '@dicomtap/framework'
-import type { CFindRequest, FindMatch, Operation, StatusDetails } from '@dicomtap/framework'
+import type { DataSet, FindMatch, Operation, StatusDetails } from '@dicomtap/framework'
 import type { PluginContext } from '../context.ts'
 import { parseIdentifier } from '../identifier/parse-identifier.ts'
 import { MODELS } from '../model/levels.ts'
 import type { InformationModel, ModelName } from '../model/levels.ts'
-import type { Query } from '../model/query.ts'
+import type { DerivedName, Query } from '../model/query.ts'
 import { negotiatedFind } from '../negotiation.ts'
-import { parseOffset } from '../text/date-time.ts'
-import { answerOf } from './answer.ts'
+import { matchesTexts } from '../matching/match-texts.ts'
+import { localOffset } from '../matching/moments.ts'
+import { INSTANCE_AVAILABILITY, answerOf } from './answer.ts'
 import type { AnswerOptions } from './answer.ts'
 import { planFind } from './plan.ts'
+import { privateCreatorsOf } from './private-creators.ts'
 import { RowReader } from './row-attributes.ts'
 import { rowMatches } from './row-matches.ts'
 
@@ -35,26 +37,31 @@ export function registerFind(context: PluginContext): void {
   for (const uid of models.keys()) api.supportSopClass({ uid, transferSyntaxes: TRANSFER_SYNTAXES })
   api.hooks.cFind.tapPromise({ sopClasses: [...models.keys()] }, async (request, operation) => {
     const model = models.get(operation.sopClassUid)
-    return model === undefined ? undefined : findMatches(context, await readQuery(context, model, request, operation), operation)
+    if (model === undefined) return undefined
+    const identifier = await request.identifier.dataset()
+    return findMatches(context, readQuery(context, model, identifier, operation), identifier, operation)
   })
 }
 
 /** @throws StatusError A900 for an identifier that is not in order; what cannot be decoded is answered by the framework */
-async function readQuery({ attributes, options }: PluginContext, model: InformationModel, request: CFindRequest, operation: Operation): Promise<Query> {
+function readQuery({ attributes, options }: PluginContext, model: InformationModel, identifier: DataSet, operation: Operation): Query {
   const negotiated = negotiatedFind(operation.association, operation.sopClassUid)
   const relational = options.relationalQueries === 'always' || (options.relationalQueries === 'negotiated' && negotiated.relationalQueries)
-  return parseIdentifier(await request.identifier.dataset(), { model, attributes, negotiated, relational })
+  return parseIdentifier(identifier, { model, attributes, negotiated, relational })
 }
 
 async function* findMatches(
   { index, options }: PluginContext,
   query: Query,
+  identifier: DataSet,
   operation: Operation,
 ): AsyncGenerator<FindMatch, StatusDetails | undefined> {
   const answer: AnswerOptions = {
     retrieveAeTitle: options.retrieveAeTitle ?? operation.association.calledAeTitle,
-    timezoneOffsetMinutes: options.timezone === undefined ? undefined : parseOffset(options.timezone),
+    timezone: localOffset(options.timezone),
+    privateCreators: privateCreatorsOf(identifier, query.returned),
   }
+  if (!matchesConstants(query, answer.retrieveAeTitle)) return undefined
   const status = query.unsupported.length === 0 ? QueryStatus.Pending : QueryStatus.PendingOptionalKeysNotSupported
   const plan = planFind(query, index)
   const reader = new RowReader()
@@ -68,7 +75,7 @@ async function* findMatches(
         turnStartedAtMs = performance.now()
       }
       const stored = reader.read(row)
-      if (!rowMatches(stored, plan.undecided, query, answer)) continue
+      if (!rowMatches(stored, plan.undecided, query, answer.timezone)) continue
       if (matches === options.maximumMatches) {
         return { status: QueryStatus.ResponseLimitReached, errorComment: `There are more than ${matches} matches` }
       }
@@ -80,6 +87,15 @@ async function* findMatches(
     throw isDatabaseError(error) ? unavailable(error) : error
   }
   return undefined
+}
+
+/** Keys on what is the same in all matches. */
+function matchesConstants({ derivedKeys }: Query, retrieveAeTitle: string): boolean {
+  const constants: Partial<Record<DerivedName, string>> = { RetrieveAETitle: retrieveAeTitle, InstanceAvailability: INSTANCE_AVAILABILITY }
+  return derivedKeys.every(({ name, matching }) => {
+    const value = constants[name]
+    return value === undefined || matchesTexts(matching, [value])
+  })
 }
 
 function isDatabaseError(error: unknown): boolean {

@@ -9,7 +9,9 @@ const NOTHING: DataSet = Object.freeze({})
 
 /** The attributes of one row, level by level, parsed when they are needed. */
 export interface RowAttributes {
+  /** Empty when they were not selected. */
   of(level: Level): DataSet
+  has(level: Level): boolean
   /** Those of the levels that were selected. */
   all(): readonly DataSet[]
 }
@@ -20,7 +22,8 @@ export class RowReader {
 
   read(row: FindRow): RowAttributes {
     const of = (level: Level): DataSet => this.#parse(level, row[attributesColumn(level)])
-    return { of, all: () => LEVELS.filter((level) => Object.hasOwn(row, attributesColumn(level))).map(of) }
+    const has = (level: Level): boolean => Object.hasOwn(row, attributesColumn(level))
+    return { of, has, all: () => LEVELS.filter(has).map(of) }
   }
 
   #parse(level: Level, json: unknown): DataSet {

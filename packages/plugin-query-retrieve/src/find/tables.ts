@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
+import type { DatabaseKind } from '../database/instance-index.ts'
 import type { Level } from '../model/levels.ts'
 import { LEVELS } from '../model/levels.ts'
 
@@ -46,4 +47,9 @@ export function parentOf(level: Level): RawBuilder<number> {
 export function descendants(level: Level, ancestor: Level): RawBuilder<unknown> {
   const below = LEVELS[depthOf(ancestor) + 1] as Level
   return sql`from ${joined(level, below)} where ${parentOf(below)} = ${idOf(ancestor)}`
+}
+
+/** The same value, which SQLite then does not look up by an index; PostgreSQL has its statistics always. */
+export function notByIndex<T>(column: RawBuilder<T>, kind: DatabaseKind): RawBuilder<T> {
+  return kind === 'sqlite' ? sql<T>`+${column}` : column
 }

@@ -1,7 +1,7 @@
 import type { DataSet } from '@dicomtap/framework'
-import { dateText } from './dates.ts'
-
-const MINUTE_MS = 60_000
+import { shift } from '../matching/moments.ts'
+import type { LocalOffset } from '../matching/moments.ts'
+import { parseDate, parseTime } from '../text/date-time.ts'
 
 /** `+0100` of an offset in minutes (PS3.3 C.12.1.1.8). */
 export function offsetText(minutes: number): string {
@@ -9,25 +9,39 @@ export function offsetText(minutes: number): string {
   return `${minutes < 0 ? '-' : '+'}${twoDigits(Math.floor(absolute / 60))}${twoDigits(absolute % 60)}`
 }
 
+/** Nobody is born in a zone: birthdays do not move with who asks. */
+const WITHOUT_ZONE: ReadonlySet<string> = new Set(['PatientBirthDate', 'PatientBirthTime'])
+const ANY_DATE = '20000101'
+
 /**
- * Dates and times of an answer in another time zone. A date moves together with its time, `StudyDate` with
- * `StudyTime`; without a time it stays, since nobody knows its moment, as a birth date does. Of a time alone the
- * clock is set. DT moves unless it has an offset of its own.
+ * Dates and times of an answer in the zone of the query. A date moves together with its time, `StudyDate` with
+ * `StudyTime`; without a time it stays, since nobody knows its moment. Of a time alone the clock is set. DT moves
+ * unless it has an offset of its own.
  *
  * @param stored the attributes of the level, among which the other half is found when it is not returned
- * @param shiftMinutes how much later the clocks of the query are
+ * @param ofInstance the offset of the instance
  */
-export function inOtherZone(name: string, vr: string, stored: DataSet, shiftMinutes: number): unknown {
+export function inZoneOfQuery(name: string, vr: string, stored: DataSet, ofInstance: LocalOffset, queryMinutes: number): unknown {
   const value = stored[name]
-  if (shiftMinutes === 0 || typeof value !== 'string') return value
-  if (vr === 'DT') return shiftedDateTime(value, shiftMinutes)
+  if (typeof value !== 'string' || WITHOUT_ZONE.has(name)) return value
+  const moved = (date: string, time: string): Moment | undefined => shiftedMoment(date, time, (moment) => queryMinutes - ofInstance(moment))
+  if (vr === 'DT') {
+    const [, date, time] = /^(\d{8})(\d\d(?:\d\d(?:\d\d(?:\.\d{1,6})?)?)?)$/.exec(value.trim()) ?? []
+    const moment = date === undefined || time === undefined ? undefined : moved(date, time)
+    return moment === undefined ? value : moment.date + moment.time
+  }
   if (vr === 'DA') {
     const time = stored[otherHalf(name, 'Date', 'Time')]
-    return typeof time === 'string' ? (shiftedMoment(value, time, shiftMinutes)?.date ?? value) : value
+    return typeof time === 'string' ? (moved(value, time)?.date ?? value) : value
   }
   if (vr !== 'TM') return value
   const date = stored[otherHalf(name, 'Time', 'Date')]
-  return shiftedMoment(typeof date === 'string' ? date : '20000101', value, shiftMinutes)?.time ?? value
+  return moved(typeof date === 'string' ? date : ANY_DATE, value)?.time ?? value
+}
+
+interface Moment {
+  readonly date: string
+  readonly time: string
 }
 
 function otherHalf(name: string, half: string, other: string): string {
@@ -37,33 +51,16 @@ function otherHalf(name: string, half: string, other: string): string {
 const CLOCK = /^(\d\d):?(\d\d)?:?(.*)$/
 
 /** What is finer than minutes stays as it is written. */
-function shiftedMoment(date: string, time: string, shiftMinutes: number): { date: string; time: string } | undefined {
-  const [, year, month, day] = /^(\d{4})\.?(\d\d)\.?(\d\d)$/.exec(date.trim()) ?? []
+function shiftedMoment(date: string, time: string, shiftAt: (moment: string) => number): Moment | undefined {
+  const [day, clock] = [parseDate(date.trim()), parseTime(time.trim())]
   const [, hour, minute, rest = ''] = CLOCK.exec(time.trim()) ?? []
-  if (year === undefined || hour === undefined) return undefined
-  const moment = new Date(0)
-  moment.setUTCFullYear(Number(year), Number(month) - 1, Number(day))
-  moment.setUTCHours(Number(hour), Number(minute ?? 0) + shiftMinutes)
-  const shifted = dateText(moment)
-  if (shifted === undefined) return undefined
-  const minutes = minute === undefined && moment.getUTCMinutes() === 0 ? '' : twoDigits(moment.getUTCMinutes())
-  return { date: shifted, time: `${twoDigits(moment.getUTCHours())}${minutes}${rest}` }
-}
-
-function shiftedDateTime(value: string, shiftMinutes: number): string {
-  const [, date, time] = /^(\d{8})(\d\d(?:\d\d(?:\d\d(?:\.\d{1,6})?)?)?)$/.exec(value.trim()) ?? []
-  if (date === undefined || time === undefined) return value
-  const moment = shiftedMoment(date, time, shiftMinutes)
-  return moment === undefined ? value : moment.date + moment.time
+  if (day === undefined || clock === undefined || hour === undefined) return undefined
+  const moment = day + clock.from
+  const shifted = shift(moment, shiftAt(moment))
+  const isHourOnly = minute === undefined && shifted.slice(10, 12) === '00'
+  return { date: shifted.slice(0, 8), time: shifted.slice(8, isHourOnly ? 10 : 12) + rest }
 }
 
 function twoDigits(number: number): string {
   return String(number).padStart(2, '0')
-}
-
-/** Offset from UTC of this machine at that local date, in minutes. */
-export function localOffsetMinutes(date: unknown): number {
-  const [, year, month, day] = typeof date === 'string' ? (/^(\d{4})(\d\d)(\d\d)/.exec(date) ?? []) : []
-  const moment = year === undefined ? new Date() : new Date(Number(year), Number(month) - 1, Number(day), 12)
-  return Math.round((-moment.getTimezoneOffset() * MINUTE_MS) / MINUTE_MS)
 }

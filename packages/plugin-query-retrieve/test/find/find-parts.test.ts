@@ -11,9 +11,9 @@ import { behindPrefix, globPattern, likePattern, literalPrefix } from '../../dis
 import { attributesColumn, planFind } from '../../dist/find/plan.js'
 import type { FindRow } from '../../dist/find/plan.js'
 import { RowReader } from '../../dist/find/row-attributes.js'
-import { inOtherZone, offsetText } from '../../dist/find/time-zone.js'
+import { inZoneOfQuery, offsetText } from '../../dist/find/time-zone.js'
 import { COMPILERS } from './support/compilers.js'
-import { attribute, key, queryOf } from './support/queries.js'
+import { attribute, catalogue, key, queryOf } from './support/queries.js'
 
 const seed = Number(process.env['DICOMTAP_FUZZ_SEED'] ?? 20261121)
 const runs = Number(process.env['DICOMTAP_FUZZ_RUNS'] ?? 300)
@@ -108,6 +108,19 @@ test('values are parameters: the statement is the same whatever they say', (t) =
   }
 })
 
+test('rows are found by what few of them have, also while SQLite has no statistics', (t) => {
+  const where = (parts: Parameters<typeof queryOf>[0]) => planFind(queryOf({ level: 'SERIES', ...parts }), COMPILERS.sqlite).query.compile().sql.replace(/^.* where /, '')
+  const modality = key('Modality', { kind: 'single', value: 'CT' })
+  const date = key('StudyDate', { kind: 'range', from: '20240101', to: '20241231' })
+  t.is(where({ keys: [modality] }), '"series"."modality" = ?')
+  t.is(where({ keys: [modality, date] }), '+"series"."modality" = ? and ("study"."study_date" >= ? and "study"."study_date" <= ?)')
+  t.is(
+    where({ keys: [modality, date, key('PatientID', { kind: 'single', value: '1' })] }),
+    '+"series"."modality" = ? and (+"study"."study_date" >= ? and +"study"."study_date" <= ?) and "patient"."patient_id" = ?',
+  )
+  t.regex(where({ derivedKeys: [{ name: 'ModalitiesInStudy', matching: { kind: 'single', value: 'CT' } }] }), /\+"series"."modality" = \?/)
+})
+
 test('only the tables and columns that are needed are read', (t) => {
   const statement = (parts: Parameters<typeof queryOf>[0]) => planFind(queryOf(parts), COMPILERS.sqlite).query.compile().sql
   t.is(
@@ -167,25 +180,38 @@ test('a zone of the query: dates are let through wider, times not decided in SQL
 })
 
 test('date and time move together, in another zone', (t) => {
-  const stored = { StudyDate: '20240229', StudyTime: '2330', SeriesTime: '233059.25', PatientBirthDate: '19700101', AcquisitionDateTime: '20231231233000.5' }
-  // From +0000 to +0100.
-  t.is(inOtherZone('StudyDate', 'DA', stored, 60), '20240301')
-  t.is(inOtherZone('StudyTime', 'TM', stored, 60), '0030')
-  t.is(inOtherZone('SeriesTime', 'TM', stored, 60), '003059.25')
-  t.is(inOtherZone('PatientBirthDate', 'DA', stored, 60), '19700101')
-  t.is(inOtherZone('AcquisitionDateTime', 'DT', stored, 60), '20240101003000.5')
-  t.is(inOtherZone('X', 'DT', { X: '20231231233000+0200' }, 60), '20231231233000+0200')
-  t.is(inOtherZone('X', 'DT', { X: '202312' }, 60), '202312')
-  // From +0530 to -0300, and a time that has hours only.
-  t.is(inOtherZone('StudyDate', 'DA', { StudyDate: '20240301', StudyTime: '08' }, -510), '20240229')
-  t.is(inOtherZone('StudyTime', 'TM', { StudyDate: '20240301', StudyTime: '08' }, -510), '2330')
-  t.is(inOtherZone('StudyTime', 'TM', { StudyDate: '20240301', StudyTime: '08' }, -60), '07')
-  t.is(inOtherZone('StudyTime', 'TM', { StudyTime: 'noon' }, -60), 'noon')
+  const moved = (name: string, vr: string, stored: Readonly<Record<string, unknown>>, shiftMinutes: number) => inZoneOfQuery(name, vr, { ...stored }, () => 0, shiftMinutes)
+  const stored = {
+    StudyDate: '20240229',
+    StudyTime: '2330',
+    SeriesTime: '233059.25',
+    PatientBirthDate: '19700101',
+    PatientBirthTime: '2330',
+    ContentDate: '20240229',
+    AcquisitionDateTime: '20231231233000.5',
+  }
+  t.is(moved('StudyDate', 'DA', stored, 60), '20240301')
+  t.is(moved('StudyTime', 'TM', stored, 60), '0030')
+  t.is(moved('SeriesTime', 'TM', stored, 60), '003059.25')
+  t.is(moved('PatientBirthDate', 'DA', stored, 60), '19700101')
+  t.is(moved('PatientBirthTime', 'TM', stored, 60), '2330')
+  // Without a time nobody knows which day it is elsewhere.
+  t.is(moved('ContentDate', 'DA', stored, 60), '20240229')
+  t.is(moved('AcquisitionDateTime', 'DT', stored, 60), '20240101003000.5')
+  t.is(moved('X', 'DT', { X: '20231231233000+0200' }, 60), '20231231233000+0200')
+  t.is(moved('X', 'DT', { X: '202312' }, 60), '202312')
+  // Half hours, and a time that has hours only.
+  t.is(moved('StudyDate', 'DA', { StudyDate: '20240301', StudyTime: '08' }, -510), '20240229')
+  t.is(moved('StudyTime', 'TM', { StudyDate: '20240301', StudyTime: '08' }, -510), '2330')
+  t.is(moved('StudyTime', 'TM', { StudyDate: '20240301', StudyTime: '08' }, -60), '07')
+  t.is(moved('StudyTime', 'TM', { StudyTime: 'noon' }, -60), 'noon')
+  // Each moment has the offset that held then.
+  t.is(inZoneOfQuery('StudyTime', 'TM', { StudyDate: '20240701', StudyTime: '1200' }, (moment) => (moment.slice(4, 6) === '07' ? 120 : 60), 0), '1000')
   t.is(offsetText(-210), '-0330')
   t.is(offsetText(0), '+0000')
 })
 
-const OPTIONS = { retrieveAeTitle: 'ARCHIVE', timezoneOffsetMinutes: 0 }
+const OPTIONS = { retrieveAeTitle: 'ARCHIVE', timezone: () => 0, privateCreators: {} }
 
 function answer(parts: Parameters<typeof queryOf>[0], attributes: Readonly<Record<string, unknown>>, row: FindRow = {}) {
   const full = { [attributesColumn('STUDY')]: JSON.stringify(attributes), ...row }
@@ -222,6 +248,10 @@ test('of a sequence the asked-for attributes of its items are returned; a privat
   t.deepEqual(answer({ returned: [sequence], itemAttributes: new Map([[sequence, ['CodeValue']]]) }, stored)['ProcedureCodeSequence'], [{ CodeValue: 'A' }, { CodeValue: null }])
   t.deepEqual(answer({ returned: [sequence] }, stored)['ProcedureCodeSequence'], stored.ProcedureCodeSequence)
   t.is(answer({ returned: [sequence] }, {})['ProcedureCodeSequence'], null)
+  // Of the items those that match (PS3.4 C.2.2.2.6).
+  const codeValue = catalogue.itemOf(sequence, 'CodeValue')
+  const keys = codeValue === undefined ? [] : [{ attribute: sequence, matching: { kind: 'sequence' as const, keys: [{ attribute: codeValue, matching: { kind: 'single' as const, value: 'A' } }] } }]
+  t.deepEqual(answer({ returned: [sequence], keys }, stored)['ProcedureCodeSequence'], [{ CodeValue: 'A', CodeMeaning: 'Head' }])
   const row = { [attributesColumn('IMAGE')]: '{"00091001":"x","_vrMap":{"00091001":"LO"}}' }
   const { _vrMap, '00091001': value } = answer({ level: 'IMAGE', returned: [attribute('00091001')] }, {}, row)
   t.deepEqual([value, _vrMap], ['x', { '00091001': 'LO' }])
