@@ -111,6 +111,40 @@ test('a command sees the configuration and the validated options of its plugin',
   t.regex(absent.stderr, /DICOMTAP_ERR_CFG_NOT_FOUND/)
 })
 
+test('a command works with the services of the plugins, which start without listening and stop', async (t) => {
+  const plugin = `export const counter = definePlugin({
+    name: 'dicomtap-plugin-counter',
+    apply(api) {
+      const steps = ['apply']
+      api.hooks.ready.tap(() => { steps.push('ready') })
+      api.hooks.listening.tap(() => { steps.push('listening') })
+      api.hooks.preClose.tap(() => { steps.push('preClose') })
+      api.onDispose(() => { process.stderr.write([...steps, 'disposed'].join(' ')) })
+      api.log.info('of no interest')
+      api.provideService('counter', { steps })
+    },
+  })`
+  const source = `export const command = defineCommand({ name: 'count', summary: 'Counts.', options: [{ flags: '--fail', description: 'fails' }], async run({ withServices, options, stdout }) {
+  const seen = await withServices(async ({ inject, injectOptional }) => {
+    if (options.fail) throw new DicomtapError('DICOMTAP_ERR_NET_CONNECT', 'no way')
+    inject('counter').steps.push('used')
+    return [injectOptional('nothing') ?? null, ...inject('counter').steps]
+  })
+  stdout.write(JSON.stringify(seen))
+} })`
+  const cwd = await makeSite(t, {
+    ...withCommands('dicomtap-plugin-counter', { count: source }, plugin),
+    ...dependsOn('dicomtap-plugin-counter'),
+    'dicomtap.config.yaml': 'plugins: [dicomtap-plugin-counter]\nlisten: [{ port: 1 }]\n',
+    'wrong.yaml': 'plugins: [dicomtap-plugin-counter]\nlisten: [{ port: -1 }]\n',
+  })
+  t.deepEqual(await run(['count'], { cwd }), { code: 0, stdout: '[null,"apply","ready","used"]', stderr: 'apply ready used preClose disposed' })
+  const failed = await run(['count', '--fail'], { cwd })
+  t.is(failed.code, 1)
+  t.regex(failed.stderr, /^apply ready preClose disposederror DICOMTAP_ERR_NET_CONNECT: no way$/m)
+  t.is((await run(['count', '-c', 'wrong.yaml'], { cwd })).code, 78)
+})
+
 test('commands that cannot be used: why, and by which package', async (t) => {
   const one = (name: string): string => `export const command = defineCommand({ name: '${name}', summary: 'One.', async run() {} })`
   const cwd = await makeSite(t, {

@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream'
 import type { ResolvedConfig } from './config/types.ts'
+import type { PluginApi } from './plugin/types.ts'
 
 /** A flag of a command, in the notation of commander. */
 export interface CommandOption {
@@ -37,7 +38,20 @@ export interface CommandInvocation {
    * the configuration does not name it. @throws DICOMTAP_ERR_CFG_*, DICOMTAP_ERR_PLG_*
    */
   pluginOptions(plugin: string): Promise<ConfiguredPlugin | undefined>
+  /**
+   * Starts the plugins of the configuration in this process, as `dicomtap start` does but without listening, has `work`
+   * use their services, and stops them; gives back what `work` does. For commands that change what a server works
+   * with, which may run meanwhile: all plugins are there, so that each is told by its hooks.
+   * @throws DICOMTAP_ERR_CFG_*, DICOMTAP_ERR_PLG_*, DICOMTAP_ERR_HOOK_*, and what `work` throws
+   *
+   * @example
+   * const { instancesStored } = await withServices(async ({ inject }) => inject('storage').stats())
+   */
+  withServices<Result>(work: (services: CommandServices) => Promise<Result>): Promise<Result>
 }
+
+/** The services of plugins that have started, by their names. */
+export type CommandServices = Pick<PluginApi, 'inject' | 'injectOptional'>
 
 /** A plugin as the configuration has it. */
 export interface ConfiguredPlugin {

@@ -23,7 +23,7 @@ export type {
   SupportedContext,
 } from './acse/types.ts'
 export { defineCommand } from './command.ts'
-export type { CommandArgument, CommandDefinition, CommandInvocation, CommandOption, ConfiguredPlugin } from './command.ts'
+export type { CommandArgument, CommandDefinition, CommandInvocation, CommandOption, CommandServices, ConfiguredPlugin } from './command.ts'
 export { DEFAULT_LIMITS, DEFAULT_PORT, DEFAULT_TIMEOUTS } from './config/defaults.ts'
 export { configJsonSchema, parseConfig } from './config/schema.ts'
 export type {

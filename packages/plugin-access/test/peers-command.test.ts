@@ -50,6 +50,7 @@ async function run(cwd: string, name: string, args: readonly string[] = [], opti
       if (result.issues !== undefined) throw new Error(result.issues[0]?.message)
       return { options: result.value, resolvePath: (path: string) => resolve(cwd, path) }
     },
+    withServices: () => Promise.reject(new Error('not asked for')),
   }
   const code = (await definition?.run?.(invocation)) ?? 0
   return { code, stdout: stdout.text, stderr: stderr.text }

@@ -37,6 +37,7 @@ function invocation(values: Partial<CommandInvocation> = {}): CommandInvocation 
     signal: new AbortController().signal,
     loadConfig: () => Promise.reject(new Error('not asked for')),
     pluginOptions: () => Promise.resolve(undefined),
+    withServices: () => Promise.reject(new Error('not asked for')),
     out: () => text,
     ...values,
   }

@@ -41,6 +41,7 @@ async function certIn(t: ExecutionContext): Promise<{ folder: string; cert: (nam
       signal: new AbortController().signal,
       loadConfig: () => Promise.reject(new Error('not needed')),
       pluginOptions: () => Promise.reject(new Error('not needed')),
+      withServices: () => Promise.reject(new Error('not asked for')),
     })
     return { code: code ?? 0, ...output }
   }

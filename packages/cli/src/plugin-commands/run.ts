@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path'
-import { DicomtapError, validateAllOptions } from '@dicomtap/framework'
-import type { CommandDefinition, CommandInvocation, ConfiguredPlugin } from '@dicomtap/framework'
+import { definePlugin, DicomtapError, validateAllOptions } from '@dicomtap/framework'
+import type { ApplicationEntity, CommandDefinition, CommandInvocation, CommandServices, ConfiguredPlugin } from '@dicomtap/framework'
+import { createApplication } from '../application.ts'
 import { loadConfig } from '../config/load-config.ts'
 import { exitCodeOf, reportError } from '../output/report-error.ts'
 import { loadPlugins } from '../plugins/load-plugins.ts'
@@ -22,6 +23,7 @@ export async function runPluginCommand({ run }: CommandDefinition, { arguments: 
     signal: interrupts.cancel,
     loadConfig: async () => (await loadConfig({ file: file as string | undefined })).config,
     pluginOptions: (plugin) => pluginOptions(plugin, file as string | undefined),
+    withServices: (work) => withServices(work, file as string | undefined, verbose === true),
   }
   try {
     return checkedCode(await run?.(invocation)) ?? interrupts.exitCode(0)
@@ -31,6 +33,29 @@ export async function runPluginCommand({ run }: CommandDefinition, { arguments: 
     return exitCodeOf(error)
   } finally {
     interrupts.dispose()
+  }
+}
+
+/** What the plugins say below a warning is of no interest to who waits for a command. */
+async function withServices<Result>(work: (services: CommandServices) => Promise<Result>, configFile: string | undefined, isVerbose: boolean): Promise<Result> {
+  let ae: ApplicationEntity | undefined
+  try {
+    await createApplication(configFile, isVerbose ? {} : { logLevel: 'warn' }, (created) => (ae = created))
+    let services: CommandServices | undefined
+    // The plugin of a second call comes after all others, and may have every service.
+    await ae?.use(
+      definePlugin({
+        name: 'dicomtap-command',
+        apply(api) {
+          services = { inject: api.inject, injectOptional: api.injectOptional }
+        },
+      })(),
+    )
+    await ae?.ready()
+    if (services === undefined) throw new Error('The plugins did not start')
+    return await work(services)
+  } finally {
+    await ae?.close()
   }
 }
 

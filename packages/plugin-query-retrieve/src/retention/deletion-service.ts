@@ -51,7 +51,7 @@ export function provideDeletion({ api, index, directory }: PluginContext, rule: 
           return true
         },
       })
-      api.log.info('deleted by hand', { studyInstanceUid, seriesInstanceUid, files: deleted.files, bytes: deleted.bytes, remaining: deleted.unremoved.length })
+      api.log.warn('deleted by hand', { studyInstanceUid, seriesInstanceUid, files: deleted.files, bytes: deleted.bytes, remaining: deleted.unremoved.length })
       return deleted
     },
   }
