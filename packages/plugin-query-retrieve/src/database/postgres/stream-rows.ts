@@ -1,0 +1,117 @@
+import type pg from 'pg'
+import Cursor from 'pg-cursor'
+import { databaseError } from '../database-error.ts'
+
+const BATCH_ROWS = [1, 16, 64, 256] as const
+/** How long a query waits for one of the connections. */
+const WAIT_MS = 10_000
+
+/** How many cursors there may be. */
+export interface CursorSlots {
+  open: number
+  readonly maximum: number
+  readonly waiting: (() => void)[]
+}
+
+export interface StreamRowsOptions {
+  readonly pool: pg.Pool
+  readonly cursors: CursorSlots
+  readonly types: pg.CustomTypesConfig
+  readonly text: string
+  readonly parameters: readonly unknown[]
+  readonly signal: AbortSignal | undefined
+}
+
+/** Rows of a cursor as they are drawn: the first at once, then more at a time. */
+export async function* streamRows<Row>({ pool, cursors, types, text, parameters, signal }: StreamRowsOptions): AsyncGenerator<Row> {
+  signal?.throwIfAborted()
+  await takeSlot(cursors, signal)
+  let client: pg.PoolClient | undefined
+  let cursor: Cursor<Row> | undefined
+  let failure: Error | undefined
+  let cancelled: Promise<void> | undefined
+  const cancel = (): void => {
+    // The server works for nobody: another connection tells it to stop.
+    if (client !== undefined) cancelled = cancelStatement(pool, client)
+  }
+  const onError = (error: Error): void => void (failure = error)
+  try {
+    client = await pool.connect()
+    client.on('error', onError)
+    // A cursor may be held for long: what takes long is ended by whoever waits for it.
+    await client.query('set statement_timeout = 0')
+    signal?.throwIfAborted()
+    signal?.addEventListener('abort', cancel, { once: true })
+    cursor = client.query(new Cursor<Row>(text, parameters.map(sendable), { types }))
+    for (let size = 0; ; size++) {
+      const rows = await cursor.read(BATCH_ROWS[Math.min(size, BATCH_ROWS.length - 1)] as number)
+      signal?.throwIfAborted()
+      if (rows.length === 0) return
+      for (const row of rows) {
+        yield row
+        signal?.throwIfAborted()
+      }
+    }
+  } catch (error) {
+    failure ??= error as Error
+    throw error
+  } finally {
+    signal?.removeEventListener('abort', cancel)
+    await giveBack(client, cursor, cancelled, failure === undefined || signal?.aborted === true).catch(() => client?.release(true))
+    client?.removeListener('error', onError)
+    cursors.open--
+    cursors.waiting.shift()?.()
+  }
+}
+
+async function giveBack(client: pg.PoolClient | undefined, cursor: Cursor | undefined, cancelled: Promise<void> | undefined, isSound: boolean): Promise<void> {
+  if (client === undefined) return
+  if (!isSound) {
+    client.release(true)
+    return
+  }
+  // A request to stop that comes late must not hit who has the connection next.
+  await cancelled
+  await cursor?.close()
+  await client.query('reset statement_timeout')
+  client.release()
+}
+
+async function cancelStatement(pool: pg.Pool, client: pg.PoolClient): Promise<void> {
+  const { processID } = client as unknown as { processID: number | null }
+  if (processID === null) return
+  await pool.query('select pg_cancel_backend($1)', [processID]).then(
+    () => undefined,
+    () => undefined,
+  )
+}
+
+async function takeSlot(cursors: CursorSlots, signal: AbortSignal | undefined): Promise<void> {
+  cursors.open++
+  if (cursors.open <= cursors.maximum) return
+  await new Promise<void>((resolve, reject) => {
+    const leave = (error: Error): void => {
+      const index = cursors.waiting.indexOf(enter)
+      if (index < 0) return
+      cursors.waiting.splice(index, 1)
+      cursors.open--
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', abort)
+      reject(error)
+    }
+    const abort = (): void => leave(signal?.reason as Error)
+    const timer = setTimeout(() => leave(databaseError('Too many queries are open at once: all connections to the index are in use; raise database.maximumConnections')), WAIT_MS)
+    const enter = (): void => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', abort)
+      resolve()
+    }
+    cursors.waiting.push(enter)
+    signal?.addEventListener('abort', abort, { once: true })
+  })
+}
+
+/** PostgreSQL knows no NUL in text. */
+function sendable(value: unknown): unknown {
+  return typeof value === 'string' && value.includes('\0') ? value.replaceAll('\0', '') : value
+}
