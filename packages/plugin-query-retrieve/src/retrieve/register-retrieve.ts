@@ -7,6 +7,7 @@ import { MODELS } from '../model/levels.ts'
 import type { InformationModel, ModelName } from '../model/levels.ts'
 import { negotiatedRetrieve } from '../negotiation.ts'
 import { filesToSend } from './files-to-send.ts'
+import { studyHolder } from './hold-studies.ts'
 import { selectedSeries } from './selected-series.ts'
 import { grantStorageRoles } from './storage-roles.ts'
 import { storedInstances } from './stored-instances.ts'
@@ -22,14 +23,13 @@ export function registerRetrieve(context: PluginContext): void {
   const { api } = context
   const moves = modelsOf(context, 'move')
   const gets = modelsOf(context, 'get')
-  for (const uid of [...moves.keys(), ...gets.keys()]) api.supportSopClass({ uid, transferSyntaxes: TRANSFER_SYNTAXES })
-  if (moves.size > 0) {
-    api.hooks.cMove.tapPromise({ sopClasses: [...moves.keys()] }, (request, operation) => retrieve(context, moves, request, operation))
-  }
-  if (gets.size > 0) {
-    api.hooks.cGet.tapPromise({ sopClasses: [...gets.keys()] }, (request, operation) => retrieve(context, gets, request, operation))
-    grantStorageRoles(api, [...gets.keys()])
-  }
+  const sopClasses = [...moves.keys(), ...gets.keys()]
+  if (sopClasses.length === 0) return
+  const hold = studyHolder(context, sopClasses)
+  for (const uid of sopClasses) api.supportSopClass({ uid, transferSyntaxes: TRANSFER_SYNTAXES })
+  api.hooks.cMove.tapPromise({ sopClasses: [...moves.keys()] }, (request, operation) => retrieve(context, moves, request, operation, hold))
+  api.hooks.cGet.tapPromise({ sopClasses: [...gets.keys()] }, (request, operation) => retrieve(context, gets, request, operation, hold))
+  if (gets.size > 0) grantStorageRoles(api, [...gets.keys()])
 }
 
 function modelsOf({ options }: PluginContext, service: 'move' | 'get'): ReadonlyMap<string, InformationModel> {
@@ -47,6 +47,7 @@ async function retrieve(
   models: ReadonlyMap<string, InformationModel>,
   request: CMoveRequest | CGetRequest,
   operation: Operation,
+  hold: ReturnType<typeof studyHolder>,
 ): Promise<RetrieveAnswer | undefined> {
   const { options, index, attributes } = context
   const { association, sopClassUid, signal } = operation
@@ -54,8 +55,11 @@ async function retrieve(
   if (model === undefined) return undefined
   const isNegotiated = options.relationalQueries === 'negotiated' && negotiatedRetrieve(association, sopClassUid).relationalRetrieval
   const relational = options.relationalQueries === 'always' || isNegotiated
-  const selection = parseRetrieveIdentifier(await request.identifier.dataset(), { model, relational, tagOf: attributes.tagOf })
+  const selection = parseRetrieveIdentifier(await request.identifier.dataset(), { model, relational, tagOf: (name) => attributes.tagOf(name) })
   const series = await counted(selectedSeries(index, selection, signal))
+  // Over meanwhile: nothing would let go of them.
+  if (signal.aborted) return RetrieveStatus.CannotPerformSubOperations
+  hold(operation, series.map(({ studyInstanceUid }) => studyInstanceUid))
   const total = series.reduce((sum, { instances }) => sum + instances, 0)
   return { total, instances: filesToSend(context, storedInstances(index, series, sopInstanceUidsOf(selection), signal), signal) }
 }

@@ -8,6 +8,7 @@ import type { RetrieveSelection } from '../identifier/parse-retrieve-identifier.
 /** A series of which something was selected, and how much. */
 export interface SelectedSeries {
   readonly id: number
+  readonly studyInstanceUid: string
   readonly instances: number
 }
 
@@ -23,16 +24,16 @@ export async function selectedSeries(index: InstanceIndex, selection: RetrieveSe
     .selectFrom('study')
     .innerJoin('series', 'series.study', 'study.id')
     .innerJoin('instance', 'instance.series', 'series.id')
-    .select(['series.id as id', sql<number | string>`count(*)`.as('instances')])
+    .select(['series.id as id', 'study.study_instance_uid as studyInstanceUid', sql<number | string>`count(*)`.as('instances')])
     .where(all(conditions))
-    .groupBy(['study.id', 'series.series_number', 'series.id'])
+    .groupBy(['study.id', 'study.study_instance_uid', 'series.series_number', 'series.id'])
     .orderBy('study.id')
     // Normalized numbers of the same length are in order as text.
     .orderBy(sql`length(series.series_number)`)
     .orderBy('series.series_number')
     .orderBy('series.id')
   const found: SelectedSeries[] = []
-  for await (const { id, instances } of index.rows(query, signal)) found.push({ id, instances: Number(instances) })
+  for await (const row of index.rows(query, signal)) found.push({ ...row, instances: Number(row.instances) })
   return found
 }
 
