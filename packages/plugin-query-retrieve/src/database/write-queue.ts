@@ -46,7 +46,7 @@ export class WriteQueue {
 
   #push(entry: Addition | Task): void {
     this.#waiting.push(entry)
-    this.#running ??= this.#drain().finally(() => (this.#running = undefined))
+    this.#running ??= this.#drain()
   }
 
   async #drain(): Promise<void> {
@@ -67,6 +67,8 @@ export class WriteQueue {
         else reject(error)
       }
     }
+    // At once: what is put in a moment later must find that nobody works.
+    this.#running = undefined
   }
 }
 
