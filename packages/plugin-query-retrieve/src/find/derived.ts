@@ -3,7 +3,7 @@ import type { Expression, RawBuilder } from 'kysely'
 import type { DatabaseKind } from '../database/instance-index.ts'
 import type { Level } from '../model/levels.ts'
 import type { DerivedName, Matching } from '../model/query.ts'
-import { NEVER, UNDECIDED, any, columnCondition } from './conditions.ts'
+import { NEVER, UNDECIDED, allOf, any, columnCondition } from './conditions.ts'
 import type { Condition, SqlDecision } from './conditions.ts'
 import { columnOf, descendants, notByIndex } from './tables.ts'
 
@@ -90,6 +90,7 @@ function countCondition(count: Expression<number>, matching: Matching): SqlDecis
 }
 
 function oneOfValues(computed: Extract<Computed, { kind: 'values' }>, matching: Matching, kind: DatabaseKind): SqlDecision {
+  if (matching.kind === 'all') return allOf(matching.each.map((one) => oneOfValues(computed, one, kind)))
   const column = columnOf(computed.of, computed.column)
   const below = descendants(computed.of, computed.level)
   if (matching.kind === 'empty') return { condition: sql`not exists (select 1 ${below} and ${column} <> '')`, isExact: true }
