@@ -1,4 +1,6 @@
 import { type CommandArgument, type CommandDefinition, type CommandInvocation, type CommandOption, defineCommand, DicomtapError } from '@dicomtap/framework'
+import { deleteCommand } from './index-command/delete.ts'
+import { retentionCommand } from './index-command/retention.ts'
 
 const FOLDER: CommandArgument = { name: '[folder]', description: 'storage folder; default: that of the configuration' }
 const DATABASE: CommandOption = {
@@ -61,6 +63,7 @@ Exit code 0: all is right, or was repaired. 1: something is wrong.`,
       options: [DATABASE, JSON_FLAG],
       run: (invocation) => reporting(invocation, async () => (await import('./index-command/stats.ts')).stats(invocation)),
     },
+    ...[retentionCommand, deleteCommand].map((one): CommandDefinition => ({ ...one, run: (invocation) => reporting(invocation, async () => (await one.run?.(invocation)) ?? 0) })),
   ],
 })
 

@@ -9,10 +9,6 @@ export class StudiesInUse {
 
   /**
    * While a study is retrieved. Call what it gives back when that has ended, once.
-   *
-   * @example
-   * const release = studiesInUse.hold(studyInstanceUids)
-   * try { yield* instances } finally { release() }
    */
   hold(studyInstanceUids: Iterable<string>): () => void {
     const held = [...studyInstanceUids]
