@@ -5,12 +5,21 @@ import { IndexSettings } from './settings.ts'
 
 /** What `dicomtap check` says of the index. */
 export function registerDiagnosis({ api, options, index, attributes }: PluginContext): void {
+  // A check starts the plugins and not the server.
+  let isStarted = false
+  api.hooks.ready.tap(() => {
+    isStarted = true
+  })
   api.hooks.diagnose.tapPromise(async ({ report }) => {
     const finding = (level: 'error' | 'warning', message: string): void => report({ level, plugin: 'query-retrieve', message })
     // The first start makes it; a check makes nothing.
     if ('sqlite' in options.database && !(await exists(api.resolvePath(options.database.sqlite)))) return
     try {
-      if (!index.isReady) await index.start()
+      if (!isStarted) {
+        await index.start()
+        isStarted = true
+      }
+      if (!index.isReady) return finding('error', 'the database of the index does not answer: stores will be refused with A700')
       const settings = new IndexSettings(index)
       const written = await settings.fingerprint()
       if (written !== undefined && written !== attributes.fingerprint) finding('warning', CHANGED_ATTRIBUTES)

@@ -1,7 +1,11 @@
 import type { InstanceIndex } from '../database/instance-index.ts'
 import { isSameFile, statusOf } from '../maintenance/compare.ts'
 import type { IndexedInstance } from '../model/instance.ts'
-import type { InstanceReader, Unusable } from './read-instance.ts'
+import type { InstanceReader, ReadInstance, Unusable } from './read-instance.ts'
+
+/** So many files at most are settled at once. */
+export const MAXIMUM_SETTLED = 256
+const READERS = 16
 
 export type Reindexed =
   | { readonly did: 'added' }
@@ -25,19 +29,31 @@ export class Reindexer {
   }
 
   /** Takes the file in as it is now, or forgets it. */
-  async settle(relativePath: string, attempts = 3): Promise<Reindexed> {
-    const read = await this.#reader.read(relativePath)
-    if (!('instance' in read)) {
-      if (read.code === 'ENOENT' || read.code === 'ENOTDIR') return { did: (await this.forget([relativePath])) === 0 ? 'gone' : 'removed' }
-      return { did: 'nothing', why: read }
-    }
-    const { instance } = read
-    if (await this.isSuperseded(instance)) return { did: 'superseded' }
+  async settle(relativePath: string): Promise<Reindexed> {
+    return (await this.settleAll([relativePath]))[0] as Reindexed
+  }
+
+  /** The same of several at once, up to {@link MAXIMUM_SETTLED}: one question and one transaction for all of them. */
+  async settleAll(relativePaths: readonly string[], attempts = 3): Promise<readonly Reindexed[]> {
+    const reads = await inParallel(relativePaths, (one) => this.#reader.read(one))
+    const instances = reads.flatMap((read) => ('instance' in read ? [read.instance] : []))
+    const superseded = await this.supersededOf(instances)
+    return Promise.all(
+      relativePaths.map(async (relativePath, at): Promise<Reindexed> => {
+        const read = reads[at] as ReadInstance
+        if ('instance' in read) return superseded.has(relativePath) ? { did: 'superseded' } : this.#add(read.instance, attempts)
+        if (read.code !== 'ENOENT' && read.code !== 'ENOTDIR') return { did: 'nothing', why: read }
+        return { did: (await this.forget([relativePath])) === 0 ? 'gone' : 'removed' }
+      }),
+    )
+  }
+
+  async #add(instance: IndexedInstance, attempts: number): Promise<Reindexed> {
     await this.#index.add(instance)
     // What was read may have been replaced, and its row with it, before this one was written.
-    const now = await statusOf(this.#root, relativePath)
+    const now = await statusOf(this.#root, instance.path)
     const isCurrent = typeof now === 'object' && ('code' in now || isSameFile(instance, now))
-    return isCurrent || attempts === 1 ? { did: 'added' } : this.settle(relativePath, attempts - 1)
+    return isCurrent || attempts === 1 ? { did: 'added' } : ((await this.settleAll([instance.path], attempts - 1))[0] as Reindexed)
   }
 
   /**
@@ -57,24 +73,56 @@ export class Reindexer {
     return instances
   }
 
-  /** Of the versions of an instance the newest file has the row. */
-  async isSuperseded({ seriesInstanceUid, sopInstanceUid, path: relativePath, storedAtMs }: IndexedInstance): Promise<boolean> {
+  /** Paths of files that another file of the same instance was stored after: of all versions the newest has the row. */
+  async supersededOf(instances: readonly IndexedInstance[]): Promise<ReadonlySet<string>> {
+    const superseded = new Set<string>()
+    if (instances.length === 0) return superseded
+    const newest = new Map<string, Version>()
+    const compare = (key: string, version: Version): void => {
+      const other = newest.get(key)
+      // Copies that were written at the same time: the one that has the row keeps it.
+      if (other === undefined || version.storedAtMs > other.storedAtMs) newest.set(key, version)
+    }
     const query = this.#index.database
       .selectFrom('instance')
       .innerJoin('series', 'series.id', 'instance.series')
-      .select(['instance.path as path', 'instance.stored_at_ms as storedAtMs'])
-      .where('instance.sop_instance_uid', '=', sopInstanceUid)
-      .where('series.series_instance_uid', '=', seriesInstanceUid)
-    for await (const row of this.#index.rows(query)) {
-      if (row.path === relativePath || Number(row.storedAtMs) < storedAtMs) continue
-      // Copies that were written at the same time: the one that has the row keeps it.
-      if ((await statusOf(this.#root, row.path)) !== 'gone') return true
+      .select(['instance.path as path', 'instance.stored_at_ms as storedAtMs', 'instance.sop_instance_uid as sop', 'series.series_instance_uid as series'])
+      .where('instance.sop_instance_uid', 'in', [...new Set(instances.map(({ sopInstanceUid }) => sopInstanceUid))])
+    for await (const { path, storedAtMs, sop, series } of this.#index.rows(query)) {
+      compare(`${series} ${sop}`, { path, storedAtMs: Number(storedAtMs), isRow: true })
     }
-    return false
+    for (const { path, storedAtMs, seriesInstanceUid, sopInstanceUid } of instances) {
+      compare(`${seriesInstanceUid} ${sopInstanceUid}`, { path, storedAtMs, isRow: false })
+    }
+    for (const instance of instances) {
+      const first = newest.get(`${instance.seriesInstanceUid} ${instance.sopInstanceUid}`) as Version
+      if (first.path === instance.path) continue
+      const isThere = !first.isRow || (await statusOf(this.#root, first.path)) !== 'gone'
+      if (isThere) superseded.add(instance.path)
+    }
+    return superseded
   }
 
   async #gone(relativePaths: readonly string[]): Promise<string[]> {
     const statuses = await Promise.all(relativePaths.map((one) => statusOf(this.#root, one)))
     return relativePaths.filter((_, at) => statuses[at] === 'gone')
   }
+}
+
+/** A file of an instance. */
+interface Version {
+  readonly path: string
+  readonly storedAtMs: number
+  readonly isRow: boolean
+}
+
+/** In order, so many at once that no disk is idle, and few enough for file descriptors. */
+async function inParallel<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = []
+  let next = 0
+  const worker = async (): Promise<void> => {
+    for (let at = next++; at < items.length; at = next++) results[at] = await work(items[at] as T)
+  }
+  await Promise.all(Array.from({ length: Math.min(READERS, items.length) }, worker))
+  return results
 }

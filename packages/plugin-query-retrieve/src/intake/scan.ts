@@ -2,7 +2,7 @@ import type { Logger } from '@dicomtap/framework'
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import type { InstanceIndex } from '../database/instance-index.ts'
 import { type Compared, compareFolderAndIndex, isSameFile, statusOf } from '../maintenance/compare.ts'
-import type { Reindexed, Reindexer } from './reindexer.ts'
+import { MAXIMUM_SETTLED, type Reindexed, type Reindexer } from './reindexer.ts'
 
 export interface ScanOptions {
   readonly root: string
@@ -25,8 +25,6 @@ export interface ScanResult {
   readonly left: number
 }
 
-/** Settled at once: what is added at the same time goes into one transaction. */
-const PARALLEL = 32
 /** Of a file system that is not mounted all files are gone. So many are believed, or this part of all rows. */
 const MAXIMUM_GONE = 1000
 const MAXIMUM_GONE_PART = 0.1
@@ -41,34 +39,32 @@ export async function scanFolder({ root, index, reindexer, log, signal, isBusy }
   let [files, rows, added, removed, unusable, unreadable] = [0, 0, 0, 0, 0, 0]
   const gone: string[] = []
   let isTooManyGone = false
-  const running = new Set<Promise<void>>()
-  let failure: { readonly error: unknown } | undefined
 
   const count = ({ did }: Reindexed): void => {
     if (did === 'added') added += 1
     else if (did === 'removed') removed += 1
     else if (did === 'nothing') unusable += 1
   }
-  const settle = async (path: string): Promise<void> => {
-    const settling = reindexer
-      .settle(path)
-      .then(count, (error: unknown) => {
-        failure ??= { error }
-      })
-      .finally(() => running.delete(settling))
-    running.add(settling)
-    if (running.size >= PARALLEL) await Promise.race(running)
+  let doubtful: string[] = []
+  const settle = async (): Promise<void> => {
+    const paths = doubtful
+    doubtful = []
+    for (const result of await reindexer.settleAll(paths)) count(result)
+  }
+  const doubt = async (path: string): Promise<void> => {
+    doubtful.push(path)
+    if (doubtful.length >= MAXIMUM_SETTLED) await settle()
   }
   const look = async ({ kind, path, ...compared }: Compared): Promise<void> => {
     if (kind !== 'missing') files += 1
     if (kind !== 'unindexed') rows += 1
-    if (kind === 'unindexed') return settle(path)
+    if (kind === 'unindexed') return doubt(path)
     const status = await statusOf(root, path)
     if (status === 'gone') {
       if (gone.length < Math.max(MAXIMUM_GONE, rows * MAXIMUM_GONE_PART)) gone.push(path)
       else isTooManyGone = true
     } else if (!('code' in status) && 'row' in compared && !isSameFile(compared.row, status)) {
-      await settle(path)
+      await doubt(path)
     }
   }
 
@@ -79,12 +75,10 @@ export async function scanFolder({ root, index, reindexer, log, signal, isBusy }
   let looked = 0
   for await (const compared of compareFolderAndIndex({ root, index, signal, onUnreadable })) {
     await look(compared)
-    if (failure !== undefined) break
     // Low priority: others have their turn, and stores go first.
     if (++looked % 64 === 0) await (isBusy() ? delay(BUSY_MS, undefined, { ref: false }) : nextTurn())
   }
-  await Promise.all(running)
-  if (failure !== undefined) throw failure.error
+  if (doubtful.length > 0) await settle()
 
   // An empty folder is one that is not mounted, as is one of which most is gone.
   const isBelieved = files > 0 && !isTooManyGone && gone.length <= Math.max(MAXIMUM_GONE, rows * MAXIMUM_GONE_PART)

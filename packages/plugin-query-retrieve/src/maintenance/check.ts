@@ -44,12 +44,15 @@ export interface CheckResult {
   readonly superseded: number
 }
 
+const DEEP_AT_ONCE = 200
+
 /** Compares a folder with the index, path by path; a server may store meanwhile. */
 export async function checkIndex(options: CheckOptions): Promise<CheckResult> {
   const { root, index, reindexer, signal, onUnreadable } = options
   const counts: Record<DifferenceKind, number> = { unindexed: 0, missing: 0, changed: 0, differs: 0, unusable: 0 }
   let [files, rows, repaired, superseded] = [0, 0, 0, 0]
 
+  const deep: string[] = []
   const report = async (kind: DifferenceKind, path: string, detail: string, repair?: () => Promise<unknown>): Promise<void> => {
     counts[kind] += 1
     const isRepaired = options.isRepairing && repair !== undefined
@@ -82,15 +85,22 @@ export async function checkIndex(options: CheckOptions): Promise<CheckResult> {
       const row = 'row' in compared ? compared.row : undefined
       if (row !== undefined && row.sizeBytes !== status.size) await report('changed', path, `${status.size} bytes, ${row.sizeBytes} in the index`, settling(path))
       else if (row !== undefined && !isSameFile(row, status)) await report('changed', path, 'it was written since', settling(path))
-      else if (options.isDeep) await deepCheck(path)
+      else if (options.isDeep) {
+        deep.push(path)
+        if (deep.length >= DEEP_AT_ONCE) await deepCheck()
+      }
     }
   }
+  await deepCheck()
 
-  async function deepCheck(path: string): Promise<void> {
-    const read = await options.reader.read(path)
-    if (!('instance' in read)) return report('unusable', path, read.reason)
-    const difference = await differenceOf(index, read.instance)
-    if (difference !== undefined) await report('differs', path, difference, settling(path))
+  async function deepCheck(): Promise<void> {
+    const instances: IndexedInstance[] = []
+    for (const path of deep.splice(0)) {
+      const read = await options.reader.read(path)
+      if ('instance' in read) instances.push(read.instance)
+      else await report('unusable', path, read.reason)
+    }
+    for (const [path, difference] of await differencesOf(index, instances)) await report('differs', path, difference, settling(path))
   }
 
   return { files, rows, counts, repaired, superseded }
@@ -104,33 +114,37 @@ async function whyUnindexed(
   const read = await reader.read(path)
   if ((await index.knownPaths([path])).size > 0 || (await statusOf(root, path)) === 'gone') return 'right'
   if (!('instance' in read)) return { reason: read.reason }
-  return (await reindexer.isSuperseded(read.instance)) ? 'superseded' : 'unindexed'
+  return (await reindexer.supersededOf([read.instance])).has(path) ? 'superseded' : 'unindexed'
 }
 
-/** Where a row says something else than its file; the names of what differs, never values. */
-async function differenceOf(index: InstanceIndex, instance: IndexedInstance): Promise<string | undefined> {
+/** Where rows say something else than their files; the names of what differs, never values. */
+async function differencesOf(index: InstanceIndex, instances: readonly IndexedInstance[]): Promise<ReadonlyMap<string, string>> {
+  const differences = new Map<string, string>()
+  if (instances.length === 0) return differences
+  const byPath = new Map(instances.map((instance) => [instance.path, instance]))
   const query = index.database
     .selectFrom('instance')
     .innerJoin('series', 'series.id', 'instance.series')
     .innerJoin('study', 'study.id', 'series.study')
-    .innerJoin('patient', 'patient.id', 'study.patient')
     .select([
+      'instance.path as path',
       'instance.sop_instance_uid as sopInstanceUid',
       'instance.sop_class_uid as sopClassUid',
       'instance.transfer_syntax_uid as transferSyntaxUid',
       'instance.attributes as attributes',
       'series.series_instance_uid as seriesInstanceUid',
       'study.study_instance_uid as studyInstanceUid',
-      'patient.patient_key as patientKey',
     ])
-    .where('instance.path', '=', instance.path)
+    .where('instance.path', 'in', [...byPath.keys()])
   for await (const row of index.rows(query)) {
+    const instance = byPath.get(row.path)
+    if (instance === undefined) continue
     const names = ['sopInstanceUid', 'sopClassUid', 'transferSyntaxUid', 'seriesInstanceUid', 'studyInstanceUid'] as const
     const different: string[] = names.filter((name) => row[name] !== instance[name])
     different.push(...differentAttributes(row.attributes, instance.instance.attributes))
-    return different.length === 0 ? undefined : different.join(', ')
+    if (different.length > 0) differences.set(row.path, different.join(', '))
   }
-  return undefined
+  return differences
 }
 
 function differentAttributes(row: string, file: string): string[] {

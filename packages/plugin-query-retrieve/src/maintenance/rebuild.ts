@@ -1,5 +1,5 @@
 import type { InstanceIndex } from '../database/instance-index.ts'
-import type { Reindexer } from '../intake/reindexer.ts'
+import { MAXIMUM_SETTLED, type Reindexed, type Reindexer } from '../intake/reindexer.ts'
 import { IndexSettings, type RebuildPosition } from '../intake/settings.ts'
 import { compareFolderAndIndex } from './compare.ts'
 import { type UnreadableFolder, walkFolder } from './walk-folder.ts'
@@ -32,8 +32,8 @@ export interface RebuildResult {
   readonly removed: number
 }
 
-/** Files under way: their rows go into one transaction as far as they come at the same time. */
-const PARALLEL = 256
+/** While one is written, others are read. */
+const PARALLEL_BATCHES = 3
 const REMEMBER_MS = 1000
 const FORGET_AT_ONCE = 500
 
@@ -50,10 +50,9 @@ export async function rebuildIndex(options: RebuildOptions): Promise<RebuildResu
   let [indexed, superseded, removed] = [0, 0, 0]
   let { after } = start
   let rememberedAtMs = performance.now()
-  const queue: { readonly path: string; readonly work: Promise<void> }[] = []
+  const queue: { readonly paths: readonly string[]; readonly work: Promise<readonly Reindexed[]> }[] = []
 
-  const settle = async (path: string): Promise<void> => {
-    const result = await reindexer.settle(path)
+  const count = (path: string, result: Reindexed): void => {
     if (result.did === 'added') indexed += 1
     else if (result.did === 'superseded') superseded += 1
     else if (result.did === 'removed') removed += 1
@@ -62,12 +61,17 @@ export async function rebuildIndex(options: RebuildOptions): Promise<RebuildResu
       options.onUnusable(path, result.why.reason)
     }
   }
+  const begin = (paths: readonly string[]): void => {
+    const work = reindexer.settleAll(paths)
+    work.catch(() => undefined) // looked at when it is the first
+    queue.push({ paths, work })
+  }
   const finishFirst = async (): Promise<void> => {
     const first = queue.shift()
     if (first === undefined) return
-    await first.work
-    after = first.path
-    files += 1
+    for (const [at, result] of (await first.work).entries()) count(first.paths[at] as string, result)
+    after = first.paths.at(-1) as string
+    files += first.paths.length
     onProgress(files)
     if (performance.now() - rememberedAtMs < REMEMBER_MS) return
     rememberedAtMs = performance.now()
@@ -75,12 +79,15 @@ export async function rebuildIndex(options: RebuildOptions): Promise<RebuildResu
   }
 
   try {
+    let batch: string[] = []
     for await (const path of walkFolder({ root, after: start.after, signal, onUnreadable })) {
-      const work = settle(path)
-      work.catch(() => undefined) // looked at when it is the first
-      queue.push({ path, work })
-      if (queue.length >= PARALLEL) await finishFirst()
+      batch.push(path)
+      if (batch.length < MAXIMUM_SETTLED) continue
+      begin(batch)
+      batch = []
+      if (queue.length >= PARALLEL_BATCHES) await finishFirst()
     }
+    if (batch.length > 0) begin(batch)
     while (queue.length > 0) await finishFirst()
   } catch (error) {
     await Promise.allSettled(queue.map(({ work }) => work))
