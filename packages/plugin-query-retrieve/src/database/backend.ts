@@ -20,6 +20,8 @@ export interface Backend {
   readonly database: Kysely<IndexSchema>
   /** Makes ready to connect: folders, passwords. */
   prepare(): Promise<void>
+  /** A statement of its own that comes again and again: `name` stands for its text. */
+  run<Row>(name: string, sql: string, parameters: readonly unknown[]): Promise<readonly Row[]>
   stream<Row>(sql: string, parameters: readonly unknown[], signal: AbortSignal | undefined): AsyncIterable<Row>
   troubleOf(error: unknown): Trouble
   /** What went wrong without any value of a row, and what to do. */

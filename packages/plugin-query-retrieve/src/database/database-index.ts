@@ -225,7 +225,7 @@ export class DatabaseIndex implements InstanceIndex {
     let added: ReadonlySet<string> = new Set()
     if (plain.length > 0) {
       try {
-        added = await addToKnownSeries(this.database, this.kind, plain)
+        added = await addToKnownSeries(this.#backend, plain)
       } catch (error) {
         // E.g. a path that another instance had. The transaction below does it in more steps, or says what is wrong.
         if (this.#backend.troubleOf(error) !== 'statement') throw error

@@ -1,7 +1,6 @@
-import { CompiledQuery, type Kysely } from 'kysely'
 import type { IndexedInstance } from '../model/instance.ts'
 import type { DatabaseKind } from './instance-index.ts'
-import type { IndexSchema } from './schema.ts'
+import type { Backend } from './backend.ts'
 import { digestOf } from './digest.ts'
 
 /** What an instance brings, with the digests of its levels. */
@@ -12,13 +11,29 @@ export interface Digested {
   readonly series: string
 }
 
-export function digested(instance: IndexedInstance): Digested {
+export function digested(given: IndexedInstance): Digested {
+  const instance = clean(given)
   return {
     instance,
     patient: digestOf(instance.patient, instance.patientKey),
     study: digestOf(instance.study),
     series: digestOf(instance.series),
   }
+}
+
+/** PostgreSQL takes no NUL in text, and SQLite reads less than it wrote. */
+function clean(instance: IndexedInstance): IndexedInstance {
+  const levels = [instance.patient, instance.study, instance.series, instance.instance]
+  const texts = levels.flatMap(({ columns, attributes, keyValues }) => [...Object.values(columns), attributes, ...keyValues.map(({ value }) => value)])
+  texts.push(instance.patientKey, instance.studyInstanceUid, instance.seriesInstanceUid, instance.sopInstanceUid, instance.sopClassUid, instance.transferSyntaxUid, instance.path)
+  return texts.some((text) => text.includes('\0')) ? (withoutNul(instance) as IndexedInstance) : instance
+}
+
+function withoutNul(value: unknown): unknown {
+  if (typeof value === 'string') return value.replaceAll('\0', '')
+  if (Array.isArray(value)) return value.map(withoutNul)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, entry]) => [name, withoutNul(entry)]))
 }
 
 const TYPES = [...Array.from({ length: 11 }, () => 'text'), 'bigint', 'bigint', 'text'] as const
@@ -31,7 +46,7 @@ const PADDING: readonly unknown[] = TYPES.map((type) => (type === 'text' ? '' : 
  *
  * @returns the paths that were added; the others need more than that
  */
-export async function addToKnownSeries(database: Kysely<IndexSchema>, kind: DatabaseKind, batch: readonly Digested[]): Promise<ReadonlySet<string>> {
+export async function addToKnownSeries(backend: Backend, batch: readonly Digested[]): Promise<ReadonlySet<string>> {
   const size = 2 ** Math.ceil(Math.log2(batch.length))
   const parameters = batch.flatMap(({ instance, patient, study, series }) => [
     instance.studyInstanceUid,
@@ -51,10 +66,10 @@ export async function addToKnownSeries(database: Kysely<IndexSchema>, kind: Data
   ])
   // Few statements of different sizes can be kept prepared. No study has an empty UID.
   for (let index = batch.length; index < size; index++) parameters.push(...(PADDING as string[]))
-  const { rows } = await database.executeQuery<{ id: number; path: string; replaced: number }>(CompiledQuery.raw(statementFor(kind, size), parameters))
+  const rows = await backend.run<{ id: number; path: string; replaced: number }>(`add${size}`, statementFor(backend.kind, size), parameters)
   const replaced = rows.filter((row) => row.replaced > 0).map((row) => row.id)
   // What it leaves behind when it is not reached costs a look at an instance that does not match.
-  if (replaced.length > 0) await database.deleteFrom('key_value').where('level', '=', 3).where('owner', 'in', replaced).execute()
+  if (replaced.length > 0) await backend.database.deleteFrom('key_value').where('level', '=', 3).where('owner', 'in', replaced).execute()
   return new Set(rows.map((row) => row.path))
 }
 

@@ -66,6 +66,10 @@ export function postgresBackend(options: Extract<DatabaseOptions, { postgres: un
     async prepare() {
       await openPool()
     },
+    async run<Row>(name: string, text: string, values: readonly unknown[]): Promise<readonly Row[]> {
+      const result = await (await openPool()).query({ name, text, values: [...values] })
+      return result.rows as Row[]
+    },
     async *stream<Row>(text: string, parameters: readonly unknown[], signal: AbortSignal | undefined): AsyncGenerator<Row> {
       yield* streamRows<Row>({ pool: await openPool(), cursors, types, text, parameters, signal })
     },

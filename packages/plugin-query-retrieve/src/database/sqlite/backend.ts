@@ -1,7 +1,6 @@
-import { Kysely } from 'kysely'
-import { mkdir } from 'node:fs/promises'
+import { CompiledQuery, Kysely } from 'kysely'
+import { mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { stat } from 'node:fs/promises'
 import type { Backend, Trouble } from '../backend.ts'
 import type { IndexSchema } from '../schema.ts'
 import { sqliteDialect } from './dialect.ts'
@@ -41,12 +40,17 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
 /** The index in a file. */
 export function sqliteBackend(path: string): Backend {
   const threads = new SqliteThreads({ path, busyTimeoutMs: BUSY_TIMEOUT_MS })
+  const database = new Kysely<IndexSchema>({ dialect: sqliteDialect(threads) })
   return {
     kind: 'sqlite',
     place: path,
-    database: new Kysely<IndexSchema>({ dialect: sqliteDialect(threads) }),
+    database,
     async prepare() {
       await mkdir(dirname(path), { recursive: true, mode: 0o750 })
+    },
+    async run<Row>(_name: string, sql: string, parameters: readonly unknown[]): Promise<readonly Row[]> {
+      const { rows } = await database.executeQuery<Row>(CompiledQuery.raw(sql, [...parameters]))
+      return rows
     },
     async *stream<Row>(sql: string, parameters: readonly unknown[], signal: AbortSignal | undefined): AsyncGenerator<Row> {
       for await (const batch of threads.stream(sql, parameters, signal)) yield* rowObjects<Row>(batch)
