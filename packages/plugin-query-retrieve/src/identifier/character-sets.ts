@@ -4,7 +4,6 @@ import { Tag, violation } from './violation.ts'
 
 /** Defined terms of PS3.3 C.12.1.1.2. */
 const TERMS = /^(?:ISO_IR (?:6|13|100|101|109|110|126|127|138|144|148|166|192|203)|ISO 2022 IR (?:6|13|58|87|100|101|109|110|126|127|138|144|148|149|159|166|203)|GB18030|GBK)$/
-// oxlint-disable-next-line no-control-regex
 const ASCII = /^[\0-\x7f]*$/
 const MAXIMUM_DEPTH = 8
 

@@ -20,7 +20,7 @@ export function combineDateTimes(keys: readonly Key[], isRange: (key: Key) => bo
   for (const timeKey of keys) {
     const dateName = timeKey.attribute.vr === 'TM' ? dateKeywordOf(timeKey.attribute.name) : undefined
     const dateKey = byName.get(dateName ?? '')
-    if (dateKey === undefined || dateKey.attribute.vr !== 'DA' || !isRange(timeKey) || !isRange(dateKey)) continue
+    if (dateKey?.attribute.vr !== 'DA' || !isRange(timeKey) || !isRange(dateKey)) continue
     const date = dateKey.matching as Range
     const time = timeKey.matching as Range
     const isSameForm = (date.from === undefined) === (time.from === undefined) && (date.to === undefined) === (time.to === undefined)

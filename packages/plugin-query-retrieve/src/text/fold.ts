@@ -2,8 +2,15 @@
  * Marks that change a letter without making another one of it: of Latin, Greek and Cyrillic, Hebrew points, Arabic
  * vowels and hamza. Vowel signs of Thai or Devanagari and the voicing of kana are letters and stay.
  */
-const MARKS =
-  /[\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]/g
+const MARKS = new RegExp(
+  `[${[
+    String.raw`\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f`,
+    String.raw`\u0483-\u0487`,
+    String.raw`\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7`,
+    String.raw`\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed`,
+  ].join('')}]`,
+  'g',
+)
 
 /** Letters that Unicode does not take apart, as they are written without their stroke or ligature. */
 const LETTERS: Readonly<Record<string, string>> = {
@@ -24,7 +31,6 @@ const LETTERS: Readonly<Record<string, string>> = {
   ς: 'σ',
 }
 const SPECIAL = new RegExp(`[${Object.keys(LETTERS).join('')}]`, 'g')
-// oxlint-disable-next-line no-control-regex
 const ASCII_ONLY = /^[\0-\x7f]*$/
 
 /**

@@ -166,7 +166,7 @@ test('what was kept can be encoded again, in the character set it came in', asyn
 test('an instance without one of its UIDs is none', (t) => {
   for (const name of Object.keys(UIDS)) {
     for (const wrong of [undefined, null, '', 'abc', '1.*', ['1.2', '1.3'], '1'.repeat(65), {}]) {
-      t.is(describeInstance({ ...UIDS, [name]: wrong }, FILE, catalogue), undefined, `${name} ${String(wrong)}`)
+      t.is(describeInstance({ ...UIDS, [name]: wrong }, FILE, catalogue), undefined, `${name} ${JSON.stringify(wrong)}`)
     }
   }
 })
