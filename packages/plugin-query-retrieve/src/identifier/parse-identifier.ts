@@ -41,7 +41,7 @@ export function parseIdentifier(identifier: DataSet, { model, attributes, negoti
   const derived: DerivedName[] = []
   const unsupported: string[] = []
   const take = (attribute: IndexedAttribute, value: unknown): Matching =>
-    attribute.vr === 'SQ' ? matchingOfSequence(attribute, value, { attributes, negotiated, itemAttributes }) : matchingOf(attribute, value, negotiated)
+    attribute.vr === 'SQ' ? matchingOfSequence(attribute, value, { attributes, negotiated, itemAttributes, unsupported }) : matchingOf(attribute, value, negotiated)
   for (const [name, value] of Object.entries(identifier)) {
     if (name.startsWith('_') || SPECIAL_NAMES.has(name) || isPrivateCreator(name)) continue
     const computed = DERIVED_ATTRIBUTES.get(name)
@@ -51,6 +51,7 @@ export function parseIdentifier(identifier: DataSet, { model, attributes, negoti
         const matching = take(asAttribute(computed, level), value)
         derived.push(computed.name)
         if (matching.kind !== 'universal') derivedKeys.push({ name: computed.name, matching })
+        if (matching.kind !== 'universal' && NOT_MATCHED.has(computed.name)) unsupported.push(name)
       }
       continue
     }
@@ -75,6 +76,9 @@ export function parseIdentifier(identifier: DataSet, { model, attributes, negoti
   const timezoneOffsetMinutes = negotiated.timezoneQueryAdjustment ? timezoneOf(identifier) : undefined
   return { model, level, keys, dateTimeKeys, derivedKeys, returned, derived, itemAttributes, unsupported, characterSets, timezoneOffsetMinutes, negotiated }
 }
+
+/** The same for all that is stored here: returned, and not matched. */
+const NOT_MATCHED: ReadonlySet<DerivedName> = new Set<DerivedName>(['RetrieveAETitle', 'InstanceAvailability'])
 
 /** A hierarchical query has one value for the unique key of each level above (PS3.4 C.4.1.2.1). */
 function checkUniqueKeysAbove(keys: readonly Key[], model: InformationModel, level: Level, attributes: AttributeCatalogue): void {

@@ -13,6 +13,8 @@ export interface SequenceKeyContext {
   readonly negotiated: FindNegotiation
   /** Filled with the attributes that were asked for, by sequence. */
   readonly itemAttributes: Map<IndexedAttribute, readonly string[]>
+  /** Filled with the names of keys that are not matched. */
+  readonly unsupported: string[]
 }
 
 /**
@@ -28,7 +30,10 @@ export function matchingOfSequence(sequence: IndexedAttribute, value: unknown, c
   const keys: Key[] = []
   for (const name of names) {
     const attribute = context.attributes.itemOf(sequence, name, vrs[name])
-    if (attribute === undefined) continue
+    if (attribute === undefined) {
+      if (item[name] !== null && item[name] !== '') context.unsupported.push(name)
+      continue
+    }
     const matching = attribute.vr === 'SQ' ? matchingOfSequence(attribute, item[name], context, depth + 1) : matchingOf(attribute, item[name], context.negotiated)
     checkOrder(attribute, matching)
     if (matching.kind !== 'universal') keys.push({ attribute, matching })

@@ -172,6 +172,12 @@ test('what is not supported is told: unknown keys, keys of levels below, private
   t.deepEqual(own.keys.map(({ attribute }) => attribute.name), ['00091010'], 'a private attribute of the options')
 })
 
+test('keys that are returned and not matched are told too, when they have a value', (t) => {
+  const query = parse(study({ RetrieveAETitle: 'PACS', InstanceAvailability: '', ProcedureCodeSequence: [{ CodeValue: 'A', '00091011': 'x', '00091012': null }] }))
+  t.deepEqual(query.unsupported, ['RetrieveAETitle', '00091011'])
+  t.deepEqual(query.derived, ['RetrieveAETitle', 'InstanceAvailability'])
+})
+
 test('attributes of items that were asked for', (t) => {
   const { itemAttributes, keys } = parse(
     study({ ProcedureCodeSequence: [{ CodeValue: '', CodeMeaning: '', EquivalentCodeSequence: [{ CodeValue: 'X' }] }], AdmittingDiagnosesCodeSequence: [] }),
