@@ -38,8 +38,8 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
 }
 
 /** The index in a file. */
-export function sqliteBackend(path: string): Backend {
-  const threads = new SqliteThreads({ path, busyTimeoutMs: BUSY_TIMEOUT_MS })
+export function sqliteBackend(path: string, { busyTimeoutMs = BUSY_TIMEOUT_MS }: { readonly busyTimeoutMs?: number } = {}): Backend {
+  const threads = new SqliteThreads({ path, busyTimeoutMs })
   const database = new Kysely<IndexSchema>({ dialect: sqliteDialect(threads) })
   return {
     kind: 'sqlite',

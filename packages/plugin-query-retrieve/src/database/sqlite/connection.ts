@@ -40,7 +40,7 @@ const PRAGMAS: Readonly<Record<WorkerOptions['role'], readonly string[]>> = {
 
 /** Opens the file. */
 export function openConnection({ path, role, busyTimeoutMs }: WorkerOptions): Connection {
-  const database = new Database(path)
+  const database = openFile(path)
   try {
     for (const pragma of [`busy_timeout = ${busyTimeoutMs}`, ...PRAGMAS[role]]) database.prepare(`PRAGMA ${pragma}`).all([])
   } catch (error) {
@@ -81,6 +81,15 @@ export function openConnection({ path, role, busyTimeoutMs }: WorkerOptions): Co
       statements.clear()
       database.close()
     },
+  }
+}
+
+/** libsql says in words only what went wrong here. */
+function openFile(path: string): Database.Database {
+  try {
+    return new Database(path)
+  } catch (cause) {
+    throw Object.assign(new Error('The file cannot be opened', { cause }), { code: 'SQLITE_CANTOPEN', rawCode: 14 })
   }
 }
 

@@ -1,0 +1,144 @@
+import test, { type ExecutionContext } from 'ava'
+import pg from 'pg'
+import { hasPostgres, startPostgres, type TestPostgres } from '../support/postgres.js'
+import { instanceOf } from './support/instances.js'
+import { silentLog } from './support/log.js'
+import { indexSuite, startIndex } from './support/suite.js'
+
+let postgres: TestPostgres | undefined
+const needsPostgres = (hasPostgres ? test : test.skip) as typeof test
+
+if (hasPostgres) {
+  test.before(async () => {
+    postgres = await startPostgres()
+  })
+  test.after.always(() => postgres?.close())
+}
+
+async function createUrl(t: ExecutionContext): Promise<string> {
+  const database = await (postgres as TestPostgres).createDatabase()
+  t.teardown(() => database.drop())
+  return database.url
+}
+
+async function withClient<T>(url: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url })
+  client.on('error', () => undefined)
+  await client.connect()
+  try {
+    return await use(client)
+  } finally {
+    await client.end()
+  }
+}
+
+const urlOf = (database: unknown): string => (database as { postgres: { url: string } }).postgres.url
+
+indexSuite(needsPostgres, {
+  create: async (t) => ({ postgres: { url: await createUrl(t), maximumConnections: 6 } }),
+  // What has begun a statement and not ended it, besides this one.
+  openCursors: (_index, database) =>
+    withClient(urlOf(database), async (client) => {
+      const { rows } = await client.query<{ count: string }>(`select count(*) from pg_stat_activity where datname = current_database() and application_name = 'dicomtap' and state <> 'idle'`)
+      return Number(rows[0]?.count)
+    }),
+})
+
+needsPostgres('an abort ends the statement in the server, even one without a row yet', async (t) => {
+  const url = await createUrl(t)
+  const index = await startIndex(t, { postgres: { url } })
+  const controller = new AbortController()
+  const slow = index.rows({ compile: () => ({ sql: 'select pg_sleep(600)', parameters: [] }) as never }, controller.signal)[Symbol.asyncIterator]().next()
+  await withClient(url, async (client) => {
+    const sleeping = async (): Promise<number> => (await client.query(`select 1 from pg_stat_activity where query = 'select pg_sleep(600)' and state = 'active'`)).rowCount ?? 0
+    while ((await sleeping()) === 0);
+    controller.abort(new Error('enough'))
+    await t.throwsAsync(slow, { message: 'enough' })
+    while ((await sleeping()) > 0);
+  })
+  await index.add(instanceOf())
+  t.true(index.isReady)
+})
+
+needsPostgres('a password apart from the URL, an unknown database and one that is nobody to be logged', async (t) => {
+  const url = new URL(await createUrl(t))
+  process.env['DICOMTAP_TEST_PASSWORD'] = 'p@ss:w/rd#%'
+  const index = await startIndex(t, { postgres: { url: url.href, password: { env: 'DICOMTAP_TEST_PASSWORD' } } })
+  await index.add(instanceOf())
+  url.username = 'nobody-knows'
+  url.password = 'hidden-secret'
+  const role = await t.throwsAsync(startIndex(t, { postgres: { url: url.href } }), { code: 'DICOMTAP_ERR_QR_DATABASE', message: /cannot be used: it does not let this user in.*SQLSTATE 28000/ })
+  t.notRegex(role?.message ?? '', /hidden-secret|\n/)
+  url.username = 'dicomtap'
+  url.pathname = '/absent'
+  await t.throwsAsync(startIndex(t, { postgres: { url: url.href } }), { code: 'DICOMTAP_ERR_QR_DATABASE', message: /PostgreSQL 127\.0\.0\.1:\d+\/absent cannot be used: the database does not exist/ })
+  for (const wrong of ['mysql://x', 'postgres://u:hidden-secret@[', '']) {
+    const error = await t.throwsAsync(startIndex(t, { postgres: { url: wrong } }), { code: 'DICOMTAP_ERR_PLG_OPTIONS' })
+    t.notRegex(error?.message ?? '', /hidden-secret/)
+  }
+})
+
+needsPostgres('read-only: what was not written is not acknowledged, and queries go on', async (t) => {
+  const url = await createUrl(t)
+  const log = silentLog()
+  const index = await startIndex(t, { postgres: { url } }, log)
+  await index.add(instanceOf())
+  const name = new URL(url).pathname.slice(1)
+  const end = `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'dicomtap'`
+  await withClient(url, async (client) => {
+    await client.query(`alter database ${name} set default_transaction_read_only = on`)
+    await client.query(end)
+    await t.throwsAsync(index.add(instanceOf({ sop: '2' })), { code: 'DICOMTAP_ERR_QR_DATABASE', message: /cannot be written: it is read-only/ })
+    t.is((await index.counts()).instances, 1)
+    t.false(index.isReady)
+  })
+  await withClient(url, async (client) => {
+    await client.query('set default_transaction_read_only = off')
+    await client.query(`alter database ${name} reset default_transaction_read_only`)
+    await client.query(end)
+  })
+  await log.line(/answers again/)
+  await index.add(instanceOf({ sop: '3' }))
+  t.is((await index.counts()).instances, 2)
+})
+
+needsPostgres('connections that break while nobody needs them are replaced without a word', async (t) => {
+  const url = await createUrl(t)
+  const log = silentLog()
+  const index = await startIndex(t, { postgres: { url } }, log)
+  for (let round = 0; round < 3; round++) {
+    await index.add(instanceOf({ sop: String(round) }))
+    await withClient(url, (client) => client.query(`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`))
+  }
+  t.is((await index.counts()).instances, 3)
+  t.deepEqual(log.lines, [])
+})
+
+const needsCluster = (hasPostgres && process.env['DICOMTAP_POSTGRES_URL'] === undefined ? test : test.skip) as typeof test
+
+needsCluster('PostgreSQL stopped and started again: refused, said once, and back by itself; a start without it goes on trying', async (t) => {
+  const own = await startPostgres()
+  t.teardown(() => own.close())
+  const { url } = await own.createDatabase()
+  const log = silentLog()
+  const index = await startIndex(t, { postgres: { url } }, log)
+  await index.add(instanceOf({ sop: '1' }))
+  const cursor = index.rows(index.database.selectFrom('instance').selectAll())[Symbol.asyncIterator]()
+  await cursor.next()
+  await own.cluster?.stop()
+  await t.throwsAsync(cursor.next().then(({ done }) => (done === true ? undefined : cursor.next())), { code: 'DICOMTAP_ERR_QR_DATABASE' })
+  await t.throwsAsync(index.add(instanceOf({ sop: '2' })), { code: 'DICOMTAP_ERR_QR_DATABASE', message: /does not answer/ })
+  await t.throwsAsync(index.add(instanceOf({ sop: '3' })), { code: 'DICOMTAP_ERR_QR_DATABASE' })
+  await t.throwsAsync(index.counts(), { code: 'DICOMTAP_ERR_QR_DATABASE' })
+  t.false(index.isReady)
+  const lateLog = silentLog()
+  const late = await startIndex(t, { postgres: { url } }, lateLog)
+  t.false(late.isReady)
+  await t.throwsAsync(late.add(instanceOf()), { code: 'DICOMTAP_ERR_QR_DATABASE', message: /ECONNREFUSED/ })
+
+  await own.cluster?.start()
+  await Promise.all([log.line(/answers again/), lateLog.line(/answers again/)])
+  await Promise.all([index.add(instanceOf({ sop: '4' })), late.add(instanceOf({ sop: '5' }))])
+  t.is((await late.counts()).instances, 3)
+  for (const { lines } of [log, lateLog]) t.deepEqual(lines.map((line) => line.split(':', 1)[0]), ['error', 'info'])
+})

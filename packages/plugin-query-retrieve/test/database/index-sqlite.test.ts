@@ -1,0 +1,125 @@
+import test, { type ExecutionContext } from 'ava'
+import Database from 'libsql'
+import { sql } from 'kysely'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { DatabaseIndex } from '../../dist/database/database-index.js'
+import { sqliteBackend } from '../../dist/database/sqlite/backend.js'
+import { instanceOf } from './support/instances.js'
+import { silentLog, type TestLog } from './support/log.js'
+import { indexSuite, startIndex } from './support/suite.js'
+
+async function temporaryFile(t: ExecutionContext): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'dicomtap-index-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  return path.join(folder, 'index', 'index.sqlite')
+}
+
+const sqlite = { create: async (t: ExecutionContext) => ({ sqlite: await temporaryFile(t) }) }
+
+indexSuite(test, {
+  ...sqlite,
+  // What is still open keeps the log of changes from being emptied.
+  openCursors: async (_index, database) => {
+    const other = new Database((database as { sqlite: string }).sqlite)
+    try {
+      other.exec('create table if not exists probe (x); insert into probe values (1)')
+      const row = other.prepare('pragma wal_checkpoint(truncate)').raw().get([]) as unknown as [number]
+      return row[0]
+    } finally {
+      other.close()
+    }
+  },
+})
+
+/** One that waits 50 ms for a lock. */
+async function impatient(t: ExecutionContext, file: string, log: TestLog): Promise<DatabaseIndex> {
+  const index = new DatabaseIndex(sqliteBackend(file, { busyTimeoutMs: 50 }), log)
+  t.teardown(() => index.close())
+  await index.start()
+  return index
+}
+
+test('the folder is made for its user and group, the file is in WAL mode', async (t) => {
+  const file = await temporaryFile(t)
+  const index = await startIndex(t, { sqlite: file })
+  await index.add(instanceOf())
+  t.is((await stat(path.dirname(file))).mode & 0o777, 0o750)
+  const header = await readFile(file)
+  // The file format: read and write version 2 at offset 18 are WAL.
+  t.deepEqual([header.subarray(0, 15).toString(), header[18], header[19]], ['SQLite format 3', 2, 2])
+})
+
+test('locked by another program: refused, said once, and back by itself', async (t) => {
+  const file = await temporaryFile(t)
+  const log = silentLog()
+  const index = await impatient(t, file, log)
+  await index.add(instanceOf())
+  const other = new Database(file)
+  t.teardown(() => other.close())
+  other.exec('begin immediate')
+  await t.throwsAsync(index.add(instanceOf({ sop: '2' })), { code: 'DICOMTAP_ERR_QR_DATABASE', message: /locked by another program.*SQLITE_BUSY/ })
+  t.false(index.isReady)
+  // Now without waiting; what is there can be read.
+  await t.throwsAsync(index.add(instanceOf({ sop: '3' })), { code: 'DICOMTAP_ERR_QR_DATABASE' })
+  await t.throwsAsync(index.remove(['x']), { code: 'DICOMTAP_ERR_QR_DATABASE' })
+  t.is((await index.counts()).instances, 1)
+  other.exec('rollback')
+  await log.line(/answers again/)
+  t.true(index.isReady)
+  await index.add(instanceOf({ sop: '4' }))
+  t.is((await index.counts()).instances, 2)
+  t.deepEqual(log.lines.map((line) => line.replace(file, 'FILE')), [
+    'error: The index FILE cannot be written: it is locked by another program; end that program, or wait for it (SQLITE_BUSY). It is tried again.',
+    'info: The index FILE answers again',
+  ])
+})
+
+for (const [what, pragma, undo, message] of [
+  ['full', 'max_page_count = 1', 'max_page_count = 1000000', /disk is full; make room \(SQLITE_FULL\)/],
+  ['read-only', 'query_only = on', 'query_only = off', /cannot be written.*SQLITE_READONLY/],
+] as const) {
+  test(`${what}: what was not written is not acknowledged`, async (t) => {
+    const log = silentLog()
+    const index = await impatient(t, await temporaryFile(t), log)
+    await sql.raw(`pragma ${pragma}`).execute(index.database)
+    const results = await Promise.allSettled(Array.from({ length: 300 }, (_, number) => index.add(instanceOf({ sop: String(number), name: `doe^${'x'.repeat(200)}` }))))
+    const refused = results.filter((result) => result.status === 'rejected')
+    t.true(refused.length > 0)
+    for (const { reason } of refused) t.regex((reason as Error).message, message)
+    t.is((await index.counts()).instances, results.length - refused.length)
+    t.false(index.isReady)
+    await sql.raw(`pragma ${undo}`).execute(index.database)
+    await log.line(/answers again/)
+    await index.add(instanceOf({ sop: 'after' }))
+    t.is(log.lines.length, 2)
+  })
+}
+
+test('what is no index stops the start with one line', async (t) => {
+  const file = await temporaryFile(t)
+  const folder = path.dirname(path.dirname(file))
+  await writeFile(path.join(folder, 'text.sqlite'), 'This is no database. '.repeat(1000))
+  await writeFile(path.join(folder, 'plain'), '')
+  for (const [name, message] of [
+    ['text.sqlite', /cannot be used: it is no SQLite database.*SQLITE_NOTADB/],
+    ['plain/index.sqlite', /cannot be used: mkdir failed with (?:ENOTDIR|EEXIST)/],
+    ['.', /cannot be used: .*SQLITE_CANTOPEN/],
+  ] as const) {
+    const error = await t.throwsAsync(startIndex(t, { sqlite: path.join(folder, name) }), { code: 'DICOMTAP_ERR_QR_DATABASE', message })
+    t.notRegex(error?.message ?? '', /\n/)
+  }
+})
+
+test('a statement that takes long holds up neither other queries nor an abort', async (t) => {
+  const index = await startIndex(t, { sqlite: await temporaryFile(t) })
+  await index.add(instanceOf())
+  const endless = { compile: () => ({ sql: 'with recursive n(x) as (select 1 union all select x + 1 from n limit 3000000) select max(x) as x from n', parameters: [] }) as never }
+  const controller = new AbortController()
+  const slow = index.rows(endless, controller.signal)[Symbol.asyncIterator]().next()
+  t.is((await index.counts()).instances, 1)
+  controller.abort(new Error('enough'))
+  await t.throwsAsync(slow, { message: 'enough' })
+  t.is(await index.setting('x'), undefined)
+})
