@@ -1,5 +1,6 @@
 import path from 'node:path'
 import type { FileSystem } from './file-system.ts'
+import { giveBackAll } from './taken-files.ts'
 import { isRunning, parseStagingFolderName, type ProcessIdentity } from './process-identity.ts'
 
 /** A file that a running process rewrites in its staging folder. */
@@ -52,6 +53,8 @@ async function isAbandoned(name: string, { fileSystem, partialDirectory, here, n
 export async function removeStagingFolder(fileSystem: FileSystem, folder: string): Promise<number> {
   let removed = 0
   try {
+    // It is <storage folder>/.dicomtap/partial/<process>.
+    await giveBackAll(fileSystem, folder, path.resolve(folder, '..', '..', '..'))
     for (const { name, isFile } of await fileSystem.readFolder(folder)) {
       if (!isFile) continue
       await fileSystem.unlink(path.join(folder, name))

@@ -1,9 +1,11 @@
 import { type FileStatus, type FileSystem, statusOf, systemCode } from './file-system.ts'
 import type { StagingArea } from './staging.ts'
+import { giveBack, removeOrigin, writeOrigin } from './taken-files.ts'
 import { isStaged } from './undecided.ts'
 
 export interface TakeAwayOptions {
   readonly fileSystem: FileSystem
+  readonly root: string
   readonly staging: StagingArea
   /** Whether a name is given only when it is free; otherwise an object may take the place of another at any moment. */
   readonly claimsNames: boolean
@@ -69,37 +71,31 @@ async function placeMark(fileSystem: FileSystem, staging: StagingArea, file: str
   return true
 }
 
-/** Where a newer object takes the place by rename(2), nothing but rename(2) says which of the two was taken. */
-async function takeMoved(file: string, seen: FileStatus, { fileSystem, staging }: TakeAwayOptions, announce: () => Promise<boolean>): Promise<Taken> {
-  if (!(await announce())) return { outcome: 'handler', isMistold: true }
+/**
+ * Where a newer object takes the place by rename(2), only what was taken tells which of the two it was. Another one
+ * gets its name back, by whoever comes next if this process ends before.
+ */
+async function takeMoved(file: string, seen: FileStatus, { fileSystem, root, staging }: TakeAwayOptions, announce: () => Promise<boolean>): Promise<Taken> {
   const taken = staging.newName('taken')
-  const moved = await attempt(() => move(fileSystem, staging, file, taken))
-  if (moved.outcome !== 'removed') return moved
+  await writeOrigin(fileSystem, taken, root, file).catch(async (error: unknown) => {
+    if (systemCode(error) !== 'ENOENT') throw error
+    // Somebody tidied up under a running server.
+    await staging.makeDirectory()
+    await writeOrigin(fileSystem, taken, root, file)
+  })
+  const isAgreed = await announce()
+  const moved = isAgreed ? await attempt(() => fileSystem.rename(file, taken)) : undefined
+  if (moved?.outcome !== 'removed') {
+    await removeOrigin(fileSystem, taken)
+    return moved ?? { outcome: 'handler', isMistold: true }
+  }
   const status = await statusOf(fileSystem, taken)
   const isMeant = status === undefined || isSame(status, seen)
+  // If that fails, what was taken and where it was stay written down.
   if (!isMeant) await giveBack(fileSystem, taken, file)
+  await removeOrigin(fileSystem, taken)
   await fileSystem.unlink(taken).catch(() => staging.left.add(taken))
   return isMeant ? moved : { outcome: 'newer', isMistold: true }
-}
-
-async function move(fileSystem: FileSystem, staging: StagingArea, file: string, taken: string): Promise<void> {
-  try {
-    await fileSystem.rename(file, taken)
-  } catch (error) {
-    if (systemCode(error) !== 'ENOENT' || (await statusOf(fileSystem, file)) === undefined) throw error
-    await staging.makeDirectory()
-    await fileSystem.rename(file, taken)
-  }
-}
-
-/** What came meanwhile gets its name back, unless there is something newer still. */
-async function giveBack(fileSystem: FileSystem, taken: string, file: string): Promise<void> {
-  try {
-    await fileSystem.link(taken, file)
-  } catch (error) {
-    if (systemCode(error) === 'EEXIST') return
-    if ((await statusOf(fileSystem, file)) === undefined) await fileSystem.rename(taken, file)
-  }
 }
 
 async function attempt(act: () => Promise<void>): Promise<Taken> {
