@@ -15,6 +15,7 @@ const scaffolder = await import('../../create-app/dist/program.js')
 const { configJsonSchema, ERROR_CODES, HOOK_CATALOG, HOOK_NAMES } = framework
 
 const commandsOfPlugins = await pluginCommands()
+const queryCatalogue = await buildQueryCatalogue()
 
 const KINDS = {
   notification: 'They tell what happened. A handler cannot change or delay it.',
@@ -55,6 +56,7 @@ export const REGIONS = {
   'create-dicomtap': () => helpText(scaffolder.createProgram(() => {})),
   dependencies,
   'framework-layers': layers,
+  'query-keys': queryKeys,
 }
 
 function hookIndex() {
@@ -248,4 +250,27 @@ function escapeCell(text) {
 
 function capital(word) {
   return word[0].toUpperCase() + word.slice(1)
+}
+
+async function buildQueryCatalogue() {
+  const { buildCatalogue } = await import('../../packages/plugin-query-retrieve/dist/model/catalogue.js')
+  return buildCatalogue({ patient: [], study: [], series: [], instance: [] })
+}
+
+function queryKeys() {
+  // PS3.4 tables C.6-1 to C.6-4.
+  const kinds = {
+    U: ['PatientID', 'StudyInstanceUID', 'SeriesInstanceUID', 'SOPInstanceUID'],
+    R: ['PatientName', 'StudyDate', 'StudyTime', 'AccessionNumber', 'StudyID', 'Modality', 'SeriesNumber', 'InstanceNumber'],
+  }
+  const computed = {
+    PATIENT: 'NumberOfPatientRelatedStudies, NumberOfPatientRelatedSeries, NumberOfPatientRelatedInstances',
+    STUDY: 'ModalitiesInStudy, SOPClassesInStudy, NumberOfStudyRelatedSeries, NumberOfStudyRelatedInstances',
+    SERIES: 'NumberOfSeriesRelatedInstances',
+    IMAGE: 'AvailableTransferSyntaxUID',
+  }
+  const keyword = ({ name }) => name.replace(/^RETIRED_/, '')
+  const marked = (name) => `${name}${kinds.U.includes(name) ? ' (U)' : kinds.R.includes(name) ? ' (R)' : ''}`
+  const rows = Object.keys(computed).map((level) => `| ${level} | ${queryCatalogue.ofLevel(level).map(keyword).map(marked).join(', ')} | ${computed[level]} |`)
+  return ['| level | keys | computed |', '|---|---|---|', ...rows, '| any | | RetrieveAETitle, InstanceAvailability: returned, not matched |'].join('\n')
 }
