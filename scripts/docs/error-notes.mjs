@@ -227,4 +227,8 @@ export const ERROR_NOTES = {
     cause: 'The operating system refused to write an object. The peer gets A700 when a retry may help (no more file handles, no memory), else 0110.',
     remedy: 'The log line names the system call and the error.',
   },
+  DICOMTAP_ERR_QR_DATABASE: {
+    cause: 'plugin-query-retrieve cannot use its index. At start: the folder or file of SQLite cannot be written, is damaged or no database; PostgreSQL refuses user, password or database; or the tables are those of a newer dicomtap. Later: the database is locked, full, read-only or does not answer. Then objects are not acknowledged and queries fail; one log line says that it is away, one that it is back.',
+    remedy: 'The message names the database and what to do. At start this stops the server, with exit code 78; only for a PostgreSQL that does not answer the server starts and goes on trying. Later nothing has to be restarted. A damaged index can be made anew with `dicomtap index rebuild`: it holds nothing that the files do not.',
+  },
 }

@@ -36,6 +36,7 @@ const AREAS = {
   DIMSE: 'Messages and operations (PS3.7)',
   DS: 'Data sets',
   STO: 'Storage',
+  QR: 'Query and retrieve',
 }
 
 /** Every generated part: name -> Markdown. */

@@ -70,6 +70,7 @@ export const ERROR_CODES = {
   DICOMTAP_ERR_STO_DIRECTORY: 'The storage directory cannot be used',
   DICOMTAP_ERR_STO_FULL: 'There is no room for the object',
   DICOMTAP_ERR_STO_WRITE: 'An object could not be written',
+  // QR: query and retrieve
   DICOMTAP_ERR_QR_DATABASE: 'The index of stored instances cannot be used',
 } as const
 
