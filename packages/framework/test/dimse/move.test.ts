@@ -516,6 +516,37 @@ test('a destination that ends every association is given up', async (t) => {
   t.is(side.received.length, 3)
 })
 
+test('a destination that starts again gets the rest', async (t) => {
+  let port = 0
+  let again: TestServer | undefined
+  const got: string[] = []
+  await using side = await sides({
+    answer: () => ({ total: 6, instances: instances(6) }),
+    archive: {
+      handlers: { moveDestination: () => ({ host: '127.0.0.1', port: side.destination.port }) },
+    },
+    store: async (_, index) => {
+      if (index !== 1) return 0
+      port = side.destination.port
+      await side.destination.ae.close({ deadlineMs: 0 })
+      // When nobody listens for it, and after the first attempt found that.
+      setTimeout(() => {
+        void createTestServer({
+          listener: { port },
+          contexts: [{ abstractSyntax: CT_IMAGE, transferSyntaxes: [IMPLICIT_LE] }],
+          handlers: { cStore: async (request) => (await request.dataSet.buffer(), got.push(request.affectedSopInstanceUid), 0) },
+        }).then((server) => (again = server))
+      }, 100)
+      return 0
+    },
+  })
+  const final = await (await side.move()).final()
+  t.is(hex(final), '0000')
+  t.deepEqual(counters(final.command), [undefined, 6, 0, 0])
+  t.deepEqual(got, ['1.2.2', '1.2.3', '1.2.4', '1.2.5', '1.2.6'])
+  await again?.[Symbol.asyncDispose]()
+})
+
 test('a destination that goes away entirely: what is left fails', async (t) => {
   await using side = await sides({
     answer: () => ({ total: 4, instances: instances(4) }),

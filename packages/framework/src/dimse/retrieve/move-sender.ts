@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { AcceptedContext } from '../../acse/types.ts'
 import type { Exchange } from '../exchange.ts'
 import type { RunningOperation } from '../operation.ts'
@@ -10,7 +11,7 @@ import type { InstanceSender, Unsendable } from './instance-sender.ts'
 import { missingContext } from './missing-contexts.ts'
 import { isUnusable } from './pulled-instance.ts'
 import type { PulledInstance, UnusableInstance } from './pulled-instance.ts'
-import { isPerhapsFull, proposalsFor } from './sub-association.ts'
+import { isPerhapsFull, isPerhapsStarting, proposalsFor } from './sub-association.ts'
 import type { InstanceContext, ResolvedDestination, SubAssociation } from './sub-association.ts'
 import { WatchedSource } from './watched-source.ts'
 
@@ -20,6 +21,9 @@ const MAXIMUM_CONTEXTS = 128
 const MAXIMUM_ASSOCIATIONS = 4
 /** After as many associations lost without a response in between the destination counts as gone. */
 const MAXIMUM_LOSSES = 3
+
+/** A destination that was there a moment ago may be starting again: it is tried after these pauses before it counts as gone. */
+const PAUSES_MS = [200, 400, 800, 1_600] as const
 
 const CANNOT_ASSOCIATE: Unsendable = { errorComment: 'Cannot associate with the move destination' }
 const DESTINATION_LOST: Unsendable = { errorComment: 'The move destination ends the associations' }
@@ -46,6 +50,7 @@ export class MoveSender implements InstanceSender {
   readonly #refused = new Set<string>()
   readonly #sentTwice = new WeakSet<PulledInstance>()
   #losses = 0
+  #wasThere = false
   #running = 0
   #hasEnded = false
 
@@ -81,7 +86,7 @@ export class MoveSender implements InstanceSender {
     }
     const missing = this.#missing(waiting)
     try {
-      return await this.#open(missing)
+      return await this.#openPatiently(missing)
     } catch (error) {
       if (this.#lanes.size === 0 || this.#hasEnded) return this.#unreachable(error)
       if (!isPerhapsFull(error)) {
@@ -181,6 +186,20 @@ export class MoveSender implements InstanceSender {
     return [...missing.values()]
   }
 
+  /** @throws as `#open` */
+  async #openPatiently(contexts: readonly InstanceContext[]): Promise<undefined> {
+    for (const pauseMs of PAUSES_MS) {
+      try {
+        return await this.#open(contexts)
+      } catch (error) {
+        if (!isPerhapsStarting(error) || !this.#wasThere || this.#lanes.size > 0 || this.#hasEnded) throw error
+      }
+      await pause(pauseMs)
+      if (this.#hasEnded) return undefined
+    }
+    return this.#open(contexts)
+  }
+
   /** @throws when there is no association. That none of the contexts was accepted is no failure of the destination. */
   async #open(contexts: readonly InstanceContext[]): Promise<undefined> {
     const { subAssociations } = this.#exchange
@@ -196,6 +215,7 @@ export class MoveSender implements InstanceSender {
       void association.release()
       return
     }
+    this.#wasThere = true
     this.#lanes.add({ association, running: 0 })
     // The first one is what it was opened for, whatever a handler made of the proposal.
     this.#refuse(contexts.filter((context, index) => association.contextFor(context) === undefined && (index === 0 || association.refuses(context))))

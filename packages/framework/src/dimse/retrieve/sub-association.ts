@@ -83,3 +83,10 @@ const ENDED_BY_PEER: readonly ErrorCode[] = ['DICOMTAP_ERR_ACSE_REJECTED', 'DICO
 export function isPerhapsFull(error: unknown): boolean {
   return error instanceof DicomtapError && ENDED_BY_PEER.includes(error.code)
 }
+
+const STARTING: readonly ErrorCode[] = ['DICOMTAP_ERR_NET_CONNECT', 'DICOMTAP_ERR_NET_CLOSED', 'DICOMTAP_ERR_ACSE_ABORTED']
+
+/** May the destination be between its end and its start? One that ends may still accept a connection, and reset it. */
+export function isPerhapsStarting(error: unknown): boolean {
+  return error instanceof DicomtapError && STARTING.includes(error.code)
+}

@@ -109,7 +109,7 @@ export async function serve(program: string, args: readonly string[], port: numb
   }
 }
 
-async function isOpen(port: number): Promise<boolean> {
+export async function isOpen(port: number): Promise<boolean> {
   const { connect } = await import('node:net')
   const socket = connect(port, '127.0.0.1')
   try {
