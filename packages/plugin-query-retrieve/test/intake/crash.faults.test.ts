@@ -1,0 +1,97 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import test, { type ExecutionContext } from 'ava'
+import Database from 'libsql'
+import { archive, client, found, image, scanned, store, temporaryFolder } from './support/archive.js'
+
+const isFull = process.env['DICOMTAP_FAULTS'] === 'full'
+const SERVER = fileURLToPath(new URL('support/index-server.js', import.meta.url))
+const SENDERS = 4
+
+async function startServer(t: ExecutionContext, ...args: readonly string[]): Promise<{ readonly child: ChildProcess; readonly port: number }> {
+  const child = fork(SERVER, args)
+  t.teardown(() => child.kill('SIGKILL'))
+  const [port] = (await once(child, 'message')) as [number]
+  return { child, port }
+}
+
+/** Stores until the server is gone; instance number by SOP Instance UID of what was answered 0000. */
+async function storeUntilKilled(t: ExecutionContext, port: number, sender: number, round: number, acknowledged: Map<string, string>, onAcknowledged: () => void): Promise<void> {
+  try {
+    const association = await client(t, port)
+    for (let seed = 1; ; seed++) {
+      // Every third comes again with other attributes, and replaces.
+      const sopInstanceUid = `2.25.3.${sender}.${seed % 3 === 0 ? seed - 1 : seed}`
+      const number = round * 10_000 + seed
+      if ((await store(association, image(seed, { sopInstanceUid }, { InstanceNumber: number }))) !== 0) continue
+      acknowledged.set(sopInstanceUid, String(number))
+      onAcknowledged()
+    }
+  } catch {
+    // It was killed.
+  }
+}
+
+for (const durability of ['close', 'fsync']) {
+  test(`kill -9 of a server that stores, ${durability}: whatever was answered 0000 is found, with what was sent last`, async (t) => {
+    t.timeout(300_000)
+    const folder = await temporaryFolder(t)
+    const acknowledged = new Map<string, string>()
+    for (let round = 1; round <= (isFull ? 8 : 1); round++) {
+      const { child, port } = await startServer(t, folder, durability, 'replace')
+      const killAt = acknowledged.size + 25 + Math.floor(Math.random() * 50)
+      let stored = acknowledged.size
+      const onAcknowledged = (): void => {
+        if (++stored === killAt) child.kill('SIGKILL')
+      }
+      await Promise.all(Array.from({ length: SENDERS }, (_, sender) => storeUntilKilled(t, port, sender + 1, round, acknowledged, onAcknowledged)))
+      t.is(child.signalCode, 'SIGKILL')
+    }
+    t.true(acknowledged.size >= 15)
+
+    const again = await archive(t, { folder })
+    const association = await client(t, again.server.port)
+    // At once: the scan is for what was not answered.
+    const atOnce = await found(association)
+    // Of an instance that was being replaced the file may be newer than what was answered, and the row not yet.
+    for (const [uid, number] of acknowledged) t.true(Number(atOnce[uid]) >= Number(number), `${uid}: ${atOnce[uid]}, answered ${number}`)
+    await scanned(again)
+    const files = (await readdir(join(again.data, '2.25.1'))).map((name) => name.replace('.dcm', '')).sort()
+    const rows = await found(association)
+    t.deepEqual(Object.keys(rows).sort(), files)
+    for (const [uid, number] of acknowledged) t.true(Number(rows[uid]) >= Number(number), uid)
+    await again.close()
+    t.like(await scanned(await archive(t, { folder })), { added: 0, removed: 0, unusable: 0 })
+  })
+}
+
+// It takes as long as a statement waits for a lock.
+if (isFull) {
+  test('the database is locked by another program: A700, the file is taken back, one line; then all goes on', async (t) => {
+    t.timeout(60_000)
+    const one = await archive(t, { folder: await temporaryFolder(t) })
+    await scanned(one)
+    const association = await client(t, one.server.port)
+    t.is(await store(association, image(1)), 0)
+    const other = new Database(one.database)
+    other.exec('begin immediate')
+    t.is(await store(association, image(2)), 0xa700)
+    t.is(await store(association, image(3)), 0xa700)
+    await t.throwsAsync(readFile(join(one.data, '2.25.1/2.25.3.2.dcm')), { code: 'ENOENT' })
+    // What is there is still found.
+    t.deepEqual(Object.keys(await found(association)), ['2.25.3.1'])
+    t.is(one.lines('error').filter(({ message }) => message.startsWith('the index cannot be written')).length, 1)
+    other.exec('rollback')
+    other.close()
+    let status = 0xa700
+    for (let attempt = 0; status !== 0 && attempt < 300; attempt++) {
+      status = await store(association, image(2))
+      if (status !== 0) await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    t.is(status, 0)
+    t.deepEqual(Object.keys(await found(association)), ['2.25.3.1', '2.25.3.2'])
+  })
+}
