@@ -3,6 +3,9 @@ import type { Matching } from '../model/query.ts'
 import { parseDate, parseDateTime, parseTime, type Span } from '../text/date-time.ts'
 import { violation } from './violation.ts'
 
+/** Two DT of 26 characters, and some spaces. */
+const MAXIMUM_CHARACTERS = 64
+
 type Parse = (text: string) => Span | undefined
 
 const PARSERS: Readonly<Record<string, Parse>> = {
@@ -24,6 +27,7 @@ export function matchingOfDate(attribute: IndexedAttribute, text: string): Match
   const { name, tag, vr } = attribute
   const parse = PARSERS[vr] as Parse
   const trimmed = text.trim()
+  if (trimmed.length > MAXIMUM_CHARACTERS) throw violation(`Not a ${NOUNS[vr]} or range: ${name}`, tag)
   if (!trimmed.includes('-')) {
     const span = parse(trimmed)
     if (span === undefined) throw violation(`Not a ${NOUNS[vr]}: ${name}`, tag)

@@ -40,8 +40,9 @@ export function parseIdentifier(identifier: DataSet, { model, attributes, negoti
   const returned: IndexedAttribute[] = []
   const derived: DerivedName[] = []
   const unsupported: string[] = []
+  const sequences = { attributes, negotiated, itemAttributes, unsupported, itemKeys: 0 }
   const take = (attribute: IndexedAttribute, value: unknown): Matching =>
-    attribute.vr === 'SQ' ? matchingOfSequence(attribute, value, { attributes, negotiated, itemAttributes, unsupported }) : matchingOf(attribute, value, negotiated)
+    attribute.vr === 'SQ' ? matchingOfSequence(attribute, value, sequences) : matchingOf(attribute, value, negotiated)
   for (const [name, value] of Object.entries(identifier)) {
     if (name.startsWith('_') || SPECIAL_NAMES.has(name) || isPrivateCreator(name)) continue
     const computed = DERIVED_ATTRIBUTES.get(name)

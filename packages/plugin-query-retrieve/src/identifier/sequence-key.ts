@@ -7,6 +7,8 @@ import { violation } from './violation.ts'
 
 /** As deep as the index keeps items. */
 const MAXIMUM_DEPTH = 6
+/** Keys in items, of one identifier: each is compared with each item of each row. */
+const MAXIMUM_ITEM_KEYS = 256
 
 export interface SequenceKeyContext {
   readonly attributes: AttributeCatalogue
@@ -15,6 +17,8 @@ export interface SequenceKeyContext {
   readonly itemAttributes: Map<IndexedAttribute, readonly string[]>
   /** Filled with the names of keys that are not matched. */
   readonly unsupported: string[]
+  /** Counted over all sequences. */
+  itemKeys: number
 }
 
 /**
@@ -36,7 +40,9 @@ export function matchingOfSequence(sequence: IndexedAttribute, value: unknown, c
     }
     const matching = attribute.vr === 'SQ' ? matchingOfSequence(attribute, item[name], context, depth + 1) : matchingOf(attribute, item[name], context.negotiated)
     checkOrder(attribute, matching)
-    if (matching.kind !== 'universal') keys.push({ attribute, matching })
+    if (matching.kind === 'universal') continue
+    if (++context.itemKeys > MAXIMUM_ITEM_KEYS) throw violation(`Too many keys: ${sequence.name}`, sequence.tag)
+    keys.push({ attribute, matching })
   }
   context.itemAttributes.set(sequence, names)
   return keys.length === 0 ? { kind: 'universal' } : { kind: 'sequence', keys }

@@ -16,7 +16,7 @@ export function matchesTexts(matching: Matching, values: readonly string[]): boo
     case 'single':
       return values.includes(matching.value)
     case 'list':
-      return values.some((value) => matching.values.includes(value))
+      return values.some((value) => setOf(matching.values).has(value))
     case 'all':
       return matching.each.every((one) => matchesTexts(one, values))
     case 'wildcard':
@@ -26,6 +26,15 @@ export function matchesTexts(matching: Matching, values: readonly string[]): boo
     default:
       return false
   }
+}
+
+const sets = new WeakMap<readonly string[], ReadonlySet<string>>()
+
+/** Lists of UIDs are long, and looked at for each row. */
+function setOf(list: readonly string[]): ReadonlySet<string> {
+  let set = sets.get(list)
+  if (set === undefined) sets.set(list, (set = new Set(list)))
+  return set
 }
 
 /** Inclusive; texts of the same form, in the order of what they mean. */

@@ -1,4 +1,4 @@
-import { StatusError, decodeDataSet, encodeDataSet } from '@dicomtap/framework'
+import { StatusError, decodeDataSet, encodeDataSet, loadDictionary } from '@dicomtap/framework'
 import type { DataSet, FindNegotiation } from '@dicomtap/framework'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
@@ -87,6 +87,10 @@ test('more lenient than the standard, because SCUs are', (t) => {
 
 // Matching by VR
 
+const { byTag } = await loadDictionary()
+/** Of some hundred attributes of the group of acquisitions, those that any text is a value of. */
+const KEYWORDS = Array.from({ length: 0x9000 }, (_, element) => byTag(0x00180000 + element)).flatMap((attribute) => (attribute !== undefined && ['LO', 'SH', 'CS', 'IS', 'DS'].includes(attribute.vr) ? [attribute.name] : []))
+
 for (const [why, keys, tag] of [
   ['wildcard in UI', { StudyInstanceUID: '1.2.*' }, TAGS.study],
   ['wildcard in a list of UID', { StudyInstanceUID: ['1.2', '1.3.?'] }, TAGS.study],
@@ -116,6 +120,8 @@ for (const [why, keys, tag] of [
   ['a wrong key in an item', { ReferencedStudySequence: [{ ReferencedSOPInstanceUID: '1.*' }] }, 0x00081155],
   ['text that is not of its character set', { StudyDescription: 'Sch\ufffddel' }, 0x00081030],
   ['a name that is not of its character set', { PatientName: [{ Alphabetic: 'M\ufffdller' }] }, 0x00100010],
+  ['a date-time of thousands of ranges', { ProcedureCodeSequence: [{ ContextGroupVersion: '-'.repeat(1_000_000) }] }, 0x00080106],
+  ['thousands of keys in an item', { ProcedureCodeSequence: [Object.fromEntries(KEYWORDS.map((keyword) => [keyword, '1']))] }, 0x00081032],
   ['wildcards without end', { StudyDescription: '*a'.repeat(200) }, 0x00081030],
 ] as const) {
   test(`${why}: A900, whose comment has no value`, (t) => {
