@@ -154,7 +154,7 @@ async function serve(folder, port, { file, dataSet }, [command, ...args], signal
     const found = readdirSync(matches).map((name) => run('dcmdump', [join(matches, name)], folder))
     rmSync(matches, { recursive: true })
     assert.equal(found.length, 1, `found: ${found.join('\n')}`)
-    assert.match(found[0], /\[1\.2\.826\.0\.1\.3680043\.8\.498\.2\]/u)
+    assert.match(found[0], /\[1\.2\.826\.0\.1\.3680043\.8\.498\.2[\0 ]?\]/u)
     assert.match(found[0], /\[Made\^Up\]/u)
     assert.match(run(join(folder, 'node_modules/.bin/dicomtap'), ['find', `E2E@127.0.0.1:${port}`, 'PatientID=ODD', '--json'], folder), /1\.2\.826\.0\.1\.3680043\.8\.498\.2"/u)
   } finally {

@@ -76,6 +76,9 @@ test('plugins in the guides start', async (t) => {
   t.true(started >= 3)
 })
 
+// A configuration of the guides takes its secret from there.
+process.env['DICOMTAP_DATABASE_PASSWORD'] = 'secret'
+
 /** Files that a configuration names, not configurations themselves. */
 const BESIDE = ['invalid.yaml', 'peers.yaml']
 
@@ -174,7 +177,7 @@ function noting(asked: string[]): Actions {
 }
 
 /** First words, or first two, of commands that other tests try out, or that are none of ours. */
-const OTHERS = ['cd', 'git clone', 'git switch', 'git commit', 'npm ci', 'npm install', 'echoscu', 'storescu', 'npx tsc', 'npx ava', 'npx oxlint', 'node --test', 'kill']
+const OTHERS = ['cd', 'git clone', 'git switch', 'git commit', 'npm ci', 'npm install', 'echoscu', 'storescu', 'findscu', 'getscu', 'movescu', 'sudo -u postgres', 'tar', 'npx tsc', 'npx ava', 'npx oxlint', 'node --test', 'kill']
 
 for (const { block, words } of commands()) {
   test(`the command exists: ${at(block)}: ${words.join(' ')} [${block.line}]`, async (t) => {

@@ -144,7 +144,7 @@ test('links lead somewhere', (t) => {
 
 test('files and folders that the architecture names exist', (t) => {
   for (const [text, path = ''] of readPage('ARCHITECTURE.md').text.matchAll(/`((?:[\w-]+\/)+[\w.*-]*)`/g)) {
-    const candidates = [path, join('packages/framework/src', path), join('packages/framework', path)].map((one) => join(ROOT, one.replace(/\/[^/]*\*.*$/, '')))
+    const candidates = [path, join('packages/framework/src', path), join('packages/framework', path), join('packages/plugin-query-retrieve/src', path)].map((one) => join(ROOT, one.replace(/\/[^/]*\*.*$/, '')))
     t.true(candidates.some((one) => existsSync(one)), text)
   }
 })
