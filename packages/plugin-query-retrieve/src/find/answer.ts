@@ -28,7 +28,8 @@ export const INSTANCE_AVAILABILITY = 'ONLINE'
  * has none (PS3.4 C.4.1.1.3.2).
  */
 export function answerOf(row: FindRow, stored: RowAttributes, query: Query, options: AnswerOptions): DataSet {
-  const answer: DataSet = { QueryRetrieveLevel: query.level }
+  // Where the instances can be had is told whether it was asked for or not (PS3.4 C.4.1.1.3.2).
+  const answer: DataSet = { QueryRetrieveLevel: query.level, RetrieveAETitle: options.retrieveAeTitle }
   const vrs: Record<string, string> = {}
   for (const attribute of query.returned) {
     answer[attribute.name] = valueOf(attribute, row, stored, query, options)
@@ -65,14 +66,20 @@ function itemsOf(attribute: IndexedAttribute, attributes: DataSet, query: Query,
     .flat()
     .filter((item) => matching?.kind !== 'sequence' || matchesItem(matching.keys, item as DataSet, zones)) as readonly DataSet[]
   if (items.length === 0) return null
-  return names.length === 0 ? items : items.map((item) => partOf(item, names))
+  return names.length === 0 ? items : items.map((item) => partOf(item, names, query))
 }
 
-function partOf(item: DataSet, names: readonly string[]): DataSet {
+function partOf(item: DataSet, names: readonly string[], query: Query): DataSet {
   const part: DataSet = {}
-  for (const name of names) part[name] = Object.hasOwn(item, name) ? item[name] : null
+  for (const name of names) part[name] = Object.hasOwn(item, name) ? nestedPart(name, item[name], query) : null
   if (Object.hasOwn(item, '_vrMap')) part['_vrMap'] = item['_vrMap']
   return part
+}
+
+/** Of a sequence in a sequence too what was asked for. */
+function nestedPart(name: string, value: unknown, query: Query): unknown {
+  const names = [...query.itemAttributes].find(([attribute]) => attribute.name === name)?.[1] ?? []
+  return names.length === 0 || !Array.isArray(value) ? value : (value as DataSet[]).map((item) => partOf(item, names, query))
 }
 
 function derivedOf(name: DerivedName, row: FindRow, { retrieveAeTitle }: AnswerOptions): unknown {

@@ -3,7 +3,7 @@ import type { Expression, RawBuilder } from 'kysely'
 import type { DatabaseKind } from '../database/instance-index.ts'
 import type { Level } from '../model/levels.ts'
 import type { DerivedName, Matching } from '../model/query.ts'
-import { NEVER, UNDECIDED, allOf, any, columnCondition } from './conditions.ts'
+import { NEVER, UNDECIDED, any, columnCondition } from './conditions.ts'
 import type { Condition, SqlDecision } from './conditions.ts'
 import { columnOf, descendants, notByIndex } from './tables.ts'
 
@@ -90,10 +90,20 @@ function countCondition(count: Expression<number>, matching: Matching): SqlDecis
 }
 
 function oneOfValues(computed: Extract<Computed, { kind: 'values' }>, matching: Matching, kind: DatabaseKind): SqlDecision {
-  if (matching.kind === 'all') return allOf(matching.each.map((one) => oneOfValues(computed, one, kind)))
+  if (matching.kind === 'all') return allOfValues(computed, matching.each, kind)
   const column = columnOf(computed.of, computed.column)
   const below = descendants(computed.of, computed.level)
   if (matching.kind === 'empty') return { condition: sql`not exists (select 1 ${below} and ${column} <> '')`, isExact: true }
   const { condition, isExact } = columnCondition(notByIndex(column, kind), matching, kind)
   return { condition: condition === undefined ? undefined : sql`exists (select 1 ${below} and ${condition})`, isExact }
+}
+
+/** As many of the values are there as were asked for: one condition, however many these are. */
+function allOfValues(computed: Extract<Computed, { kind: 'values' }>, each: readonly Matching[], kind: DatabaseKind): SqlDecision {
+  const values = [...new Set(each.flatMap((one) => (one.kind === 'single' ? [one.value] : [])))]
+  const column = columnOf(computed.of, computed.column)
+  const { condition } = columnCondition(notByIndex(column, kind), { kind: 'list', values }, kind)
+  if (condition === undefined) return UNDECIDED
+  const count = sql`(select count(distinct ${column}) ${descendants(computed.of, computed.level)} and ${condition})`
+  return { condition: sql`${count} = ${values.length}`, isExact: true }
 }

@@ -98,6 +98,9 @@ function fuzzyCondition(tokens: readonly string[]): Condition {
   )
 }
 
+/** Of several values the first ones narrow it down enough. */
+const MAXIMUM_LOOKUPS = 8
+
 /** By a value of the attribute: looked up by its index, or by that of its owner once others have found that. */
 interface LookupContext {
   readonly kind: DatabaseKind
@@ -107,7 +110,7 @@ interface LookupContext {
 function lookedUp(attribute: IndexedAttribute, restricted: Matching, context: LookupContext): Condition | undefined {
   if (restricted.kind === 'empty') return undefined
   if (restricted.kind === 'name') return namesLookedUp(attribute, restricted, context)
-  if (restricted.kind === 'all') return all(restricted.each.flatMap((matching) => lookedUp(attribute, matching, context) ?? []))
+  if (restricted.kind === 'all') return all(restricted.each.slice(0, MAXIMUM_LOOKUPS).flatMap((matching) => lookedUp(attribute, matching, context) ?? []))
   const { kind, isDriving } = context
   const [tag, value] = [sql.ref<number>('key_value.tag'), sql.ref<string>('key_value.value')]
   const level = sql`key_value.level = ${LEVEL_NUMBERS[attribute.level]}`

@@ -275,6 +275,6 @@ test('dates and times of an answer are those of the zone of the query', (t) => {
       { timezoneOffsetMinutes: 120, returned: [attribute('StudyDate'), attribute('StudyTime')] },
       { StudyDate: '20240102', StudyTime: '233000', TimezoneOffsetFromUTC: '-0100' },
     ),
-    { QueryRetrieveLevel: 'STUDY', StudyDate: '20240103', StudyTime: '023000', TimezoneOffsetFromUTC: '+0200' },
+    { QueryRetrieveLevel: 'STUDY', StudyDate: '20240103', StudyTime: '023000', TimezoneOffsetFromUTC: '+0200', RetrieveAETitle: 'ARCHIVE' },
   )
 })
