@@ -1,6 +1,6 @@
 import type { CommandInvocation } from '@dicomtap/framework'
-import { sql } from 'kysely'
 import type { InstanceIndex } from '../database/instance-index.ts'
+import { migrations } from '../database/migrations.ts'
 import { IndexSettings } from '../intake/settings.ts'
 import { type OpenedIndex, withIndex } from './context.ts'
 import { bytesText, number, print, printable } from './output.ts'
@@ -11,10 +11,9 @@ export function stats(invocation: CommandInvocation): Promise<number> {
 
 async function run({ options, stdout }: CommandInvocation, { index, attributes, place }: OpenedIndex): Promise<number> {
   const settings = new IndexSettings(index)
-  const [counts, dates, schema, lastScan, fingerprint, unfinished] = [
+  const [counts, dates, lastScan, fingerprint, unfinished] = [
     await index.counts(),
     await datesOf(index),
-    await schemaVersion(index),
     await settings.lastScan(),
     await settings.fingerprint(),
     await settings.rebuild(),
@@ -23,7 +22,8 @@ async function run({ options, stdout }: CommandInvocation, { index, attributes, 
   const found = {
     ...counts,
     ...dates,
-    database: { kind: index.kind, place, bytes: counts.databaseBytes, schema },
+    // It was brought to this version when it was opened.
+    database: { kind: index.kind, place, bytes: counts.databaseBytes, schema: Object.keys(migrations(index.kind)).at(-1) ?? '' },
     lastScan: lastScan ?? null,
     isOutdated,
     isRebuildUnfinished: unfinished !== undefined,
@@ -55,12 +55,6 @@ async function datesOf({ database }: InstanceIndex): Promise<Dates> {
     newestStudyDate: row?.newest ?? null,
     lastStoredAtMs: row?.stored === undefined || row.stored === null ? null : Number(row.stored),
   }
-}
-
-/** The newest change of the tables that this database has. */
-async function schemaVersion({ database }: InstanceIndex): Promise<string> {
-  const { rows } = await sql<{ name: string | null }>`select max(name) as name from schema_migration`.execute(database)
-  return rows[0]?.name ?? 'unknown'
 }
 
 type Found = Awaited<ReturnType<InstanceIndex['counts']>> &

@@ -88,7 +88,10 @@ export async function rebuildIndex(options: RebuildOptions): Promise<RebuildResu
       if (queue.length >= PARALLEL_BATCHES) await finishFirst()
     }
     if (batch.length > 0) begin(batch)
-    while (queue.length > 0) await finishFirst()
+    while (queue.length > 0) {
+      signal.throwIfAborted()
+      await finishFirst()
+    }
   } catch (error) {
     await Promise.allSettled(queue.map(({ work }) => work))
     await settings.setRebuild({ ...start, after, files, unusable }).catch(() => undefined)
