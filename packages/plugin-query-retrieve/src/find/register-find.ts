@@ -23,7 +23,7 @@ const TRANSFER_SYNTAXES: readonly string[] = [
 ]
 
 /** Rows that do not match are looked at for so long before others have their turn. */
-const TURN_MS = 10
+const TURN_MS = 2
 
 /** Answers C-FIND for the models of the options (PS3.4 C.4.1). */
 export function registerFind(context: PluginContext): void {
