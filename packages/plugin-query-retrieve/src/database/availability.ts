@@ -19,6 +19,7 @@ export class Availability {
   #attempts = 0
   #timer: NodeJS.Timeout | undefined
   #isClosed = false
+  #readySinceMs = Number.NEGATIVE_INFINITY
 
   constructor(backend: Backend, log: Logger, probe: () => Promise<void>) {
     this.#backend = backend
@@ -49,7 +50,8 @@ export class Availability {
       this.#reason = reason
     }
     if (wasReady) {
-      this.#attempts = 0
+      // One that is back for a moment only is asked as rarely as before.
+      if (performance.now() - this.#readySinceMs > LONGEST_PAUSE_MS) this.#attempts = 0
       this.#log.error(`The index ${this.#backend.place} ${state === 'away' ? 'does not answer' : 'cannot be written'}: ${reason}. It is tried again.`)
       this.#schedule()
     }
@@ -87,6 +89,7 @@ export class Availability {
     }
     if (this.#isClosed) return
     this.#state = 'ready'
+    this.#readySinceMs = performance.now()
     this.#log.info(`The index ${this.#backend.place} answers again`)
   }
 }

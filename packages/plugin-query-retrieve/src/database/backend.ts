@@ -26,6 +26,10 @@ export interface Backend {
   troubleOf(error: unknown): Trouble
   /** What went wrong without any value of a row, and what to do. */
   explain(error: unknown): string
+  /** Whether a start with this error goes on trying; otherwise somebody has to do something first. */
+  isPassing(error: unknown): boolean
+  /** After a statement that did not answer for long: nobody knows whether its connection still exists. */
+  breakConnections(): void
   databaseBytes(): Promise<number>
   close(): Promise<void>
 }

@@ -1,5 +1,6 @@
 import { DicomtapError, type Logger } from '@dicomtap/framework'
 import type { Compilable, Kysely } from 'kysely'
+import { randomBytes } from 'node:crypto'
 import type { IndexedInstance } from '../model/instance.ts'
 import { addAny } from './any-instances.ts'
 import { Availability } from './availability.ts'
@@ -16,6 +17,9 @@ import { WriteQueue, type BatchOutcome } from './write-queue.ts'
 
 /** How long a transaction is tried again that others were in the way of. */
 const RETRY_MS = 10_000
+/** Longer than any limit of the databases themselves: only a connection that is gone unnoticed takes so long. */
+const NO_ANSWER_MS = 75_000
+const PROBE_BYTES = 262_144
 
 /** The index over either database. */
 export class DatabaseIndex implements InstanceIndex {
@@ -28,7 +32,7 @@ export class DatabaseIndex implements InstanceIndex {
 
   constructor(backend: Backend, log: Logger) {
     this.#backend = backend
-    this.#availability = new Availability(backend, log, () => this.#prepare())
+    this.#availability = new Availability(backend, log, () => this.#probe())
     this.#queue = new WriteQueue((instances) => this.#writeBatch(instances))
   }
 
@@ -50,8 +54,7 @@ export class DatabaseIndex implements InstanceIndex {
       await this.#prepare()
     } catch (error) {
       if (error instanceof DicomtapError) throw error
-      const trouble = this.#backend.troubleOf(error)
-      if (trouble !== 'lost' || this.kind === 'sqlite') throw databaseError(`The index ${this.#backend.place} cannot be used: ${this.#backend.explain(error)}`)
+      if (!this.#backend.isPassing(error)) throw databaseError(`The index ${this.#backend.place} cannot be used: ${this.#backend.explain(error)}`)
       this.#availability.report(error)
     }
     this.#phase = 'open'
@@ -77,11 +80,21 @@ export class DatabaseIndex implements InstanceIndex {
   async *rows<Row>(query: Compilable<Row>, signal?: AbortSignal): AsyncIterable<Row> {
     this.#assert('read')
     const { sql, parameters } = query.compile()
-    try {
-      yield* this.#backend.stream<Row>(sql, parameters, signal)
-    } catch (error) {
-      if (signal?.aborted === true) throw signal.reason
-      throw error instanceof DicomtapError ? error : this.#availability.report(error)
+    let hasBegun = false
+    for (let attempt = 1; ; attempt++) {
+      try {
+        for await (const row of this.#backend.stream<Row>(sql, parameters, signal)) {
+          hasBegun = true
+          yield row
+        }
+        return
+      } catch (error) {
+        if (signal?.aborted === true) throw signal.reason
+        if (error instanceof DicomtapError) throw error
+        // A connection that broke while it was idle: another one may do.
+        const mayBeTriedAgain = !hasBegun && attempt === 1 && this.#backend.troubleOf(error) === 'lost'
+        if (!mayBeTriedAgain) throw this.#availability.report(error)
+      }
     }
   }
 
@@ -148,6 +161,13 @@ export class DatabaseIndex implements InstanceIndex {
     await this.#writeSetting('lastContact', String(Date.now()))
   }
 
+  /** On a full disk a few bytes may still find room: it is back when there is some for many instances. */
+  async #probe(): Promise<void> {
+    await this.#prepare()
+    await this.#writeSetting('lastContact', randomBytes(PROBE_BYTES / 2).toString('hex'))
+    await this.#writeSetting('lastContact', String(Date.now()))
+  }
+
   async #writeSetting(name: string, value: string | undefined): Promise<void> {
     if (value === undefined) await this.database.deleteFrom('setting').where('name', '=', name).execute()
     else {
@@ -191,6 +211,7 @@ export class DatabaseIndex implements InstanceIndex {
   async #retried<T>(action: () => Promise<T>): Promise<T> {
     const until = performance.now() + RETRY_MS
     for (let attempt = 1; ; attempt++) {
+      const timer = setTimeout(() => this.#backend.breakConnections(), NO_ANSWER_MS)
       try {
         return await action()
       } catch (error) {
@@ -198,6 +219,8 @@ export class DatabaseIndex implements InstanceIndex {
         const isWorthIt = trouble === 'retry' ? performance.now() < until : trouble === 'lost' && attempt === 1
         if (!isWorthIt) throw error
         await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(5 * 2 ** attempt, 200)))
+      } finally {
+        clearTimeout(timer)
       }
     }
   }

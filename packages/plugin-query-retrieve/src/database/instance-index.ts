@@ -44,9 +44,10 @@ export interface InstanceIndex {
   /** For queries that are made elsewhere; `kind` where the databases differ. */
   readonly database: Kysely<IndexSchema>
   /**
-   * Connects, and brings the tables to this version. Of a PostgreSQL that cannot be reached it resolves, and goes on
-   * trying: see `isReady`.
-   * @throws DICOMTAP_ERR_QR_DATABASE when it cannot be used: no file can be made, it is damaged, it is newer than this program
+   * Connects, and brings the tables to this version. When the database does not answer, or is locked or full, it
+   * resolves and goes on trying: see `isReady`.
+   * @throws DICOMTAP_ERR_QR_DATABASE when somebody has to do something first: no file can be made, it is damaged, it is
+   * newer than this program, PostgreSQL does not let this user in
    */
   start(): Promise<void>
   /**

@@ -3,7 +3,7 @@ import type { Backend } from './backend.ts'
 import { databaseError } from './database-error.ts'
 import { migrations } from './migrations.ts'
 
-const TABLE = 'schema_migration'
+const TABLE = 'dicomtap_migration'
 
 /**
  * Brings the tables to the version of this program. Several processes may do so at once: one does, the others wait.

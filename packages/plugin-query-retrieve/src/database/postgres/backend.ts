@@ -1,12 +1,11 @@
 import { DicomtapError, resolveSecret } from '@dicomtap/framework'
 import { Kysely, PostgresDialect, sql } from 'kysely'
-import pg from 'pg'
-import Cursor from 'pg-cursor'
+import type pg from 'pg'
 import type { DatabaseOptions } from '../../options.ts'
+import type { Duplex } from 'node:stream'
 import type { Backend } from '../backend.ts'
 import { databaseError } from '../database-error.ts'
 import type { IndexSchema } from '../schema.ts'
-import { streamRows } from './stream-rows.ts'
 import { explain, troubleOf } from './troubles.ts'
 
 const CONNECT_TIMEOUT_MS = 10_000
@@ -19,25 +18,34 @@ const DEFAULT_CONNECTIONS = 10
 /** int8 and numeric: our numbers fit. */
 const NUMBERS: ReadonlySet<number> = new Set([20, 1700])
 
-const types: pg.CustomTypesConfig = {
-  getTypeParser: ((oid: number, format?: 'text' | 'binary') => (NUMBERS.has(oid) && format !== 'binary' ? Number : pg.types.getTypeParser(oid, format as 'text'))) as typeof pg.types.getTypeParser,
-}
-
 /** The index in a PostgreSQL, which may be that of several processes. */
 export function postgresBackend(options: Extract<DatabaseOptions, { postgres: unknown }>['postgres'], resolvePath: (path: string) => string): Backend {
   const maximum = options.maximumConnections ?? DEFAULT_CONNECTIONS
-  let pool: pg.Pool | undefined
+  let opening: Promise<{ readonly pool: pg.Pool; readonly types: pg.CustomTypesConfig }> | undefined
+  const clients = new Set<pg.PoolClient>()
   let place = 'in PostgreSQL'
   let isClosed = false
 
-  /** Opened by the first who needs it: secrets are read from their files then. */
-  async function openPool(): Promise<pg.Pool> {
-    if (isClosed) throw databaseError(`The index ${place} is closed`)
-    if (pool !== undefined) return pool
-    const config = await configOf(options, resolvePath)
-    place = placeOf(config)
-    pool ??= new pg.Pool({
-      ...config,
+  /** Opened by the first who needs it: secrets are read from their files then, and pg is loaded. */
+  function open(): NonNullable<typeof opening> {
+    if (isClosed) return Promise.reject(databaseError(`The index ${place} is closed`))
+    opening ??= openPool().catch((error: unknown) => {
+      opening = undefined
+      throw error
+    })
+    return opening
+  }
+
+  async function openPool(): Promise<{ pool: pg.Pool; types: pg.CustomTypesConfig }> {
+    const connectionString = await connectionStringOf(options, resolvePath)
+    const { default: driver } = await import('pg')
+    place = placeOf(driver, connectionString)
+    const types: pg.CustomTypesConfig = {
+      getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+        NUMBERS.has(oid) && format !== 'binary' ? Number : driver.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
+    }
+    const pool = new driver.Pool({
+      connectionString,
       max: maximum,
       types,
       application_name: 'dicomtap',
@@ -47,13 +55,19 @@ export function postgresBackend(options: Extract<DatabaseOptions, { postgres: un
       lock_timeout: LOCK_TIMEOUT_MS,
       idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
       keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
     })
-    // A connection that broke while nobody used it; the next use makes another one.
+    // Whoever uses a connection that breaks gets the error of its statement; between two statements nobody listens.
     pool.on('error', () => undefined)
-    return pool
+    pool.on('connect', (client) => {
+      clients.add(client)
+      client.on('error', () => undefined)
+    })
+    pool.on('remove', (client) => void clients.delete(client))
+    return { pool, types }
   }
 
-  const database = new Kysely<IndexSchema>({ dialect: new PostgresDialect({ pool: openPool, cursor: Cursor }) })
+  const database = new Kysely<IndexSchema>({ dialect: new PostgresDialect({ pool: async () => (await open()).pool }) })
   // Two connections stay for whoever has no cursor open.
   const cursors = { open: 0, maximum: Math.max(1, maximum - 2), waiting: [] as (() => void)[] }
 
@@ -64,17 +78,23 @@ export function postgresBackend(options: Extract<DatabaseOptions, { postgres: un
     },
     database,
     async prepare() {
-      await openPool()
+      await open()
     },
     async run<Row>(name: string, text: string, values: readonly unknown[]): Promise<readonly Row[]> {
-      const result = await (await openPool()).query({ name, text, values: [...values] })
+      const { pool } = await open()
+      const result = await pool.query({ name, text, values: [...values] })
       return result.rows as Row[]
     },
     async *stream<Row>(text: string, parameters: readonly unknown[], signal: AbortSignal | undefined): AsyncGenerator<Row> {
-      yield* streamRows<Row>({ pool: await openPool(), cursors, types, text, parameters, signal })
+      const { streamRows } = await import('./stream-rows.ts')
+      yield* streamRows<Row>({ ...(await open()), cursors, text, parameters, signal })
     },
     troubleOf,
     explain,
+    isPassing: (error) => ['lost', 'unwritable'].includes(troubleOf(error)),
+    breakConnections() {
+      for (const client of clients) (client as unknown as { connection: { stream: Duplex } }).connection.stream.destroy()
+    },
     async databaseBytes() {
       const { rows } = await sql<{ bytes: number }>`
         select coalesce(sum(pg_total_relation_size(name::regclass)), 0)::bigint as bytes
@@ -91,13 +111,12 @@ export function postgresBackend(options: Extract<DatabaseOptions, { postgres: un
   }
 }
 
-async function configOf({ url, password }: Extract<DatabaseOptions, { postgres: unknown }>['postgres'], resolvePath: (path: string) => string): Promise<pg.PoolConfig> {
+async function connectionStringOf({ url, password }: Extract<DatabaseOptions, { postgres: unknown }>['postgres'], resolvePath: (path: string) => string): Promise<string> {
   const connectionString = await resolveSecret(url, resolvePath)
   if (!/^postgres(?:ql)?:\/\//.test(connectionString)) {
     throw new DicomtapError('DICOMTAP_ERR_PLG_OPTIONS', 'plugin-query-retrieve: database.postgres.url is no URL such as postgres://user@host:5432/database')
   }
-  if (password === undefined) return { connectionString }
-  return { connectionString: withPassword(connectionString, await resolveSecret(password, resolvePath)) }
+  return password === undefined ? connectionString : withPassword(connectionString, await resolveSecret(password, resolvePath))
 }
 
 /** What pg takes from the URL has precedence over its other options, so the password goes there. */
@@ -106,10 +125,10 @@ function withPassword(url: string, password: string): string {
   return `${scheme}${user.split(':', 1)[0] ?? ''}:${encodeURIComponent(password)}@${rest}`
 }
 
-function placeOf({ connectionString = '' }: pg.PoolConfig): string {
+function placeOf(driver: typeof pg, connectionString: string): string {
   let client: { host?: string; port?: number; database?: string | undefined }
   try {
-    client = new pg.Client({ connectionString })
+    client = new driver.Client({ connectionString })
   } catch {
     // Not the cause: it quotes the URL, and with it the password.
     throw new DicomtapError('DICOMTAP_ERR_PLG_OPTIONS', 'plugin-query-retrieve: database.postgres.url cannot be understood; it must be like postgres://user@host:5432/database')

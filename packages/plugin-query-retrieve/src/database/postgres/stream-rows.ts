@@ -6,6 +6,10 @@ const BATCH_ROWS = [1, 16, 64, 256] as const
 /** How long a query waits for one of the connections. */
 const WAIT_MS = 10_000
 
+const ABORT_MS = 2_000
+const GIVE_BACK_MS = 5_000
+const UNANSWERED = new Error('The server does not answer')
+
 /** How many cursors there may be. */
 export interface CursorSlots {
   open: number
@@ -44,7 +48,7 @@ export async function* streamRows<Row>({ pool, cursors, types, text, parameters,
     signal?.addEventListener('abort', cancel, { once: true })
     cursor = client.query(new Cursor<Row>(text, parameters.map(sendable), { types }))
     for (let size = 0; ; size++) {
-      const rows = await cursor.read(BATCH_ROWS[Math.min(size, BATCH_ROWS.length - 1)] as number)
+      const rows = await unlessAbortedFor(ABORT_MS, cursor.read(BATCH_ROWS[Math.min(size, BATCH_ROWS.length - 1)] as number), signal)
       signal?.throwIfAborted()
       if (rows.length === 0) return
       for (const row of rows) {
@@ -54,10 +58,10 @@ export async function* streamRows<Row>({ pool, cursors, types, text, parameters,
     }
   } catch (error) {
     failure ??= error as Error
-    throw error
+    throw error === UNANSWERED ? signal?.reason : error
   } finally {
     signal?.removeEventListener('abort', cancel)
-    await giveBack(client, cursor, cancelled, failure === undefined || signal?.aborted === true).catch(() => client?.release(true))
+    await giveBack(client, cursor, cancelled, failure === undefined || (signal?.aborted === true && failure !== UNANSWERED))
     client?.removeListener('error', onError)
     cursors.open--
     cursors.waiting.shift()?.()
@@ -70,11 +74,34 @@ async function giveBack(client: pg.PoolClient | undefined, cursor: Cursor | unde
     client.release(true)
     return
   }
-  // A request to stop that comes late must not hit who has the connection next.
-  await cancelled
-  await cursor?.close()
-  await client.query('reset statement_timeout')
-  client.release()
+  const given = (async () => {
+    // A request to stop that comes late must not hit who has the connection next.
+    await cancelled
+    await cursor?.close()
+    await client.query('reset statement_timeout')
+  })()
+  let timer: NodeJS.Timeout | undefined
+  const deadline = new Promise<never>((_resolve, reject) => (timer = setTimeout(() => reject(UNANSWERED), GIVE_BACK_MS)))
+  await Promise.race([given, deadline]).then(
+    () => client.release(),
+    () => client.release(true),
+  )
+  clearTimeout(timer)
+}
+
+/** Whoever aborts waits for the server to say that it stopped, but not for long. */
+function unlessAbortedFor<T>(patienceMs: number, promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise
+  return new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined
+    const abort = (): void => void (timer = setTimeout(() => reject(UNANSWERED), patienceMs))
+    if (signal.aborted) abort()
+    else signal.addEventListener('abort', abort, { once: true })
+    promise.then(resolve, reject).finally(() => {
+      signal.removeEventListener('abort', abort)
+      clearTimeout(timer)
+    })
+  })
 }
 
 async function cancelStatement(pool: pg.Pool, client: pg.PoolClient): Promise<void> {

@@ -32,6 +32,7 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
   '57P03': 'it is starting or stopping',
   '42501': 'its user may not do this; give it the right to create tables in the schema, or make it their owner',
   '42P01': 'its tables are gone',
+  '42P07': 'it has tables of other programs with the same names; give dicomtap a database of its own',
   '3D000': 'the database does not exist; create it with createdb',
   '28P01': 'it does not take user and password',
   '28000': 'it does not let this user in; see pg_hba.conf',

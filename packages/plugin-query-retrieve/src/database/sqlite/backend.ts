@@ -1,5 +1,5 @@
 import { CompiledQuery, Kysely } from 'kysely'
-import { mkdir, stat } from 'node:fs/promises'
+import { mkdir, open, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Backend, Trouble } from '../backend.ts'
 import type { IndexSchema } from '../schema.ts'
@@ -47,6 +47,12 @@ export function sqliteBackend(path: string, { busyTimeoutMs = BUSY_TIMEOUT_MS }:
     database,
     async prepare() {
       await mkdir(dirname(path), { recursive: true, mode: 0o750 })
+      // Patients are in it: not for everybody to read. The files beside it get the same mode.
+      const file = await open(path, 'a', 0o640).catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'EISDIR') return undefined
+        throw error
+      })
+      await file?.close()
     },
     async run<Row>(_name: string, sql: string, parameters: readonly unknown[]): Promise<readonly Row[]> {
       const { rows } = await database.executeQuery<Row>(CompiledQuery.raw(sql, [...parameters]))
@@ -56,6 +62,9 @@ export function sqliteBackend(path: string, { busyTimeoutMs = BUSY_TIMEOUT_MS }:
       for await (const batch of threads.stream(sql, parameters, signal)) yield* rowObjects<Row>(batch)
     },
     troubleOf: (error) => (isSystemError(error) ? 'unusable' : (TROUBLE[primaryCode(error)] ?? 'statement')),
+    isPassing: (error) => !isSystemError(error) && primaryCode(error) !== 'SQLITE_READONLY' && ['lost', 'unwritable'].includes(TROUBLE[primaryCode(error)] ?? 'statement'),
+    // A thread cannot be ended in the midst of a statement; each waits for locks for a limited time.
+    breakConnections: () => undefined,
     explain(error) {
       if (isSystemError(error)) return `${error.syscall} failed with ${error.code}; give the user that runs dicomtap the right to write there`
       const code = primaryCode(error)

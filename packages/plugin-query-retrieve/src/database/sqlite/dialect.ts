@@ -50,14 +50,10 @@ class Connection implements DatabaseConnection {
   }
 
   async end(how: 'commit' | 'rollback'): Promise<void> {
-    try {
-      await this.#threads.write(how, [])
-      this.release()
-    } catch (error) {
-      // A commit that failed leaves the transaction open, and Kysely asks for a rollback. One that failed had none to undo.
-      if (how === 'rollback') this.release()
-      throw error
-    }
+    if (how === 'commit') await this.#threads.write('commit', [])
+    // After some errors (a full disk) SQLite has done it by itself and says that there is nothing to roll back.
+    else await this.#threads.write('rollback', []).catch(() => undefined)
+    this.release()
   }
 
   release(): void {

@@ -328,9 +328,9 @@ export function indexSuite(test: TestFn, databases: TestDatabases): void {
     await Promise.all(indexes.map((index, number) => index.add(instanceOf({ sop: String(number) }))))
     const [first] = indexes as [InstanceIndex]
     t.deepEqual(await counts(first), [1, 1, 1, 4])
-    const { rows } = await sql<{ name: string }>`select name from schema_migration`.execute(first.database)
+    const { rows } = await sql<{ name: string }>`select name from dicomtap_migration`.execute(first.database)
     t.deepEqual(rows.map(({ name }) => name), ['0001-instances'])
-    await sql`insert into schema_migration (name, timestamp) values ('9999-future', '2099-01-01')`.execute(first.database)
+    await sql`insert into dicomtap_migration (name, timestamp) values ('9999-future', '2099-01-01')`.execute(first.database)
     const error = await t.throwsAsync(startIndex(t, database), { code: 'DICOMTAP_ERR_QR_DATABASE', message: /made by a newer version of dicomtap; update dicomtap/ })
     t.notRegex(error?.message ?? '', /\n/)
   })
