@@ -35,10 +35,12 @@ export interface Deleted {
    * `done`: each file was looked at. `broken-off`: by the signal, or by `onBatch`. `no-files`: none of the first ones is
    * there, so the folder may not be mounted, and nothing was done.
    */
-  readonly end: 'done' | 'broken-off' | 'no-files'
+  readonly end: 'done' | 'broken-off' | 'no-files' | 'failed'
+  /** Why it `failed`: the index is away, or the storage folder. */
+  readonly error?: unknown
 }
 
-/** Deletes the files of a study, or of one of its series. Their rows go with them, by the hooks of the storage. */
+/** Deletes the files of a study, or of one of its series. Their rows go with them, by the hooks of the storage. Never rejects. */
 export async function deleteInstances(of: { readonly study: number; readonly seriesInstanceUid?: string | undefined }, options: DeleteOptions): Promise<Deleted> {
   const { storage, directory, reason, writtenBeforeMs, signal, isGentle = true, onBatch } = options
   const unremoved: RemovalResult['unremoved'][number][] = []
@@ -46,21 +48,26 @@ export async function deleteInstances(of: { readonly study: number; readonly ser
   let bytes = 0
   const ended = (end: Deleted['end']): Deleted => ({ files, bytes, unremoved, end })
   const isAborted = (): boolean => signal?.aborted === true
-  for (let after = ''; ; ) {
-    if (isAborted()) return ended('broken-off')
-    const paths = await pathsAfter(after, of, options)
-    const last = paths.at(-1)
-    if (last === undefined) return ended('done')
-    if (after === '' && !(await isAnyThere(directory, paths))) return ended('no-files')
-    const startedAtMs = performance.now()
-    const result = await storage.remove(paths, { reason, writtenBeforeMs, withVersions: true, signal })
-    files += result.removed
-    bytes += result.removedBytes
-    unremoved.push(...result.unremoved)
-    after = last
-    if ((await onBatch?.({ files, bytes })) === false) return ended('broken-off')
-    if (paths.length < BATCH) return ended(isAborted() ? 'broken-off' : 'done')
-    if (isGentle) await pause(performance.now() - startedAtMs, signal)
+  try {
+    for (let after = ''; ; ) {
+      if (isAborted()) return ended('broken-off')
+      const paths = await pathsAfter(after, of, options)
+      const last = paths.at(-1)
+      if (last === undefined) return ended('done')
+      if (after === '' && !(await isAnyThere(directory, paths))) return ended('no-files')
+      const startedAtMs = performance.now()
+      const result = await storage.remove(paths, { reason, writtenBeforeMs, withVersions: true, signal })
+      files += result.removed
+      bytes += result.removedBytes
+      unremoved.push(...result.unremoved)
+      after = last
+      if ((await onBatch?.({ files, bytes })) === false) return ended('broken-off')
+      if (paths.length < BATCH) return ended(isAborted() ? 'broken-off' : 'done')
+      if (isGentle) await pause(performance.now() - startedAtMs, signal)
+    }
+  } catch (error) {
+    // What was deleted until then must be told.
+    return { ...ended('failed'), error }
   }
 }
 
@@ -75,7 +82,7 @@ async function isAnyThere(directory: string, paths: readonly string[]): Promise<
   return false
 }
 
-async function pathsAfter(after: string, { study, seriesInstanceUid }: Parameters<typeof deleteInstances>[0], { index, signal }: DeleteOptions): Promise<string[]> {
+async function pathsAfter(after: string, { study, seriesInstanceUid }: Parameters<typeof deleteInstances>[0], { index }: DeleteOptions): Promise<string[]> {
   let query = index.database
     .selectFrom('instance')
     .innerJoin('series', 'series.id', 'instance.series')
@@ -86,7 +93,7 @@ async function pathsAfter(after: string, { study, seriesInstanceUid }: Parameter
     .limit(BATCH)
   if (seriesInstanceUid !== undefined) query = query.where('series.series_instance_uid', '=', seriesInstanceUid)
   const paths: string[] = []
-  for await (const row of index.rows(query, signal)) paths.push(row.path)
+  for await (const row of index.rows(query)) paths.push(row.path)
   return paths
 }
 

@@ -52,6 +52,7 @@ export function provideDeletion({ api, index, directory }: PluginContext, rule: 
         },
       })
       api.log.warn('deleted by hand', { studyInstanceUid, seriesInstanceUid, files: deleted.files, bytes: deleted.bytes, remaining: deleted.unremoved.length })
+      if (deleted.end === 'failed') throw deleted.error
       return deleted
     },
   }

@@ -55,13 +55,13 @@ export async function runRetention(environment: RetentionEnvironment): Promise<R
     return isBusy
   }
   const progress = new Progress(log, run)
-  for await (const study of dueStudies(index, rule, { nowMs: nowMs(), signal, isSpared })) {
+  for await (const study of dueStudies(index, rule, { nowMs: nowMs(), isSpared })) {
+    if (signal.aborted) break
     if (rule.isDryRun) {
       log.debug('retention would delete a study', fieldsOf(study))
       count(run, study, study.sizeBytes)
       continue
     }
-    if (signal.aborted) break
     if (!(await environment.mayGoOn())) {
       run.stoppedBy = 'another process'
       break
@@ -88,7 +88,7 @@ export async function runRetention(environment: RetentionEnvironment): Promise<R
 }
 
 /** Writes the line of a study that was deleted. Gives back why to stop, when there is a reason. */
-function told({ log }: RetentionEnvironment, run: RetentionRun, study: DueStudy, { files, bytes, unremoved, end }: Deleted): string | undefined {
+function told({ log }: RetentionEnvironment, run: RetentionRun, study: DueStudy, { files, bytes, unremoved, end, error }: Deleted): string | undefined {
   if (end === 'no-files') return 'files of the index are gone: is the storage folder mounted?'
   const isGone = end === 'done' && unremoved.length === 0
   run.files += files
@@ -99,6 +99,7 @@ function told({ log }: RetentionEnvironment, run: RetentionRun, study: DueStudy,
   if (isGone) log.info('retention deleted a study', fields)
   else if (end === 'done') log.warn('retention could not delete a study entirely: it tries again', { ...fields, remaining: unremoved.length, why: whyOf(unremoved) })
   else log.info('retention was broken off within a study: it goes on later', fields)
+  if (end === 'failed') return `it failed (${error instanceof Error ? error.message : String(error)})`
   const isHopeless = files === 0 && unremoved.some(({ why }) => why === 'system' || why === 'handler')
   return isHopeless ? `nothing can be deleted (${whyOf(unremoved)})` : undefined
 }
