@@ -6,7 +6,7 @@ import type { IndexCounts } from './instance-index.ts'
 export async function readCounts(backend: Backend): Promise<IndexCounts> {
   const { database } = backend
   const count = async (table: 'patient' | 'study'): Promise<number> =>
-    Number((await database.selectFrom(table).select(({ fn }) => fn.countAll<number>().as('count')).executeTakeFirstOrThrow()).count)
+    (await database.selectFrom(table).select(({ fn }) => fn.countAll<number>().as('count')).executeTakeFirstOrThrow()).count
   const byModality = await database
     .selectFrom('series')
     .leftJoin('instance', 'instance.series', 'series.id')

@@ -20,6 +20,8 @@ const RETRY_MS = 10_000
 /** Longer than any limit of the databases themselves: only a connection that is gone unnoticed takes so long. */
 const NO_ANSWER_MS = 75_000
 const PROBE_BYTES = 262_144
+/** SQLSTATE. In SQLite nobody writes at the same time. */
+const UNIQUE_VIOLATION = '23505'
 
 /** The index over either database. */
 export class DatabaseIndex implements InstanceIndex {
@@ -197,7 +199,7 @@ export class DatabaseIndex implements InstanceIndex {
 
   async #writing<T>(write: () => Promise<T>): Promise<T> {
     this.#assert('write')
-    return await this.#queue.run(async () => {
+    const written = await this.#queue.run(async () => {
       try {
         this.#availability.assert('write')
         return await this.#retried(write)
@@ -205,6 +207,7 @@ export class DatabaseIndex implements InstanceIndex {
         throw error instanceof DicomtapError ? error : this.#availability.report(error)
       }
     })
+    return written
   }
 
   /** Again while others are in the way; and once when the connection broke, on another one. All that we write may be written twice. */
@@ -255,6 +258,12 @@ export class DatabaseIndex implements InstanceIndex {
       }
     }
     const rest = batch.filter(({ instance }) => !added.has(instance.path))
-    if (rest.length > 0) await this.database.transaction().execute((transaction) => addAny(transaction, this.kind, rest))
+    if (rest.length === 0) return
+    try {
+      await this.database.transaction().execute((transaction) => addAny(transaction, this.kind, rest))
+    } catch (error) {
+      // Whoever has the path was not there when we looked.
+      throw (error as { code?: unknown }).code === UNIQUE_VIOLATION ? new Collision() : error
+    }
   }
 }

@@ -5,7 +5,9 @@ import type { DatabaseKind } from './instance-index.ts'
 import type { IndexSchema } from './schema.ts'
 
 /** Somebody else made the same row at the same time: the transaction is to be tried again. */
-export class Collision extends Error {}
+export class Collision extends Error {
+  override readonly name: string = 'Collision'
+}
 
 type LevelTable = 'patient' | 'study' | 'series'
 

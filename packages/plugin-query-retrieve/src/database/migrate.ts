@@ -27,5 +27,5 @@ export async function migrate(backend: Backend): Promise<void> {
     migrationLockTableName: `${TABLE}_lock`,
   })
   const { error } = await migrator.migrateToLatest()
-  if (error !== undefined) throw error
+  if (error !== undefined) throw error as Error
 }

@@ -34,7 +34,7 @@ export async function startPostgres(): Promise<TestPostgres> {
   const user = unprivilegedUser()
   if (user !== undefined) chownSync(folder, user.uid, user.gid)
   const data = path.join(folder, 'data')
-  const options = { cwd: folder, ...(user ?? {}), env: { PATH: process.env['PATH'], LC_ALL: 'C', HOME: folder } }
+  const options = { cwd: folder, ...user, env: { PATH: process.env['PATH'], LC_ALL: 'C', HOME: folder } }
   const made = spawnSync(path.join(binaries, 'initdb'), ['-D', data, '-U', 'dicomtap', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'], options)
   if (made.status !== 0) throw new Error(`initdb: ${made.stderr?.toString() ?? String(made.error)}`)
   const port = await freePort()

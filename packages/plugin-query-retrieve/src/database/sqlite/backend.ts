@@ -48,8 +48,8 @@ export function sqliteBackend(path: string, { busyTimeoutMs = BUSY_TIMEOUT_MS }:
     async prepare() {
       await mkdir(dirname(path), { recursive: true, mode: 0o750 })
       // Patients are in it: not for everybody to read. The files beside it get the same mode.
-      const file = await open(path, 'a', 0o640).catch((error: NodeJS.ErrnoException) => {
-        if (error.code === 'EISDIR') return undefined
+      const file = await open(path, 'a', 0o640).catch((error: unknown) => {
+        if (isSystemError(error) && error.code === 'EISDIR') return undefined
         throw error
       })
       await file?.close()
@@ -88,6 +88,7 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException & { code:
 
 /** `SQLITE_IOERR_WRITE` is a `SQLITE_IOERR`. */
 function primaryCode(error: unknown): string {
-  const code = String((error as { code?: unknown } | undefined)?.code ?? 'ERROR')
+  const { code: given } = (error ?? {}) as { code?: unknown }
+  const code = typeof given === 'string' && given !== '' ? given : 'ERROR'
   return /^SQLITE_[A-Z]+/.exec(code)?.[0] ?? code
 }

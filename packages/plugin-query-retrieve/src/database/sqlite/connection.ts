@@ -35,7 +35,7 @@ const MAXIMUM_STATEMENTS = 64
 const PRAGMAS: Readonly<Record<WorkerOptions['role'], readonly string[]>> = {
   // A file without a row is found at the next start: what a power failure takes comes back. A crash takes nothing.
   writer: ['journal_mode = WAL', 'synchronous = NORMAL', 'foreign_keys = ON', 'case_sensitive_like = ON', 'cache_size = -65536', 'wal_autocheckpoint = 4000', 'journal_size_limit = 67108864'],
-  reader: ['query_only = ON', 'case_sensitive_like = ON', 'cache_size = -16384'],
+  reader: ['query_only = ON', 'case_sensitive_like = ON', 'cache_size = -4096'],
 }
 
 /** Opens the file. */
@@ -99,7 +99,7 @@ function openCursor(database: Database.Database, statement: Database.Statement, 
 
   /** The next rows, as many as asked for unless there are no more. */
   function take(count: number): unknown[][] {
-    iterator.nextRows = new Array<unknown>(count)
+    iterator.nextRows = Array.from<unknown>({ length: count })
     iterator.nextRowIndex = LIBSQL_ROWS_AHEAD
     const rows: unknown[][] = []
     while (rows.length < count) {
