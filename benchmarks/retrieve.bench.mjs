@@ -64,9 +64,8 @@ if (missing.length > 0) console.error(`Not installed, and not compared with: ${m
 const workloadsOf = workloads.map((name) => [name, WORKLOADS[name](Number(values.scale))])
 const perArchive = workloadsOf.reduce((sum, [, { storedBytes }]) => sum + storedBytes, 0)
 const folder = await makeWorkFolder(values.directory, perArchive * archives.length * repetitions)
-// One sink is every archive's destination; what it got is the measure of a C-MOVE.
-const received = []
-const sink = await startSink({ maximumLength: 131_072, onAssociation: (figures) => received.push(figures) })
+// One sink is every archive's destination.
+const sink = await startSink({ maximumLength: 131_072 })
 await warmUp()
 for (let repetition = 1; repetition <= repetitions; repetition++) {
   for (const [name, workload] of workloadsOf) {
@@ -102,7 +101,7 @@ async function runOnce(archive, name, workload, repetition) {
     const target = { ...server, timeoutSeconds: RUN_LIMIT_SECONDS }
     // Compilers and caches: what is measured is a server that has been running for a while.
     await runLoad(workload.warmUp, target)
-    const state = { server, workload, received, store: (load) => runLoad(load, target) }
+    const state = { server, workload, sink, store: (load) => runLoad(load, target) }
     for (const task of Object.keys(TASKS).filter((one) => tasks.includes(one) || TASKS[one].isNeeded)) {
       const result = await TASKS[task].run(state).catch((error) => ({ error: error instanceof Error ? error.message : String(error) }))
       if (tasks.includes(task)) note(task, result)

@@ -17,19 +17,34 @@ const IS_RESPONSE = 0x8000
  * @param maximumLength what it announces; 0 is any length
  * @param pause `{ everyBytes, ms }`: reads nothing for so long after each so many bytes
  * @param onAssociation called with the figures of an association when its connection has ended
- * @returns `{ port, close }`
+ * @returns `{ port, close, received }`: what was received so far on all associations, `{ messages, dataSetBytes }`
  */
 export async function startSink({ port = 0, maximumLength, pause, onAssociation }) {
+  const ended = { messages: 0, dataSetBytes: 0 }
+  const open = new Set()
   const server = createServer({ noDelay: true, pauseOnConnect: true }, (accepted) => {
     const association = new SinkAssociation(maximumLength, pause)
     const socket = takeOver(accepted, (chunk) => association.received(chunk))
     association.socket = socket
+    open.add(association)
     socket.on('error', () => {})
-    socket.on('close', () => onAssociation?.(association.figures()))
+    socket.on('close', () => {
+      open.delete(association)
+      const figures = association.figures()
+      for (const name of Object.keys(ended)) ended[name] += figures[name]
+      onAssociation?.(figures)
+    })
   })
   server.listen(port, '127.0.0.1')
   await once(server, 'listening')
-  return { port: server.address().port, close: () => server.close() }
+  return {
+    port: server.address().port,
+    close: () => server.close(),
+    received: () => [...open].reduce(
+      (sum, association) => ({ messages: sum.messages + association.figures().messages, dataSetBytes: sum.dataSetBytes + association.figures().dataSetBytes }),
+      ended,
+    ),
+  }
 }
 
 /**

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { processUsage, round, usageSince } from '../load/process-usage.mjs'
 import { openRequestor } from '../load/requestor.mjs'
 import { CT_IMAGE_STORAGE, TRANSFER_SYNTAXES } from '../load/uids.mjs'
@@ -9,10 +8,9 @@ const KIB = 1024
 const MIB = 1024 * KIB
 const STUDY_ROOT_MOVE = '1.2.840.10008.5.1.4.1.2.2.2'
 const STUDY_ROOT_GET = '1.2.840.10008.5.1.4.1.2.2.3'
-const SAMPLE_MS = 50
+const SAMPLE_MS = 200
 /** How often a study is retrieved: the first time warms up. */
 const RETRIEVALS = 4
-const SINK_LIMIT_MS = 20_000
 
 /** Objects by name: `storeOne` and `storeEight` on one and on eight associations; retrieved are those of `storeOne`. */
 export const WORKLOADS = {
@@ -70,13 +68,10 @@ export const TASKS = {
     title: ({ what }) => `C-MOVE of a study of ${what}`,
     metrics: [RATE, OBJECTS, CPU, PEAK],
     run: (state) => retrieve(state, STUDY_ROOT_MOVE, async (requestor, identifier) => {
-      state.received.length = 0
+      const before = state.sink.received()
       const { status, ms } = await requestor.ask(1, { '0002': STUDY_ROOT_MOVE, '0100': 0x0021, '0600': DESTINATION }, identifier)
-      // An archive may keep the association for the next move: the sink tells of it when it has ended.
-      const deadline = performance.now() + SINK_LIMIT_MS
-      const sum = (name) => state.received.reduce((total, figures) => total + figures[name], 0)
-      while (sum('messages') < state.workload.count && performance.now() < deadline) await delay(SAMPLE_MS)
-      return { status, stores: sum('messages'), bytes: sum('dataSetBytes'), ms }
+      const after = state.sink.received()
+      return { status, stores: after.messages - before.messages, bytes: after.dataSetBytes - before.dataSetBytes, ms }
     }),
   },
 }
@@ -128,7 +123,7 @@ function samplePeak(pid) {
   const look = () => {
     peak = Math.max(peak, processUsage(pid)?.peakRssMib ?? 0)
   }
-  const timer = setInterval(look, SAMPLE_MS * 4)
+  const timer = setInterval(look, SAMPLE_MS)
   return {
     stop() {
       clearInterval(timer)
