@@ -1,3 +1,4 @@
+import { SopClass } from '@dicomtap/framework'
 import type { Logger } from '@dicomtap/framework'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
@@ -7,6 +8,8 @@ import { hasPostgres, startPostgres } from '../support/postgres.js'
 import type { TestPostgres } from '../support/postgres.js'
 import { compareWithBruteForce, fill } from './support/brute-force.js'
 import { SELECTIVE, explain, fillSynthetic, run } from './support/plans.js'
+import { find, startArchive } from './support/archive.js'
+import { surviveHostileIdentifiers } from './support/hostile.js'
 import { catalogue } from './support/queries.js'
 import { silentLog } from './support/silent-log.js'
 
@@ -45,4 +48,14 @@ withPostgres('PostgreSQL: queries by what few have are found by an index', async
     t.true(plan.includes(name), `${name} in\n${plan}`)
     t.notRegex(plan, /Seq Scan/, plan)
   }
+})
+
+withPostgres('PostgreSQL: hostile identifiers get a status, and the association goes on', async (t) => {
+  const database = await (postgres as TestPostgres).createDatabase()
+  t.teardown(() => database.drop())
+  const archive = await startArchive(t, { database: { postgres: { url: database.url } }, attributes: { study: [{ attribute: 'StudyDescription', indexed: true }] } })
+  await archive.store([{ SOPClassUID: SopClass.CTImageStorage, SOPInstanceUID: '1.1', SeriesInstanceUID: '1.2', StudyInstanceUID: '1.3', PatientID: 'P1', PatientName: 'Doe^Jane' }])
+  await surviveHostileIdentifiers(t, archive)
+  await using scu = await archive.associate()
+  t.is((await find(scu, { QueryRetrieveLevel: 'STUDY', PatientName: 'doe*', ModalitiesInStudy: '' })).matches.length, 1)
 })

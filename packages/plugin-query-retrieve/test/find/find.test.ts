@@ -1,11 +1,22 @@
-import { PatientRoot, PatientStudyOnly, SopClass, StudyRoot, TransferSyntax, encodeDataSet, filterUserItems } from '@dicomtap/framework'
+import {
+  CommandField,
+  PatientRoot,
+  PatientStudyOnly,
+  SopClass,
+  StudyRoot,
+  TransferSyntax,
+  encodeDataSet,
+  filterUserItems,
+  retrieveNegotiation,
+  storageNegotiation,
+} from '@dicomtap/framework'
 import type { DataSet, FindNegotiation } from '@dicomtap/framework'
 import { testScu } from '@dicomtap/framework/testing'
-import type { TestScu } from '@dicomtap/framework/testing'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
 import { find, startArchive } from './support/archive.js'
 import type { Archive } from './support/archive.js'
+import { surviveHostileIdentifiers } from './support/hostile.js'
 
 let instances = 0
 
@@ -220,32 +231,32 @@ test('every transfer syntax that is offered', async (t) => {
   }
 })
 
-/** Whatever is in it, there is a final response, and the association lives. */
-async function survives(t: ExecutionContext, scu: TestScu, identifier: DataSet | Uint8Array): Promise<number> {
-  const { status } = await find(scu, identifier)
-  t.true(status === 0 || status === 0xa900 || status >> 12 === 0xc, status.toString(16))
-  return status
-}
-
 test('hostile identifiers: a status, and the association goes on', async (t) => {
-  await using scu = await (world.archive as Archive).associate({ relationalQueries: true, fuzzySemanticMatching: true, emptyValueMatching: true, multipleValueMatching: true, dateTimeMatching: true, timezoneQueryAdjustment: true })
-  t.is(await survives(t, scu, {}), 0xa900)
-  t.is(await survives(t, scu, { QueryRetrieveLevel: 'GALAXY' }), 0xa900)
-  t.is(await survives(t, scu, { QueryRetrieveLevel: 'STUDY', StudyDate: 'yesterday' }), 0xa900)
-  t.is(await survives(t, scu, { QueryRetrieveLevel: 'STUDY', StudyInstanceUID: '1.2.*' }), 0xa900)
-  t.is((await survives(t, scu, Buffer.from('0800520004ffffff', 'hex'))) >> 12, 0xc)
-  const values = ["'; drop table study; --", '"', '""', '%', '_', '\\', '[', '[!a]*', '*'.repeat(64), '?'.repeat(64), '*a'.repeat(40), 'a\0b', '\0*', '-', '--', '(', '$1', '?*?', '\ud800', '\uffff*', '🩻?', ' ', '^', '=', '==', '^=^=^*']
-  for (const name of ['PatientID', 'PatientName', 'StudyID', 'StudyDescription', 'ReferringPhysicianName']) {
-    for (const value of values) {
-      await survives(t, scu, { SpecificCharacterSet: 'ISO_IR 192', QueryRetrieveLevel: 'STUDY', [name]: value })
-    }
-  }
-  await survives(t, scu, { QueryRetrieveLevel: 'STUDY', PatientComments: 'x'.repeat(1_000_000) })
-  await survives(t, scu, { QueryRetrieveLevel: 'STUDY', PatientName: '*a?'.repeat(100_000) })
-  await survives(t, scu, { QueryRetrieveLevel: 'STUDY', StudyInstanceUID: Array.from({ length: 40_000 }, (_, index) => `1.2.${index}`) })
-  await survives(t, scu, { QueryRetrieveLevel: 'STUDY', ModalitiesInStudy: Array.from({ length: 20_000 }, (_, index) => `M${index}`) })
+  await surviveHostileIdentifiers(t, world.archive as Archive)
+  await using scu = await (world.archive as Archive).associate()
   t.is((await find(scu, { QueryRetrieveLevel: 'STUDY', PatientID: 'P1' })).matches.length, 1)
-  t.deepEqual((world.archive as Archive).server.logged('error'), [])
+})
+
+test('a C-FIND without identifier fails before it is a query (PS3.7 C.5)', async (t) => {
+  await using scu = await (world.archive as Archive).associate()
+  const { command } = await scu.request(StudyRoot.Find, { commandField: CommandField.C_FIND_RQ, affectedSopClassUid: StudyRoot.Find, priority: 0 }).final()
+  t.like(command, { status: 0x0212, errorComment: 'Missing data set' })
+})
+
+test('relational retrieval is negotiated; other services keep their answers (PS3.4 C.5.2.1, C.5.3.1)', async (t) => {
+  const archive = await startArchive(t, { models: { patientRoot: ['get'] } })
+  const general = (sopClassUid: string) => ({ type: 0x56 as const, sopClassUid, serviceClassApplicationInformation: Uint8Array.of(2, 0, 0, 0, 0, 0) })
+  archive.server.ae.bind('sopClassExtended', (proposals) => {
+    const own = proposals.filter(({ sopClassUid }) => sopClassUid === SopClass.CTImageStorage)
+    return own.length === 0 ? undefined : own.map(({ sopClassUid }) => general(sopClassUid))
+  })
+  const proposed = [StudyRoot.Move, PatientRoot.Get, PatientRoot.Move].map((uid) => retrieveNegotiation(uid, { relationalRetrieval: true, enhancedMultiFrameImageConversion: true }))
+  await using scu = await testScu(archive.server, {
+    contexts: [[SopClass.CTImageStorage], ...proposed.map(({ sopClassUid }) => [sopClassUid] as const)],
+    userInformation: [storageNegotiation(SopClass.CTImageStorage, {}), ...proposed],
+  })
+  const answers = filterUserItems(scu.accept.userInformation, 0x56).map((item) => [item.sopClassUid, [...item.serviceClassApplicationInformation]] as const)
+  t.deepEqual(Object.fromEntries(answers), { [SopClass.CTImageStorage]: [2, 0, 0, 0, 0, 0], [StudyRoot.Move]: [1], [PatientRoot.Get]: [1] })
 })
 
 test('a limit ends a query with B001 when there is more', async (t) => {
