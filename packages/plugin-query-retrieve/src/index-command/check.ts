@@ -1,7 +1,8 @@
 import type { CommandInvocation } from '@dicomtap/framework'
 import { IndexSettings } from '../intake/settings.ts'
 import { checkIndex, type CheckResult, type Difference, type DifferenceKind } from '../maintenance/check.ts'
-import { type OpenedFolder, withFolder } from './context.ts'
+import { CommandError, type OpenedFolder, withFolder } from './context.ts'
+import { isEmptyFolder } from '../maintenance/walk-folder.ts'
 import { counted, number, print, printable } from './output.ts'
 import { startProgress } from './progress.ts'
 
@@ -15,6 +16,9 @@ export function check(invocation: CommandInvocation): Promise<number> {
 async function run({ options, signal, stdout, stderr }: CommandInvocation, opened: OpenedFolder): Promise<number> {
   const { index, reader, reindexer, root, attributes, place } = opened
   const isJson = options['json'] === true
+  if (options['repair'] === true && (await isEmptyFolder(root))) {
+    throw new CommandError(`${root} has no files: is it mounted? If the index is to be empty too, delete its database`)
+  }
   const progress = startProgress(stderr)
   const listed = new Map<DifferenceKind, number>()
   let differences = 0

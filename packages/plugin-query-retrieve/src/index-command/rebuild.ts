@@ -1,7 +1,7 @@
 import type { CommandInvocation } from '@dicomtap/framework'
 import { rebuildIndex } from '../maintenance/rebuild.ts'
-import { walkFolder } from '../maintenance/walk-folder.ts'
-import { type OpenedFolder, withFolder } from './context.ts'
+import { isEmptyFolder, walkFolder } from '../maintenance/walk-folder.ts'
+import { CommandError, type OpenedFolder, withFolder } from './context.ts'
 import { counted, number, print, printable } from './output.ts'
 import { type Progress, startProgress } from './progress.ts'
 
@@ -14,6 +14,7 @@ export function rebuild(invocation: CommandInvocation): Promise<number> {
 
 async function run({ options, signal, stdout, stderr }: CommandInvocation, { index, reindexer, attributes, root, place }: OpenedFolder): Promise<number> {
   const isJson = options['json'] === true
+  if (await isEmptyFolder(root)) throw new CommandError(`${root} has no files: is it mounted? What the index has stays there`)
   const startMs = performance.now()
   const listed: { readonly path: string; readonly reason: string }[] = []
   const state: { resumedAt: number; progress?: Progress } = { resumedAt: 0 }
@@ -43,7 +44,7 @@ async function run({ options, signal, stdout, stderr }: CommandInvocation, { ind
       },
       onProgress: (files) => shown().at(files),
       onUnusable: list,
-      onUnreadable: ({ relativePath, code }) => list(`${relativePath}`, `the folder cannot be looked at (${code})`),
+      onUnreadable: ({ relativePath, code }) => list(relativePath, `the folder cannot be looked at (${code})`),
     })
     void countFiles(root, counting.signal).then((files) => files === undefined || shown().total(files))
     const result = await working

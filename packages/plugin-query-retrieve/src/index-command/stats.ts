@@ -53,7 +53,7 @@ async function datesOf({ database }: InstanceIndex): Promise<Dates> {
   return {
     oldestStudyDate: row?.oldest ?? null,
     newestStudyDate: row?.newest ?? null,
-    lastStoredAtMs: row?.stored === undefined || row.stored === null ? null : Number(row.stored),
+    lastStoredAtMs: row?.stored ?? null,
   }
 }
 

@@ -10,6 +10,7 @@ import { StaleFiles } from './stale-files.ts'
 import { type StoredFile, storageService } from './storage-service.ts'
 
 const OUT_OF_RESOURCES = 0xa700
+const LAST = 1_000_000
 
 const NOT_INDEXED = {
   each: 'a stored object cannot be queried: it is not in the index',
@@ -23,9 +24,10 @@ export function registerIntake(context: PluginContext): void {
   const reader = new InstanceReader(directory, attributes)
   const reindexer = new Reindexer(directory, index, reader)
   const intake = new Intake({ index, reader, stale: new StaleFiles(reindexer), log: api.log })
-  hooks.instanceStored.tapPromise('query-retrieve', (stored) => intake.stored(stored))
-  hooks.instanceRemoved.tapPromise('query-retrieve', ({ relativePath }) => intake.removed(relativePath))
-  hooks.instanceRestored.tapPromise('query-retrieve', ({ relativePath }) => intake.restored(relativePath))
+  // Behind all others: an object that one of them refuses has no row.
+  hooks.instanceStored.tapPromise({ name: 'query-retrieve', stage: LAST }, (stored) => intake.stored(stored))
+  hooks.instanceRemoved.tapPromise({ name: 'query-retrieve', stage: LAST }, ({ relativePath }) => intake.removed(relativePath))
+  hooks.instanceRestored.tapPromise({ name: 'query-retrieve' }, ({ relativePath }) => intake.restored(relativePath))
   registerDiagnosis(context)
   registerScan(context, reindexer)
   api.onDispose(() => intake.close())

@@ -89,7 +89,7 @@ export class Reindexer {
       .select(['instance.path as path', 'instance.stored_at_ms as storedAtMs', 'instance.sop_instance_uid as sop', 'series.series_instance_uid as series'])
       .where('instance.sop_instance_uid', 'in', [...new Set(instances.map(({ sopInstanceUid }) => sopInstanceUid))])
     for await (const { path, storedAtMs, sop, series } of this.#index.rows(query)) {
-      compare(`${series} ${sop}`, { path, storedAtMs: Number(storedAtMs), isRow: true })
+      compare(`${series} ${sop}`, { path, storedAtMs, isRow: true })
     }
     for (const { path, storedAtMs, seriesInstanceUid, sopInstanceUid } of instances) {
       compare(`${seriesInstanceUid} ${sopInstanceUid}`, { path, storedAtMs, isRow: false })

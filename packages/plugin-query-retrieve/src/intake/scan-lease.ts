@@ -18,10 +18,12 @@ const held = new Set<string>()
 export class ScanLease {
   readonly #settings: IndexSettings
   readonly #token = randomUUID()
+  readonly #lookAgainMs: number
   #timer: NodeJS.Timeout | undefined
 
-  constructor(settings: IndexSettings) {
+  constructor(settings: IndexSettings, lookAgainMs: number = LOOK_AGAIN_MS) {
     this.#settings = settings
+    this.#lookAgainMs = lookAgainMs
   }
 
   /**
@@ -34,7 +36,7 @@ export class ScanLease {
       if (last !== undefined && last.startedAtMs >= sinceMs) return false
       const other = await this.#settings.scanner()
       if (other === undefined || !isAlive(other)) break
-      await delay(LOOK_AGAIN_MS, undefined, { signal, ref: false })
+      await delay(this.#lookAgainMs, undefined, { signal, ref: false })
     }
     held.add(this.#token)
     await this.#renew()

@@ -26,8 +26,10 @@ export interface ScanResult {
 }
 
 /** Of a file system that is not mounted all files are gone. So many are believed, or this part of all rows. */
-const MAXIMUM_GONE = 1000
-const MAXIMUM_GONE_PART = 0.1
+const BELIEVED_GONE = 1000
+const BELIEVED_PART = 0.1
+/** Of which it is remembered which they are. */
+const MAXIMUM_GONE = 100_000
 const FORGET_AT_ONCE = 500
 const BUSY_MS = 20
 
@@ -61,7 +63,7 @@ export async function scanFolder({ root, index, reindexer, log, signal, isBusy }
     if (kind === 'unindexed') return doubt(path)
     const status = await statusOf(root, path)
     if (status === 'gone') {
-      if (gone.length < Math.max(MAXIMUM_GONE, rows * MAXIMUM_GONE_PART)) gone.push(path)
+      if (gone.length < MAXIMUM_GONE) gone.push(path)
       else isTooManyGone = true
     } else if (!('code' in status) && 'row' in compared && !isSameFile(compared.row, status)) {
       await doubt(path)
@@ -81,7 +83,7 @@ export async function scanFolder({ root, index, reindexer, log, signal, isBusy }
   if (doubtful.length > 0) await settle()
 
   // An empty folder is one that is not mounted, as is one of which most is gone.
-  const isBelieved = files > 0 && !isTooManyGone && gone.length <= Math.max(MAXIMUM_GONE, rows * MAXIMUM_GONE_PART)
+  const isBelieved = files > 0 && !isTooManyGone && gone.length <= Math.max(BELIEVED_GONE, rows * BELIEVED_PART)
   if (isBelieved) {
     for (let at = 0; at < gone.length; at += FORGET_AT_ONCE) {
       signal.throwIfAborted()

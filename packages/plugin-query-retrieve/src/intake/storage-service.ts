@@ -11,7 +11,7 @@ export interface StoredFile {
 }
 
 interface AwaitedHook<Argument> {
-  tapPromise(name: string, handler: (argument: Argument) => Promise<void>): void
+  tapPromise(options: { readonly name: string; readonly stage?: number }, handler: (argument: Argument) => Promise<void>): void
 }
 
 export interface StorageHooks {

@@ -98,6 +98,7 @@ export async function rebuildIndex(options: RebuildOptions): Promise<RebuildResu
     throw error
   }
 
+  // An empty folder is one that is not mounted.
   if (files > 0) removed += await forgetMissing(options)
   await settings.setFingerprint(fingerprint)
   await settings.setRebuild(undefined)
@@ -106,7 +107,7 @@ export async function rebuildIndex(options: RebuildOptions): Promise<RebuildResu
 
 async function startOf({ root, fingerprint, isRestarted, onResumed }: RebuildOptions, settings: IndexSettings): Promise<RebuildPosition> {
   const last = isRestarted ? undefined : await settings.rebuild()
-  if (last !== undefined && last.folder === root && last.fingerprint === fingerprint) {
+  if (last?.folder === root && last.fingerprint === fingerprint) {
     onResumed(last)
     return last
   }

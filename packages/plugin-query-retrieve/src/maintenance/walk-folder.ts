@@ -16,6 +16,14 @@ export interface WalkOptions {
   readonly onUnreadable: (folder: UnreadableFolder) => void
 }
 
+/** Is there nothing at all? A folder that is not mounted looks so. */
+export async function isEmptyFolder(root: string): Promise<boolean> {
+  const files = walkFolder({ root, onUnreadable: () => undefined })
+  const { done } = await files.next()
+  await files.return()
+  return done === true
+}
+
 interface Entry {
   readonly name: string
   /** Decides the order: that of a folder is the one of what is in it. */

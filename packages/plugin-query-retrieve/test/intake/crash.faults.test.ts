@@ -48,6 +48,7 @@ for (const durability of ['close', 'fsync']) {
         if (++stored === killAt) child.kill('SIGKILL')
       }
       await Promise.all(Array.from({ length: SENDERS }, (_, sender) => storeUntilKilled(t, port, sender + 1, round, acknowledged, onAcknowledged)))
+      if (child.signalCode === null) await once(child, 'exit')
       t.is(child.signalCode, 'SIGKILL')
     }
     t.true(acknowledged.size >= 15)

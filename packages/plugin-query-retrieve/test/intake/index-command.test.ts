@@ -1,6 +1,6 @@
-import { chmod, mkdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { execFile, execFileSync } from 'node:child_process'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -120,7 +120,13 @@ test('rebuild forgets rows without a file, and of an instance that was stored se
 test('a rebuild that is broken off goes on behind what is committed', async (t) => {
   const folder = await temporaryFolder(t)
   const root = join(folder, 'data')
-  for (let seed = 0; seed < 600; seed++) await writeImage(join(root, String(seed % 7), `${seed}.dcm`), image(seed))
+  await writeImage(join(root, '0/1000.dcm'), image(1000))
+  const bytes = await readFile(join(root, '0/1000.dcm'))
+  for (let seed = 1001; seed < 1600; seed++) {
+    const path = join(root, String(seed % 7), `${seed}.dcm`)
+    await mkdir(dirname(path), { recursive: true })
+    await writeFile(path, Buffer.from(bytes.toString('latin1').replaceAll('2.25.3.1000', `2.25.3.${seed}`), 'latin1'))
+  }
   const attributes = await buildCatalogue(queryRetrieveOptions.parse({}).attributes)
   const runOnce = async (stopAfter: number, isRestarted = false): Promise<{ readonly read: number; readonly resumedAt: number | undefined; readonly files: number | undefined }> => {
     const index = openIndex({ database: { sqlite: join(folder, 'index.sqlite') }, resolvePath: (path) => path, log: silentLog(), attributes })
@@ -228,6 +234,8 @@ test('what is wrong with the command line or the database is one line', async (t
   const folder = await temporaryFolder(t)
   t.deepEqual(await run(folder, 'check'), { code: 1, stdout: '', stderr: `error: ${join(folder, 'data')} cannot be looked at (ENOENT)\n` })
   await mkdir(join(folder, 'data'))
+  t.regex((await run(folder, 'rebuild')).stderr, /^error: .*data has no files: is it mounted\? [^\n]*\n$/)
+  t.regex((await run(folder, 'check', { repair: true })).stderr, /^error: .*data has no files: is it mounted\? [^\n]*\n$/)
   t.regex((await run(folder, 'rebuild', {}, {})).stderr, /^error: the configuration names no storage folder: give it on the command line[^\n]*\n$/)
   t.regex((await run(folder, 'stats', {}, {})).stderr, /^error: the configuration does not name @dicomtap\/plugin-query-retrieve[^\n]*\n$/)
   t.regex((await run(folder, 'stats', { database: 'postgres://a:secret@localhost/x' })).stderr, /^error: a password on the command line[^\n]*PGPASSWORD\n$/)

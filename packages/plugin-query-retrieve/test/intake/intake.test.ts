@@ -1,5 +1,6 @@
 import { mkdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { definePlugin, DicomtapError, StatusError } from '@dicomtap/framework'
 import test from 'ava'
@@ -7,6 +8,8 @@ import { openIndex } from '../../dist/database/open-index.js'
 import { InstanceReader } from '../../dist/intake/read-instance.js'
 import { Intake } from '../../dist/intake/register-intake.js'
 import { Reindexer } from '../../dist/intake/reindexer.js'
+import { ScanLease } from '../../dist/intake/scan-lease.js'
+import { IndexSettings } from '../../dist/intake/settings.js'
 import { StaleFiles } from '../../dist/intake/stale-files.js'
 import { buildCatalogue } from '../../dist/model/catalogue.js'
 import { queryRetrieveOptions } from '../../dist/options.js'
@@ -63,7 +66,7 @@ test('removed through the service of storage: forgotten before the file is gone'
   t.deepEqual(Object.keys(await found(association)), ['2.25.3.2'])
 })
 
-test('another handler refuses the object after the index took it: the file is taken back, and its row', async (t) => {
+test('an object that another handler refuses, wherever it stands, has neither file nor row', async (t) => {
   let isRefusing = true
   const refuse = definePlugin({
     name: 'refuse',
@@ -75,18 +78,12 @@ test('another handler refuses the object after the index took it: the file is ta
       })
     },
   })
-  const folder = await temporaryFolder(t)
-  const one = await archive(t, { folder, plugins: [refuse()] })
-  await scanned(one)
+  const one = await archive(t, { folder: await temporaryFolder(t), plugins: [refuse()] })
   const association = await client(t, one.server.port)
   t.is(await store(association, image(1)), 0xa700)
   isRefusing = false
   t.is(await store(association, image(2)), 0)
-  await one.close()
-  // The row of the first is dropped at the latest by the next scan.
-  const again = await archive(t, { folder })
-  await scanned(again)
-  t.deepEqual(Object.keys(await found(await client(t, again.server.port))), ['2.25.3.2'])
+  t.deepEqual(Object.keys(await found(association)), ['2.25.3.2'])
 })
 
 test('the index cannot be written: A700 each time, one line, and what may be wrong is put right afterwards', async (t) => {
@@ -189,4 +186,45 @@ test('the time of a file is that of its row: a file that was touched is read aga
   t.like(await scanned(second), { files: 2, added: 1 })
   await second.close()
   t.like(await scanned(await archive(t, { folder })), { files: 2, added: 0 })
+})
+
+test('of several processes with one index one scans at a time, and none again what was scanned since its start', async (t) => {
+  const values = new Map<string, string>()
+  const index = {
+    setting: async (name: string) => values.get(name),
+    setSetting: async (name: string, value: string | undefined) => void (value === undefined ? values.delete(name) : values.set(name, value)),
+  }
+  const settings = new IndexSettings(index as never)
+  const { signal } = new AbortController()
+  const [first, second, third] = [new ScanLease(settings), new ScanLease(settings, 1), new ScanLease(settings)]
+  t.true(await first.acquire(1000, signal))
+  let isWaiting = true
+  const waiting = second.acquire(2000, signal).finally(() => (isWaiting = false))
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setTimeout(resolve, 1))
+  t.true(isWaiting)
+  await settings.setLastScan({ startedAtMs: 1000, finishedAtMs: 1500, files: 0, added: 0, removed: 0, unusable: 0, left: 0 })
+  await first.release()
+  // What was there at 2000 need not have been there when the first one passed by.
+  t.true(await waiting)
+  await settings.setLastScan({ startedAtMs: 2000, finishedAtMs: 2500, files: 0, added: 0, removed: 0, unusable: 0, left: 0 })
+  t.false(await third.acquire(1800, signal))
+  await second.release()
+  // One that was killed holds up nobody: its process is gone, or it has not spoken for a minute.
+  const gone = spawnSync(process.execPath, ['-e', '']).pid
+  for (const scanner of [
+    { host: hostname(), pid: gone, token: 'x', atMs: Date.now() },
+    { host: 'another', pid: 1, token: 'x', atMs: Date.now() - 61_000 },
+    { host: hostname(), pid: process.pid, token: 'of an earlier server', atMs: Date.now() },
+  ]) {
+    await settings.setScanner(scanner)
+    const lease = new ScanLease(settings)
+    t.true(await lease.acquire(3000, signal))
+    await lease.release()
+  }
+  t.is(await settings.scanner(), undefined)
+  const stop = new AbortController()
+  await settings.setScanner({ host: 'another', pid: 1, token: 'x', atMs: Date.now() })
+  const stopped = new ScanLease(settings).acquire(3000, stop.signal)
+  stop.abort()
+  await t.throwsAsync(stopped, { name: 'AbortError' })
 })

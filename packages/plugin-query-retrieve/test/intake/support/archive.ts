@@ -25,10 +25,14 @@ export function image(seed: number, options: SampleOptions = {}, changes: DataSe
   return { ...sampleDataset('ct', { seed, rows: 4, columns: 4, studyInstanceUid: '2.25.1', seriesInstanceUid: '2.25.2', sopInstanceUid: `2.25.3.${seed}`, ...options }), ...changes }
 }
 
+function uidOf({ SOPInstanceUID: uid }: DataSet): string {
+  return typeof uid === 'string' ? uid : '2.25.99'
+}
+
 /** Writes it as a file, as plugin-storage would. */
 export async function writeImage(path: string, dataset: DataSet): Promise<void> {
   await mkdir(dirname(path), { recursive: true })
-  const meta = { sopClassUid: CT, sopInstanceUid: String(dataset['SOPInstanceUID'] ?? '2.25.99'), transferSyntaxUid: UID, implementationClassUid: '2.25.9' }
+  const meta = { sopClassUid: CT, sopInstanceUid: uidOf(dataset), transferSyntaxUid: UID, implementationClassUid: '2.25.9' }
   await writeFile(path, [encodePart10Header(meta), await encodeDataSet(dataset, UID)])
 }
 
@@ -97,7 +101,7 @@ export async function client(t: ExecutionContext, port: number): Promise<Associa
 /** The status of storing it. */
 export async function store(association: Association, dataset: DataSet): Promise<number> {
   const encoded = await encodeDataSet(dataset, UID)
-  const { status } = await association.cStore({ sopClassUid: CT, sopInstanceUid: String(dataset['SOPInstanceUID'] ?? '2.25.99'), transferSyntaxUid: UID, bytes: () => encoded })
+  const { status } = await association.cStore({ sopClassUid: CT, sopInstanceUid: uidOf(dataset), transferSyntaxUid: UID, bytes: () => encoded })
   return status
 }
 
@@ -109,5 +113,5 @@ export async function found(association: Association, attribute = 'InstanceNumbe
     if (identifier !== undefined) matches[String(identifier['SOPInstanceUID'])] = String(identifier[attribute])
     else if (status !== 0) throw new Error(`status ${status.toString(16)}`)
   }
-  return Object.fromEntries(Object.entries(matches).sort())
+  return Object.fromEntries(Object.entries(matches).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
