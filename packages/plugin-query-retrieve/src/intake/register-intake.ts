@@ -11,6 +11,8 @@ import { type StoredFile, storageService } from './storage-service.ts'
 
 const OUT_OF_RESOURCES = 0xa700
 const LAST = 1_000_000
+/** Shorter than any time-out for handlers that makes sense (`timeouts.handlerMs`). */
+const SLOW_MS = 1000
 
 const NOT_INDEXED = {
   each: 'a stored object cannot be queried: it is not in the index',
@@ -65,7 +67,10 @@ export class Intake {
       if (outcome === 'replaced') await this.#write(relativePath, () => this.#options.index.remove([relativePath]))
       return
     }
+    const startMs = performance.now()
     await this.#write(relativePath, () => this.#options.index.add(read.instance))
+    // Nobody may have waited for so long: the object was refused then, and its file taken back.
+    if (performance.now() - startMs > SLOW_MS) this.#doubt(relativePath)
   }
 
   /** Before the file is removed. */
@@ -81,6 +86,11 @@ export class Intake {
   async close(): Promise<void> {
     this.#notIndexed.close()
     await this.#options.stale.idle()
+  }
+
+  #doubt(relativePath: string): void {
+    this.#options.stale.add(relativePath)
+    this.#options.stale.settle()
   }
 
   /** It was written a moment ago: the system lacks something, or is broken. */
