@@ -1,3 +1,4 @@
+import type { Logger } from '@dicomtap/framework'
 import path from 'node:path'
 import { containedPath } from './contained-path.ts'
 import { type FolderSyncer, syncFolder } from './durability.ts'
@@ -27,6 +28,7 @@ export interface RemoverOptions {
   /** Undefined when names need not survive a crash. */
   readonly syncer: FolderSyncer | undefined
   readonly hooks: Pick<StorageHooks, 'instanceRemoved' | 'instanceRestored'>
+  readonly log: Logger
   /** Whether a name is given only when it is free; otherwise an object may take the place of another at any moment. */
   readonly claimsNames: boolean
   /** Told how many bytes are gone. */
@@ -205,9 +207,14 @@ export class Remover {
       syncer?.forget(path.join(at, 'file'))
     }
     if (syncer === undefined) return
-    await syncFolder(fileSystem, at).catch((error: unknown) => {
-      if (systemCode(error) !== 'ENOENT') throw error
-    })
+    try {
+      await syncFolder(fileSystem, at)
+    } catch (error) {
+      const code = systemCode(error)
+      if (code === undefined) throw error
+      // Somebody else removed it, and what was in it.
+      if (code !== 'ENOENT') this.#options.log.error('a folder could not be synced: after a power failure, files that were removed from it may be back', { code })
+    }
   }
 
   #record(kind: RecordKind, { relativePath }: Candidate): Promise<void> | undefined {

@@ -202,7 +202,7 @@ export class ObjectStore implements ObjectTaker {
     const paths = new KeyedLock()
     const { claimsNames } = publisher
     const remover = new Remover({
-      fileSystem, root, staging, paths, records, syncer, claimsNames, hooks: this.#hooks, onRemoved: (sizeBytes) => guard.settle(0, -sizeBytes),
+      fileSystem, root, staging, paths, records, syncer, claimsNames, hooks: this.#hooks, log: this.#log, onRemoved: (sizeBytes) => guard.settle(0, -sizeBytes),
     })
     const acceptor = new Acceptor({
       root,

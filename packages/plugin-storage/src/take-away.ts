@@ -89,12 +89,21 @@ async function takeMoved(file: string, seen: FileStatus, { fileSystem, root, sta
     await removeOrigin(fileSystem, taken)
     return moved ?? { outcome: 'handler', isMistold: true }
   }
-  const status = await statusOf(fileSystem, taken)
-  const isMeant = status === undefined || isSame(status, seen)
-  // If that fails, what was taken and where it was stay written down.
-  if (!isMeant) await giveBack(fileSystem, taken, file)
+  let failure: unknown
+  const status = await statusOf(fileSystem, taken).catch((error: unknown) => {
+    failure = error
+    return undefined
+  })
+  const isMeant = failure === undefined && (status === undefined || isSame(status, seen))
+  try {
+    if (!isMeant) await giveBack(fileSystem, taken, file)
+  } catch (error) {
+    // What was taken and where it was stay written down, for whoever sweeps here.
+    return { outcome: 'system', code: systemCode(error) ?? 'EIO', isMistold: true }
+  }
   await removeOrigin(fileSystem, taken)
   await fileSystem.unlink(taken).catch(() => staging.left.add(taken))
+  if (failure !== undefined) return { outcome: 'system', code: systemCode(failure) ?? 'EIO', isMistold: true }
   return isMeant ? moved : { outcome: 'newer', isMistold: true }
 }
 

@@ -1,6 +1,6 @@
 // A process of its own that stores what it is told to and kills itself before its Nth call to the file
 // system that changes something or waits for the disk.
-// It says what was answered as it goes: "<index> <status>" lines.
+// It says what was answered as it goes: "<index> <status>" lines; of removals "forgot <path>" and "removed <count>".
 import type { ApplicationEntity } from '@dicomtap/framework'
 import { constants, writeSync } from 'node:fs'
 import { type FileSystem, nodeFileSystem } from '../../dist/file-system.js'
@@ -17,11 +17,13 @@ export interface CrashTask {
   readonly sent: readonly Sent[]
   /** Objects on their way at once. */
   readonly atOnce: number
+  /** Paths that are removed after that. */
+  readonly removals?: readonly string[] | undefined
   /** 1 is the first call of all; undefined: none. */
   readonly crashBeforeCall?: number | undefined
 }
 
-const { directory, options, sent, atOnce, crashBeforeCall } = JSON.parse(process.argv[2] ?? '') as CrashTask
+const { directory, options, sent, atOnce, removals = [], crashBeforeCall } = JSON.parse(process.argv[2] ?? '') as CrashTask
 /** Before any other call the folder looks as it does before the next one of these. */
 const COUNTED: ReadonlySet<string> = new Set(['write', 'fsync', 'rename', 'link', 'unlink', 'makeFolders', 'removeFolder'])
 let calls = 0
@@ -43,10 +45,15 @@ const fileSystem = Object.fromEntries(
   ]),
 ) as unknown as FileSystem
 
+const hooks = storageHooks({} as ApplicationEntity)
+if (removals.length > 0) {
+  hooks.instanceRemoved.tap('index', ({ relativePath }) => void writeSync(1, `forgot ${relativePath}\n`))
+  hooks.instanceRestored.tap('index', ({ relativePath }) => void writeSync(1, `restored ${relativePath}\n`))
+}
 const store = new ObjectStore({
   directory,
   options: storageOptions.parse({ directory, minimumFreeSpace: null, ...options }),
-  hooks: storageHooks({} as ApplicationEntity),
+  hooks,
   log: recordingLogger([]),
   fileSystem,
 })
@@ -60,5 +67,9 @@ const work = async (): Promise<void> => {
   }
 }
 await Promise.all(Array.from({ length: atOnce }, work))
+if (removals.length > 0) {
+  const { removed } = await store.remove(removals, { reason: 'test', withVersions: true })
+  writeSync(1, `removed ${removed}\n`)
+}
 await store.stop()
 writeSync(1, `calls ${calls}\n`)
