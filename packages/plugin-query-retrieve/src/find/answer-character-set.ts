@@ -1,7 +1,6 @@
 import { canEncodeText } from '@dicomtap/framework'
 import type { DataSet } from '@dicomtap/framework'
 
-// oxlint-disable-next-line no-control-regex
 const BEYOND_ASCII = /[^\0-\x7e]/
 const UTF_8 = ['ISO_IR 192'] as const
 

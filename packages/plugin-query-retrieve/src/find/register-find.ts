@@ -11,6 +11,7 @@ import { matchesTexts } from '../matching/match-texts.ts'
 import { localOffset } from '../matching/moments.ts'
 import { INSTANCE_AVAILABILITY, answerOf } from './answer.ts'
 import type { AnswerOptions } from './answer.ts'
+import { makeEncodable } from './encodable.ts'
 import { planFind } from './plan.ts'
 import { privateCreatorsOf } from './private-creators.ts'
 import { RowReader } from './row-attributes.ts'
@@ -80,7 +81,9 @@ async function* findMatches(
         return { status: QueryStatus.ResponseLimitReached, errorComment: `There are more than ${matches} matches` }
       }
       matches++
-      yield { identifier: answerOf(row, stored, query, answer), status }
+      const match = answerOf(row, stored, query, answer)
+      await makeEncodable(match, query.returned)
+      yield { identifier: match, status }
     }
   } catch (error) {
     if (operation.signal.aborted) return undefined

@@ -45,7 +45,7 @@ const WORLD: readonly DataSet[] = [
 ]
 
 const world: { archive?: Archive } = {}
-let endWorld: (() => unknown)[] = []
+const endWorld: (() => unknown)[] = []
 test.before(async () => {
   const archive = await startArchive({ teardown: (end: () => unknown) => endWorld.push(end) }, { attributes: { study: [{ attribute: 'StudyDescription', indexed: true }] } })
   await archive.store(WORLD)
@@ -168,13 +168,13 @@ test('computed attributes: modalities, SOP classes, counts, where to retrieve', 
     },
   ])
   const series = await find(scu, { QueryRetrieveLevel: 'SERIES', StudyInstanceUID: '1.2.1', SeriesInstanceUID: '', Modality: '', NumberOfSeriesRelatedInstances: '' })
-  t.deepEqual(series.matches.map((match) => [match['Modality'], match['NumberOfSeriesRelatedInstances']]).sort(), [['CT', 2], ['MR', 1]])
+  t.deepEqual(series.matches.map((match) => `${String(match['Modality'])} ${String(match['NumberOfSeriesRelatedInstances'])}`).sort(), ['CT 2', 'MR 1'])
 })
 
 test('models and levels: patients, studies, series, instances', async (t) => {
   await using scu = await (world.archive as Archive).associate()
   const patients = await find(scu, { QueryRetrieveLevel: 'PATIENT', PatientID: 'P*', PatientBirthDate: '' }, PatientRoot.Find)
-  t.deepEqual(patients.matches.map((match) => match['PatientID']).sort(), ['P1', 'P2', 'P3', 'P4', 'P5', 'P6', 'P7'])
+  t.deepEqual(patients.matches.map((match) => String(match['PatientID'])).sort(), ['P1', 'P2', 'P3', 'P4', 'P5', 'P6', 'P7'])
   t.is((await find(scu, { QueryRetrieveLevel: 'STUDY', PatientID: 'P1', StudyInstanceUID: '' }, PatientStudyOnly.Find)).matches.length, 1)
   const images = await find(scu, { QueryRetrieveLevel: 'IMAGE', StudyInstanceUID: '1.2.1', SeriesInstanceUID: '1.3.1.1', SOPInstanceUID: '', InstanceNumber: '2' })
   t.deepEqual(images.matches.map((match) => match['InstanceNumber']), [2])
@@ -257,6 +257,36 @@ test('relational retrieval is negotiated; other services keep their answers (PS3
   })
   const answers = filterUserItems(scu.accept.userInformation, 0x56).map((item) => [item.sopClassUid, [...item.serviceClassApplicationInformation]] as const)
   t.deepEqual(Object.fromEntries(answers), { [SopClass.CTImageStorage]: [2, 0, 0, 0, 0, 0], [StudyRoot.Move]: [1], [PatientRoot.Get]: [1] })
+})
+
+test('what was stored wrong does not make a query fail: it is returned as text, or without a value', async (t) => {
+  const archive = await startArchive(t, { relationalQueries: 'always' })
+  await archive.store([
+    {
+      ...(WORLD[0] as DataSet),
+      SeriesNumber: '20240101123456789012',
+      InstanceNumber: 'seven',
+      PixelSpacing: ['0.5', 'x'],
+      Rows: 'many',
+      Columns: 512,
+      FrameOfReferenceUID: 'ü',
+      BodyPartExamined: 'B\u00fcste',
+      ImageComments: ['one', 'two'],
+      SliceLocation: '1e400',
+      RequestAttributesSequence: [{ ScheduledProcedureStepID: 'S1', NumberOfFrames: '1.5' }],
+      ReferencedPatientSequence: 'none',
+      _vrMap: { Rows: 'LO', ImageComments: 'LO', ReferencedPatientSequence: 'LO' },
+    },
+  ])
+  await using scu = await archive.associate()
+  const asked = ['SeriesNumber', 'InstanceNumber', 'PixelSpacing', 'Rows', 'Columns', 'FrameOfReferenceUID', 'BodyPartExamined', 'ImageComments', 'SliceLocation', 'RequestAttributesSequence', 'ReferencedPatientSequence']
+  const { status, matches } = await find(scu, { QueryRetrieveLevel: 'IMAGE', ...Object.fromEntries(asked.map((name) => [name, ''])) })
+  t.is(status, 0x0000)
+  t.is(matches.length, 1)
+  t.is(matches[0]?.['Columns'], 512)
+  t.is(matches[0]?.['Rows'], null)
+  t.is(String(matches[0]?.['SeriesNumber']), '20240101123456790000')
+  t.deepEqual(archive.server.logged('error'), [])
 })
 
 test('a limit ends a query with B001 when there is more', async (t) => {
