@@ -199,7 +199,7 @@ test('a plugin package can try its own command where it is written, and is not t
 test('first-party commands say which package they come with, also in an empty folder', async (t) => {
   const cwd = await makeSite(t)
   const absent = Object.entries(FIRST_PARTY_COMMANDS)
-  t.deepEqual(absent.map(([name]) => name), ['cert', 'peers', 'users', 'verify'])
+  t.deepEqual(absent.map(([name]) => name), ['cert', 'index', 'peers', 'users', 'verify'])
   for (const name of OWN_COMMANDS) t.false(Object.hasOwn(FIRST_PARTY_COMMANDS, name))
   for (const [name, { package: from }] of absent) t.is(notInstalled(name), `dicomtap ${name} comes with ${from}: npm install ${from}`)
   t.is(notInstalled('toString'), undefined)
