@@ -53,7 +53,8 @@ function generalSupport(abstractSyntax: string, { commonExtended, supportedConte
 
 /**
  * Presentation context negotiation as acceptor (PS3.8 9.3.3.2, PS3.7 D.3.3.4): each proposed context on
- * its own, in the acceptor's order of preference for transfer syntaxes.
+ * its own, in the acceptor's order of preference for transfer syntaxes; in the requestor's, where that is
+ * to be the SCP and nothing else.
  */
 export function negotiateContexts(
   proposals: readonly PresentationContextRq[],
@@ -82,7 +83,10 @@ export function negotiateContexts(
       continue
     }
     if (roles.reply !== undefined) replies.set(abstractSyntax, roles.reply)
-    accepted.push({ id, abstractSyntax, transferSyntax, asScu: roles.acceptorAsScu, asScp: roles.acceptorAsScp })
+    const { acceptorAsScu: asScu, acceptorAsScp: asScp } = roles
+    // Data sets of this context go to the requestor alone (C-GET): what it would rather have goes before what this side would.
+    const preferred = asScu && !asScp ? proposal.transferSyntaxes.find((uid) => support.transferSyntaxes.includes(uid)) : undefined
+    accepted.push({ id, abstractSyntax, transferSyntax: preferred ?? transferSyntax, asScu, asScp })
   }
   return { accepted, rejected, roles: [...replies.values()] }
 }

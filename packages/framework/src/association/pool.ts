@@ -5,7 +5,7 @@ import type { Operation } from '../dimse/types.ts'
 import type { UserItem } from '../pdu/user-items/types.ts'
 import type { AssociateOptions } from './associate-options.ts'
 import type { Association } from './association.ts'
-import { contextLookUp, PooledAssociation } from './pooled-association.ts'
+import { contextLookUp, PooledAssociation, wasRefused } from './pooled-association.ts'
 
 const DEFAULT_IDLE_MS = 2_000
 /** Idle associations beyond this number are released, the oldest first. */
@@ -65,14 +65,15 @@ export class AssociationPool implements SubAssociations {
     const originator = originatorOf(operation)
     const kept = this.#take(destination, contexts, originator)
     if (kept !== undefined) return this.#lend(kept, [], destination, originator)
+    // Many a destination takes one association at a time, and would let another wait until this one is gone.
+    await this.#makeRoom(destination)
     const request = (): Promise<Association> => this.#request(destination, contexts, operation)
     let association: Association
     try {
       association = await request()
     } catch (error) {
-      const others = this.#idle.filter(({ destination: { host, port } }) => host === destination.host && port === destination.port)
-      if (others.length === 0 || operation.signal.aborted || !isPerhapsFull(error)) throw error
-      await Promise.all(others.map((idle) => this.#release(idle)))
+      // One that was lent may have come back meanwhile.
+      if (operation.signal.aborted || !isPerhapsFull(error) || !(await this.#makeRoom(destination))) throw error
       association = await request()
     }
     return this.#lend(association, contexts, destination, originator)
@@ -118,23 +119,26 @@ export class AssociationPool implements SubAssociations {
     if (this.#idle.length > MAXIMUM_IDLE && oldest !== undefined) void this.#release(oldest)
   }
 
-  /** One that accepts the first context, and of these the one that accepts most of the others. */
+  /** One that all of these contexts were proposed on; it accepts the first of them. */
   #take(destination: ResolvedDestination, contexts: readonly InstanceContext[], originator: Originator): Association | undefined {
+    const [first] = contexts
+    if (first === undefined) return undefined
     const target = targetOf(destination)
-    let best: { readonly idle: Idle; readonly accepted: number } | undefined
-    const [first, ...others] = contexts
-    for (const idle of this.#idle) {
-      const { association } = idle
-      if (!association.isEstablished || !isDeepStrictEqual(targetOf(idle.destination), target)) continue
-      if (!isDeepStrictEqual(idle.originator, originator)) continue
+    const fit = this.#idle.find(({ association, ...idle }) => {
+      if (!association.isEstablished || !isDeepStrictEqual(targetOf(idle.destination), target) || !isDeepStrictEqual(idle.originator, originator)) return false
       const contextFor = contextLookUp(association)
-      if (first === undefined || contextFor(first) === undefined) continue
-      const accepted = others.filter((context) => contextFor(context) !== undefined).length
-      if (best === undefined || accepted > best.accepted) best = { idle, accepted }
-    }
-    if (best === undefined) return undefined
-    this.#forget(best.idle)
-    return best.idle.association
+      return contextFor(first) !== undefined && contexts.every((context) => contextFor(context) !== undefined || wasRefused(association, context))
+    })
+    if (fit === undefined) return undefined
+    this.#forget(fit)
+    return fit.association
+  }
+
+  /** Releases the idle associations with this address; false when there are none. */
+  async #makeRoom({ host, port }: ResolvedDestination): Promise<boolean> {
+    const idle = this.#idle.filter(({ destination }) => destination.host === host && destination.port === port)
+    await Promise.all(idle.map((one) => this.#release(one)))
+    return idle.length > 0
   }
 
   #forget(idle: Idle): void {

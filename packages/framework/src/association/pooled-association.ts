@@ -4,6 +4,16 @@ import type { InstanceContext, SubAssociation } from '../dimse/retrieve/sub-asso
 import type { CStoreOptions, CStoreResponse, StoreBytes } from '../dimse/user-types.ts'
 import type { Association } from './association.ts'
 
+/** Was a context for this proposed, and not accepted? */
+export function wasRefused({ proposedContexts, rejectedContexts }: Association, context: InstanceContext): boolean {
+  const wanted = transferSyntaxesOf(context)
+  return rejectedContexts.some(({ id }) =>
+    proposedContexts.some(
+      (proposed) => proposed.id === id && proposed.abstractSyntax === context.sopClassUid && proposed.transferSyntaxes.some((uid) => wanted.includes(uid)),
+    ),
+  )
+}
+
 /** An association of the pool, lent to one operation. Once given back it does nothing any more. */
 export class PooledAssociation implements SubAssociation {
   readonly #association: Association
@@ -33,13 +43,7 @@ export class PooledAssociation implements SubAssociation {
   }
 
   refuses(context: InstanceContext): boolean {
-    const { sopClassUid } = context
-    const wanted = transferSyntaxesOf(context)
-    return this.#association.rejectedContexts.some(({ id }) =>
-      this.#association.proposedContexts.some(
-        (proposed) => proposed.id === id && proposed.abstractSyntax === sopClassUid && proposed.transferSyntaxes.some((uid) => wanted.includes(uid)),
-      ),
-    )
+    return wasRefused(this.#association, context)
   }
 
   cStore(source: StoreBytes, options: CStoreOptions): Promise<CStoreResponse> {

@@ -58,6 +58,16 @@ test('the acceptor prefers: its own first transfer syntax that was proposed is t
   t.deepEqual(negotiate([proposal(1, CT_IMAGE, IMPLICIT_LE)], supported).results, [`1 0 ${IMPLICIT_LE}`])
 })
 
+test('where the requestor alone gets data sets, as with C-GET, it prefers; of those that this side has', (t) => {
+  const supported = [{ abstractSyntax: CT_IMAGE, transferSyntaxes: [EXPLICIT_LE, IMPLICIT_LE, JPEG_LOSSLESS], roles: { scu: true, scp: true } }]
+  const proposals = [proposal(1, CT_IMAGE, PRIVATE_SYNTAX, JPEG_LOSSLESS, EXPLICIT_LE)]
+  const as = (scuRole: boolean, scpRole: boolean) => ({ roles: [{ sopClassUid: CT_IMAGE, scuRole, scpRole }] })
+  t.deepEqual(negotiate(proposals, supported, as(false, true)).results, [`1 0 ${JPEG_LOSSLESS}`])
+  t.deepEqual(negotiate(proposals, supported, as(true, true)).results, [`1 0 ${EXPLICIT_LE}`])
+  t.deepEqual(negotiate(proposals, supported).results, [`1 0 ${EXPLICIT_LE}`])
+  t.deepEqual(negotiate([proposal(1, CT_IMAGE, PRIVATE_SYNTAX)], supported, as(false, true)).results, [`1 4 ${PRIVATE_SYNTAX}`])
+})
+
 test('results 0, 3 and 4, one transfer syntax each, by context id whatever the order', (t) => {
   const supported = [{ abstractSyntax: CT_IMAGE, transferSyntaxes: [IMPLICIT_LE] }]
   const { results } = negotiate(

@@ -171,16 +171,30 @@ test('only for the same destination, originator and first context', async (t) =>
   }
 })
 
-test('of several the one that accepts most', async (t) => {
+test('of several one that has what is needed', async (t) => {
   await using side = fixture()
   const plain = await side.pool.open(DESTINATION, [CT], operation())
   const rich = await side.pool.open(DESTINATION, [CT, MR], operation())
   plain.giveBack()
   rich.giveBack()
-  const lent = await side.pool.open(DESTINATION, [CT, MR, CT_EXPLICIT], operation())
+  const lent = await side.pool.open(DESTINATION, [CT, MR], operation())
   t.truthy(lent.contextFor(MR))
   t.is(side.made.length, 2)
   lent.giveBack()
+})
+
+test('one that lacks something is released before another is opened: the destination may take one at a time', async (t) => {
+  await using side = fixture()
+  const lent = await side.pool.open(DESTINATION, [CT], operation())
+  lent.giveBack()
+  const next = await side.pool.open(DESTINATION, [CT, MR], operation())
+  t.false(side.made[0]!.isEstablished)
+  t.is(side.made.length, 2)
+  t.truthy(next.contextFor(MR))
+  next.giveBack()
+  const byAnother = await side.pool.open(DESTINATION, [CT], operation({ aeTitle: 'OTHER' }))
+  t.false(side.made[1]!.isEstablished)
+  byAnother.giveBack()
 })
 
 test('what nobody needs for idleMs is released', async (t) => {
@@ -211,21 +225,28 @@ test('what has ended is not lent, nor kept', async (t) => {
   await side.made[1]!.release()
 })
 
-test('idle ones make room where the destination takes no more', async (t) => {
+test('where the destination takes no more, one that comes back meanwhile makes room', async (t) => {
   let refusals = 0
-  let code: ErrorCode = 'DICOMTAP_ERR_NET_CONNECT'
+  let comesBack = (): void => {}
   const side = fixture({
     refuse: () => {
       if (side.made.every(({ isEstablished }) => !isEstablished)) return undefined
       refusals += 1
+      comesBack()
       return new DicomtapError(code, 'local limit exceeded')
     },
   })
+  let code: ErrorCode = 'DICOMTAP_ERR_ACSE_REJECTED'
   const lent = await side.pool.open(DESTINATION, [CT], operation())
   await t.throwsAsync(side.pool.open(DESTINATION, [CT], operation()), { message: 'local limit exceeded' })
-  lent.giveBack()
+  t.true(side.made[0]!.isEstablished, 'it is lent')
+  comesBack = () => lent.giveBack()
+  code = 'DICOMTAP_ERR_NET_CONNECT'
   await t.throwsAsync(side.pool.open(DESTINATION, [MR], operation()), { code })
   t.true(side.made[0]!.isEstablished, 'that is no reason to release it')
+  const again = await side.pool.open(DESTINATION, [CT], operation())
+  t.is(side.made.length, 1)
+  comesBack = () => again.giveBack()
   code = 'DICOMTAP_ERR_ACSE_REJECTED'
   const next = await side.pool.open(DESTINATION, [MR], operation())
   t.is(refusals, 3)

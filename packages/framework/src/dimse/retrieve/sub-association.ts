@@ -77,11 +77,16 @@ export interface SubAssociations {
   open(destination: ResolvedDestination, contexts: readonly InstanceContext[], operation: Operation): Promise<SubAssociation>
 }
 
-const ENDED_BY_PEER: readonly ErrorCode[] = ['DICOMTAP_ERR_ACSE_REJECTED', 'DICOMTAP_ERR_ACSE_ABORTED', 'DICOMTAP_ERR_NET_CLOSED']
+const REFUSED_OR_UNHEARD: readonly ErrorCode[] = [
+  'DICOMTAP_ERR_ACSE_REJECTED',
+  'DICOMTAP_ERR_ACSE_ABORTED',
+  'DICOMTAP_ERR_ACSE_TIMEOUT',
+  'DICOMTAP_ERR_NET_CLOSED',
+]
 
-/** May the destination have refused an association because it has one with this side already? */
+/** May the destination have refused an association, or let it wait, because it has one with this side already? */
 export function isPerhapsFull(error: unknown): boolean {
-  return error instanceof DicomtapError && ENDED_BY_PEER.includes(error.code)
+  return error instanceof DicomtapError && REFUSED_OR_UNHEARD.includes(error.code)
 }
 
 const STARTING: readonly ErrorCode[] = ['DICOMTAP_ERR_NET_CONNECT', 'DICOMTAP_ERR_NET_CLOSED', 'DICOMTAP_ERR_ACSE_ABORTED']
