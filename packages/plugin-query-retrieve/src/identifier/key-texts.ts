@@ -2,13 +2,15 @@ import type { IndexedAttribute } from '../model/attributes.ts'
 import { violation } from './violation.ts'
 
 /** UIDs of one key: a list of instances is long. */
-const MAXIMUM_VALUES = 65_536
+const MAXIMUM_UIDS = 65_536
+/** Of other keys: each may be compared with each row. */
+export const MAXIMUM_VALUES = 256
 
 /** The values of a key as they were sent, without empty ones. @throws StatusError A900 when they are no values of its VR */
-export function textsOfKey({ name, tag }: IndexedAttribute, value: unknown): readonly string[] {
+export function textsOfKey({ name, tag, vr }: IndexedAttribute, value: unknown): readonly string[] {
   if (value === null || value === undefined) return []
   const values: readonly unknown[] = Array.isArray(value) ? value : [value]
-  if (values.length > MAXIMUM_VALUES) throw violation(`Too many values: ${name}`, tag)
+  if (values.length > (vr === 'UI' ? MAXIMUM_UIDS : MAXIMUM_VALUES)) throw violation(`Too many values: ${name}`, tag)
   const texts = values.map((one) => {
     if (one === null || one === undefined) return ''
     if (typeof one === 'string' || typeof one === 'number' || typeof one === 'bigint' || one instanceof String) return String(one)

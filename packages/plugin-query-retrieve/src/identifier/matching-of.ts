@@ -4,7 +4,7 @@ import type { Matching } from '../model/query.ts'
 import { columnText } from '../text/bounded.ts'
 import { normalizeValue, NUMBER_VRS, WILDCARD_VRS } from '../text/values.ts'
 import { matchingOfDate } from './date-key.ts'
-import { checkedPattern, hasWildcard, isAnything, textsOfKey } from './key-texts.ts'
+import { MAXIMUM_VALUES, checkedPattern, hasWildcard, isAnything, textsOfKey } from './key-texts.ts'
 import { matchingOfName } from './name-key.ts'
 import { violation } from './violation.ts'
 
@@ -24,7 +24,7 @@ const EMPTY = '""'
  * @throws StatusError A900 when its value is none of its VR, or has wildcards or several values where there are none
  */
 export function matchingOf(attribute: IndexedAttribute, value: unknown, negotiated: FindNegotiation): Matching {
-  const values = attribute.vr === 'PN' ? namesOf(value) : textsOfKey(attribute, value)
+  const values = attribute.vr === 'PN' ? namesOf(attribute, value) : textsOfKey(attribute, value)
   if (values.length === 0) return { kind: 'universal' }
   if (values.length === 1) return matchingOfOne(attribute, values[0], negotiated)
   const { name, tag, vr } = attribute
@@ -43,8 +43,9 @@ function hasWildcardInside(matching: Matching): boolean {
 }
 
 /** Names without any group are no values. */
-function namesOf(value: unknown): readonly unknown[] {
+function namesOf({ name: keyword, tag }: IndexedAttribute, value: unknown): readonly unknown[] {
   const names: readonly unknown[] = Array.isArray(value) ? value : [value]
+  if (names.length > MAXIMUM_VALUES) throw violation(`Too many values: ${keyword}`, tag)
   return names.filter((name) => (typeof name === 'object' && name !== null ? Object.values(name as object).some((group) => group !== '') : typeof name === 'string' && name.trim() !== ''))
 }
 
@@ -92,6 +93,8 @@ function isNumber(text: string): boolean {
 const UID = /^[0-9.]{1,64}$/
 
 function uidOf({ name, tag }: IndexedAttribute, text: string): string {
+  // Most are in order, and there may be very many.
+  if (UID.test(text)) return text
   const uid = normalizeValue('UI', text)
   if (hasWildcard(uid)) throw violation(`No wildcards in UI: ${name}`, tag)
   if (!UID.test(uid)) throw violation(`Not a UID: ${name}`, tag)

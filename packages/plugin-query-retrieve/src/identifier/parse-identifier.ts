@@ -43,7 +43,9 @@ export function parseIdentifier(identifier: DataSet, { model, attributes, negoti
   const sequences = { attributes, negotiated, itemAttributes, unsupported, itemKeys: 0 }
   const take = (attribute: IndexedAttribute, value: unknown): Matching =>
     attribute.vr === 'SQ' ? matchingOfSequence(attribute, value, sequences) : matchingOf(attribute, value, negotiated)
-  for (const [name, value] of Object.entries(identifier)) {
+  const entries = Object.entries(identifier)
+  if (entries.length > MAXIMUM_KEYS) throw violation('Too many keys')
+  for (const [name, value] of entries) {
     if (name.startsWith('_') || SPECIAL_NAMES.has(name) || isPrivateCreator(name)) continue
     const computed = DERIVED_ATTRIBUTES.get(name)
     if (computed !== undefined) {
@@ -77,6 +79,9 @@ export function parseIdentifier(identifier: DataSet, { model, attributes, negoti
   const timezoneOffsetMinutes = negotiated.timezoneQueryAdjustment ? timezoneOf(identifier) : undefined
   return { model, level, keys, dateTimeKeys, derivedKeys, returned, derived, itemAttributes, unsupported, characterSets, timezoneOffsetMinutes, negotiated }
 }
+
+/** Many times what there is to ask for at a level: who sends more does not want an answer. */
+const MAXIMUM_KEYS = 1024
 
 /** The same for all that is stored here: returned, and not matched. */
 const NOT_MATCHED: ReadonlySet<DerivedName> = new Set<DerivedName>(['RetrieveAETitle', 'InstanceAvailability'])

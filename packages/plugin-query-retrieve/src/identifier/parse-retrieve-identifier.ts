@@ -70,7 +70,7 @@ function isEmpty(value: unknown): boolean {
 /** Nothing is a wildcard here: an asterisk would be one of a Patient ID, and retrieve what nobody asked for. */
 function valuesOf(name: string, tag: number, level: Level, value: unknown): readonly string[] {
   const vr = level === 'PATIENT' ? 'LO' : 'UI'
-  const texts = textsOfKey({ name, tag, vr, level, column: undefined, isIndexed: false }, value).map((text) => normalizeValue(vr, text))
+  const texts = textsOfKey({ name, tag, vr, level, column: undefined, isIndexed: false }, value).map((text) => (vr === 'UI' && UID.test(text) ? text : normalizeValue(vr, text)))
   if (texts.some((text) => text.includes('*') || text.includes('?'))) throw violation(`No wildcards: ${name}`, tag)
   if (vr === 'UI' && !texts.every((uid) => UID.test(uid))) throw violation(`Not a UID: ${name}`, tag)
   return [...new Set(texts.map(columnText))]

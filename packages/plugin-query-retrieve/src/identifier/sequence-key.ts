@@ -7,7 +7,7 @@ import { violation } from './violation.ts'
 
 /** As deep as the index keeps items. */
 const MAXIMUM_DEPTH = 6
-/** Keys in items, of one identifier: each is compared with each item of each row. */
+/** Keys in items, of one identifier: each is compared with each item of each row, or returned with it. */
 const MAXIMUM_ITEM_KEYS = 256
 
 export interface SequenceKeyContext {
@@ -30,6 +30,8 @@ export function matchingOfSequence(sequence: IndexedAttribute, value: unknown, c
   const item = itemOf(sequence, value, depth)
   const names = item === undefined ? [] : Object.keys(item).filter((name) => !name.startsWith('_'))
   if (item === undefined || names.length === 0) return { kind: 'universal' }
+  context.itemKeys += names.length
+  if (context.itemKeys > MAXIMUM_ITEM_KEYS) throw violation(`Too many keys: ${sequence.name}`, sequence.tag)
   const vrs = (item['_vrMap'] ?? {}) as Readonly<Record<string, string | undefined>>
   const keys: Key[] = []
   for (const name of names) {
@@ -41,7 +43,6 @@ export function matchingOfSequence(sequence: IndexedAttribute, value: unknown, c
     const matching = attribute.vr === 'SQ' ? matchingOfSequence(attribute, item[name], context, depth + 1) : matchingOf(attribute, item[name], context.negotiated)
     checkOrder(attribute, matching)
     if (matching.kind === 'universal') continue
-    if (++context.itemKeys > MAXIMUM_ITEM_KEYS) throw violation(`Too many keys: ${sequence.name}`, sequence.tag)
     keys.push({ attribute, matching })
   }
   context.itemAttributes.set(sequence, names)

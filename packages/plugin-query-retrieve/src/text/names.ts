@@ -10,9 +10,12 @@ export interface FoldedName {
 
 export const NO_NAME: FoldedName = { alphabetic: '', ideographic: '', phonetic: '' }
 
+/** Sixteen times what a group may have (PS3.5 6.2.1): folding makes one character eighteen. */
+const MAXIMUM_GROUP_CHARACTERS = 1024
+
 /** Delimiters and spaces of a group are compared as if each component had been typed without spaces around it. */
 export function foldGroup(group: string): string {
-  const components = foldText(boundText(group))
+  const components = foldText(boundText(group.slice(0, MAXIMUM_GROUP_CHARACTERS)))
     .split('^')
     .map((component) => component.split(/\s+/).filter((word) => word !== '').join(' '))
   while (components.at(-1) === '') components.pop()

@@ -238,6 +238,26 @@ test('as identifiers arrive: Japanese with escape sequences (PS3.3 C.12.1.1.2, P
   ])
 })
 
+test('what would cost more than it may be worth is refused: values, keys in items, keys', (t) => {
+  const many = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, index) => make(index))
+  const all = { negotiated: { multipleValueMatching: true } }
+  refuses(t, () => parse(study({ PatientName: many(300_000, () => ({ Alphabetic: 'A' })) }), all), 0x00100010, /^Too many values/)
+  refuses(t, () => parse(study({ StudyDescription: many(257, () => 'CHEST') }), all), 0x00081030, /^Too many values/)
+  t.notThrows(() => parse(study({ StudyDescription: many(256, () => 'CHEST') }), all))
+  const privateKeys = (count: number): DataSet => Object.fromEntries(many(count, (index) => [(0x00111000 + index).toString(16).padStart(8, '0').toUpperCase(), null]))
+  refuses(t, () => parse(study({ ProcedureCodeSequence: [privateKeys(257)] })), 0x00081032, /^Too many keys/)
+  const error = t.throws(() => parse(study(privateKeys(1025))), { instanceOf: StatusError })
+  t.is(error?.status, 0xa900)
+  const uids = many(65_536, (index) => `1.2.${index}`)
+  t.is((parse(study({ StudyInstanceUID: uids })).keys[0]?.matching as { values?: unknown[] }).values?.length, 65_536)
+  refuses(t, () => parse(study({ StudyInstanceUID: [...uids, '1.3'] })), TAGS.study, /^Too many values/)
+})
+
+test('a name is folded after it is cut: one character may become eighteen', (t) => {
+  const [key] = parse(study({ PatientName: [{ Alphabetic: '\ufdfa'.repeat(10_000) }] })).keys
+  t.deepEqual(parse(study({ PatientName: [{ Alphabetic: '\ufdfa'.repeat(2000) }] })).keys[0]?.matching, key?.matching)
+})
+
 test('whatever arrives is understood or refused with A900', (t) => {
   const value = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 30 }),
