@@ -1,4 +1,4 @@
-import type { Key } from '../model/query.ts'
+import type { Key, Query } from '../model/query.ts'
 
 /** Attributes of which one value finds few rows. */
 const FEW_ROWS: ReadonlySet<string> = new Set([
@@ -18,14 +18,19 @@ const MANY_ROWS: ReadonlySet<string> = new Set(['IssuerOfPatientID', 'StudyTime'
  * half of all rows have as gladly as that of a UID; so of the keys the best are chosen here, and the database chooses
  * among these.
  */
-export function drivingKeys(keys: readonly Key[]): ReadonlySet<Key> {
+export function drivingKeys({ keys, dateTimeKeys }: Pick<Query, 'keys' | 'dateTimeKeys'>): ReadonlySet<Key> {
   const ranks = keys.map((key) => ({ key, rank: rankOf(key) }))
-  const best = Math.min(...ranks.map(({ rank }) => rank))
+  const best = Math.min(...ranks.map(({ rank }) => rank), ...dateTimeKeys.map(() => 1))
   return new Set(ranks.flatMap(({ key, rank }) => (rank === best ? [key] : [])))
 }
 
 export function isFewRows(key: Key): boolean {
   return rankOf(key) === 0
+}
+
+/** A condition that is better looked at for each row than looked up. */
+export function isManyRows(key: Key): boolean {
+  return rankOf(key) > 1
 }
 
 function rankOf({ attribute, matching }: Key): number {

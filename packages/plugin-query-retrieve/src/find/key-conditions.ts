@@ -2,12 +2,12 @@ import { sql } from 'kysely'
 import type { DatabaseKind } from '../database/instance-index.ts'
 import type { IndexedAttribute } from '../model/attributes.ts'
 import type { DateTimeKey, Key, Matching, NameMatching } from '../model/query.ts'
-import { UNDECIDED, all, allOf, any, anyOf, columnCondition, rangeCondition, startsWith } from './conditions.ts'
-import type { Condition, SqlDecision } from './conditions.ts'
 import { namePatterns } from '../text/names.ts'
 import { soundsOf } from '../text/sounds.ts'
+import { UNDECIDED, all, allOf, any, anyOf, columnCondition, rangeCondition, startsWith } from './conditions.ts'
+import type { Condition, SqlDecision } from './conditions.ts'
 import { shiftedDate } from './dates.ts'
-import { isFewRows } from './driving-keys.ts'
+import { isFewRows, isManyRows } from './driving-keys.ts'
 import { LEVEL_NUMBERS, columnOf, idOf, notByIndex } from './tables.ts'
 
 export interface KeyContext {
@@ -32,7 +32,7 @@ export function keyCondition(key: Key, context: KeyContext): SqlDecision {
     return { condition, isExact: isExact && isAsAsked }
   }
   if (!attribute.isIndexed) return UNDECIDED
-  return { condition: lookedUp(attribute, restricted, { kind: context.kind, isDriving: context.driving.has(key) }), isExact: false }
+  return { condition: lookedUp(attribute, restricted, { kind: context.kind, isDriving: context.driving.has(key) && !isManyRows(key) }), isExact: false }
 }
 
 /** Offsets from -1200 to +1400 are 26 hours apart; and a 31st of February, which ranges have, is counted into March. */

@@ -64,7 +64,7 @@ class Plan {
   constructor(query: Query, kind: DatabaseKind) {
     this.#query = query
     this.#highest = query.level
-    this.#context = { kind, isZoned: query.timezoneOffsetMinutes !== undefined, driving: drivingKeys(query.keys) }
+    this.#context = { kind, isZoned: query.timezoneOffsetMinutes !== undefined, driving: drivingKeys(query) }
   }
 
   get undecided(): FindPlan['undecided'] {
