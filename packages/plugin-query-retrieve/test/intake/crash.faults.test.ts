@@ -1,39 +1,13 @@
-import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import Database from 'libsql'
 import { archive, client, found, image, scanned, store, temporaryFolder } from './support/archive.js'
+import { startServer, storeUntilKilled } from './support/crash.js'
 
 const isFull = process.env['DICOMTAP_FAULTS'] === 'full'
-const SERVER = fileURLToPath(new URL('support/index-server.js', import.meta.url))
 const SENDERS = 4
-
-async function startServer(t: ExecutionContext, ...args: readonly string[]): Promise<{ readonly child: ChildProcess; readonly port: number }> {
-  const child = fork(SERVER, args)
-  t.teardown(() => child.kill('SIGKILL'))
-  const [port] = (await once(child, 'message')) as [number]
-  return { child, port }
-}
-
-/** Stores until the server is gone; instance number by SOP Instance UID of what was answered 0000. */
-async function storeUntilKilled(t: ExecutionContext, port: number, sender: number, round: number, acknowledged: Map<string, string>, onAcknowledged: () => void): Promise<void> {
-  try {
-    const association = await client(t, port)
-    for (let seed = 1; ; seed++) {
-      // Every third comes again with other attributes, and replaces.
-      const sopInstanceUid = `2.25.3.${sender}.${seed % 3 === 0 ? seed - 1 : seed}`
-      const number = round * 10_000 + seed
-      if ((await store(association, image(seed, { sopInstanceUid }, { InstanceNumber: number }))) !== 0) continue
-      acknowledged.set(sopInstanceUid, String(number))
-      onAcknowledged()
-    }
-  } catch {
-    // It was killed.
-  }
-}
 
 for (const durability of ['close', 'fsync']) {
   test(`kill -9 of a server that stores, ${durability}: whatever was answered 0000 is found, with what was sent last`, async (t) => {

@@ -1,14 +1,11 @@
 import { chmod, mkdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { execFile, execFileSync } from 'node:child_process'
 import { dirname, join } from 'node:path'
-import { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { type CommandInvocation, DicomtapError } from '@dicomtap/framework'
 import test, { type ExecutionContext } from 'ava'
 import Database from 'libsql'
 import { openIndex } from '../../dist/database/open-index.js'
-import { command } from '../../dist/index-command.js'
 import { progressText } from '../../dist/index-command/progress.js'
 import { InstanceReader } from '../../dist/intake/read-instance.js'
 import { Reindexer } from '../../dist/intake/reindexer.js'
@@ -19,41 +16,9 @@ import { buildCatalogue } from '../../dist/model/catalogue.js'
 import { queryRetrieveOptions } from '../../dist/options.js'
 import { image, temporaryFolder, writeImage } from './support/archive.js'
 import { silentLog } from './support/log.js'
+import { run } from './support/run-command.js'
 
 const BIN = fileURLToPath(new URL('../../../cli/bin/dicomtap.js', import.meta.url))
-
-class Sink extends Writable {
-  text = ''
-  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
-    this.text += String(chunk)
-    done()
-  }
-}
-
-interface Ran {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
-/** As the command line would run it, without a configuration unless `plugins` are given. */
-async function run(folder: string, name: string, options: Record<string, unknown> = {}, plugins?: Readonly<Record<string, unknown>>): Promise<Ran> {
-  const [stdout, stderr] = [new Sink(), new Sink()]
-  const definition = command.commands?.find((one) => one.name === name)
-  const code = await definition!.run!({
-    arguments: plugins === undefined ? ['data'] : [undefined],
-    options: plugins === undefined ? { database: 'index.sqlite', ...options } : options,
-    cwd: folder,
-    stdout,
-    stderr,
-    signal: new AbortController().signal,
-    pluginOptions: async (plugin: string) => {
-      if (plugins === undefined) throw new DicomtapError('DICOMTAP_ERR_CFG_NOT_FOUND', 'there is none')
-      return plugin in plugins ? { options: plugins[plugin], resolvePath: (path: string) => join(folder, path) } : undefined
-    },
-  } as unknown as CommandInvocation)
-  return { code: code ?? 0, stdout: stdout.text, stderr: stderr.text }
-}
 
 /** A folder with 3 instances, and rows of them. */
 async function indexed(t: ExecutionContext): Promise<string> {
