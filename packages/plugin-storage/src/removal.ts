@@ -217,8 +217,8 @@ export class Remover {
     }
   }
 
-  #record(kind: RecordKind, { relativePath }: Candidate): Promise<void> | undefined {
-    return this.#options.records?.append({ kind, relativePath, sizeBytes: 0, recordedAtMs: Date.now() })
+  async #record(kind: RecordKind, { relativePath }: Candidate): Promise<void> {
+    await this.#options.records?.append({ kind, relativePath, sizeBytes: 0, recordedAtMs: Date.now() })
   }
 }
 

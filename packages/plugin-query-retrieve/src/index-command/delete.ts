@@ -1,6 +1,7 @@
 import type { CommandDefinition, CommandInvocation } from '@dicomtap/framework'
 import type { Deletable, DeletionService } from '../retention/deletion-service.ts'
 import type { Deleted } from '../retention/delete-study.ts'
+import { bytesText, counted, print } from './output.ts'
 
 const UID = /^[0-9.]{1,64}$/
 
@@ -30,7 +31,7 @@ export type Confirm = (question: string, invocation: CommandInvocation) => Promi
 
 export async function deleteByHand(invocation: CommandInvocation, confirm: Confirm): Promise<number> {
   const { options, withServices, stdout, stderr, signal } = invocation
-  const [{ CommandError }, { print }] = await Promise.all([import('./context.ts'), import('./output.ts')])
+  const { CommandError } = await import('./context.ts')
   const uidOf = (flag: string, value: unknown): string | undefined => {
     if (value === undefined) return undefined
     if (typeof value === 'string' && UID.test(value)) return value
@@ -45,19 +46,18 @@ export async function deleteByHand(invocation: CommandInvocation, confirm: Confi
     if (service === undefined) throw new CommandError('the configuration does not load the plugin query-retrieve')
     const found = await service.find(study, series)
     if (found === undefined) throw new CommandError(`the index has no such ${series === undefined ? 'study' : 'series'}`)
-    if (!isJson) await print(stdout, await describe(found))
+    if (!isJson) await print(stdout, describe(found))
     if (options['yes'] !== true && !(await confirm('Delete it for good? ', invocation))) {
       stderr.write('Nothing was deleted.\n')
       return 1
     }
     const deleted = await service.delete(found, signal)
-    await print(stdout, isJson ? `${JSON.stringify({ studyInstanceUid: study, seriesInstanceUid: series ?? null, ...deleted })}\n` : await report(deleted))
+    await print(stdout, isJson ? `${JSON.stringify({ studyInstanceUid: study, seriesInstanceUid: series ?? null, ...deleted })}\n` : report(deleted))
     return deleted.end === 'done' && deleted.unremoved.length === 0 ? 0 : 1
   })
 }
 
-async function describe({ seriesInstanceUid, series, instances, bytes, oldestStoredAtMs, newestStoredAtMs }: Deletable): Promise<string> {
-  const { bytesText, counted } = await import('./output.ts')
+function describe({ seriesInstanceUid, series, instances, bytes, oldestStoredAtMs, newestStoredAtMs }: Deletable): string {
   const what = seriesInstanceUid === undefined ? `The study has ${counted(series, 'series', 'series')} and` : 'The series has'
   const days = [...new Set([oldestStoredAtMs, newestStoredAtMs].map((ms) => new Date(ms).toISOString().slice(0, 10)))]
   return `${what} ${counted(instances, 'instance')}, ${bytesText(bytes)}, stored ${days.length === 1 ? `on ${days[0]}` : `from ${days[0]} to ${days[1]}`}.\n`
@@ -71,8 +71,7 @@ const WHY: Readonly<Record<Deleted['unremoved'][number]['why'], string>> = {
   system: 'the system refused',
 }
 
-async function report({ files, bytes, unremoved, end }: Deleted): Promise<string> {
-  const { bytesText, counted } = await import('./output.ts')
+function report({ files, bytes, unremoved, end }: Deleted): string {
   if (end === 'no-files') return 'Its files are not there. Is the storage folder mounted? If they are gone for good: dicomtap index check --repair\n'
   const lines = [`Deleted ${counted(files, 'file')}, ${bytesText(bytes)}.`]
   const reasons = new Map<string, number>()

@@ -2,6 +2,7 @@ import type { CommandDefinition, CommandInvocation } from '@dicomtap/framework'
 import type { ResolvedQueryRetrieveOptions } from '../options.ts'
 import type { DueStudy } from '../retention/retention-plan.ts'
 import type { RetentionRule } from '../retention/retention-rule.ts'
+import { bytesText, counted, print } from './output.ts'
 
 const PLUGIN = '@dicomtap/plugin-query-retrieve'
 
@@ -35,11 +36,10 @@ interface Found {
 
 async function retention(invocation: CommandInvocation): Promise<number> {
   const { options, pluginOptions, signal, stdout } = invocation
-  const [{ withIndex, CommandError }, { dueStudies, storedBytes }, { retentionRule }, { print }] = await Promise.all([
+  const [{ withIndex, CommandError }, { dueStudies, storedBytes }, { retentionRule }] = await Promise.all([
     import('./context.ts'),
     import('../retention/retention-plan.ts'),
     import('../retention/retention-rule.ts'),
-    import('./output.ts'),
   ])
   const configured = (await pluginOptions(PLUGIN))?.options as ResolvedQueryRetrieveOptions | undefined
   const rule = retentionRule(configured?.retention)
@@ -57,7 +57,7 @@ async function retention(invocation: CommandInvocation): Promise<number> {
       if (options['json'] === true) studies.push(study)
       else await print(stdout, `${dayOf(study.lastStoredAtMs)}  ${study.why.padEnd(4)}  ${study.studyInstanceUid}\n`)
     }
-    await print(stdout, options['json'] === true ? json(rule, found, options['list'] === true ? studies : undefined) : text(rule, found, await import('./output.ts')))
+    await print(stdout, options['json'] === true ? json(rule, found, options['list'] === true ? studies : undefined) : text(rule, found))
     return 0
   })
 }
@@ -73,7 +73,7 @@ function json({ maximumAgeMs, maximumBytes, isDryRun }: RetentionRule, { oldestM
   })}\n`
 }
 
-function text(rule: RetentionRule, found: Found, { bytesText, counted }: typeof import('./output.ts')): string {
+function text(rule: RetentionRule, found: Found): string {
   const { maximumAgeMs, maximumBytes, isDryRun } = rule
   const { studies, byAge, bySize, bytes, oldestMs, newestMs } = found
   const limits = [

@@ -75,7 +75,7 @@ async function isAnyThere(directory: string, paths: readonly string[]): Promise<
   for (const one of paths) {
     const isThere = await lstat(path.join(directory, one)).then(
       () => true,
-      (error: NodeJS.ErrnoException) => error.code !== 'ENOENT' && error.code !== 'ENOTDIR',
+      (error: unknown) => !['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? ''),
     )
     if (isThere) return true
   }

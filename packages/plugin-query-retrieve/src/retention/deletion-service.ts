@@ -69,7 +69,7 @@ async function find(index: InstanceIndex, studyInstanceUid: string, seriesInstan
       'study.id as id',
       fn.count<number>('series.id').distinct().as('series'),
       fn.count<number>('instance.id').as('instances'),
-      fn.sum<number>('instance.size_bytes').as('bytes'),
+      fn.sum<number | string>('instance.size_bytes').as('bytes'),
       fn.min<number>('instance.stored_at_ms').as('oldest'),
       fn.max<number>('instance.stored_at_ms').as('newest'),
     ])
@@ -77,14 +77,14 @@ async function find(index: InstanceIndex, studyInstanceUid: string, seriesInstan
   if (seriesInstanceUid !== undefined) query = query.where('series.series_instance_uid', '=', seriesInstanceUid)
   for await (const row of index.rows(query)) {
     return {
-      study: Number(row.id),
+      study: row.id,
       studyInstanceUid,
       seriesInstanceUid,
-      series: Number(row.series),
-      instances: Number(row.instances),
+      series: row.series,
+      instances: row.instances,
       bytes: Number(row.bytes),
-      oldestStoredAtMs: Number(row.oldest),
-      newestStoredAtMs: Number(row.newest),
+      oldestStoredAtMs: row.oldest,
+      newestStoredAtMs: row.newest,
     }
   }
   return undefined

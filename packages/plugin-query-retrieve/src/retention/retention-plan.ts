@@ -17,7 +17,7 @@ export interface DueStudy {
 
 /** What all stored files take. */
 export async function storedBytes(index: InstanceIndex, signal?: AbortSignal): Promise<number> {
-  const query = index.database.selectFrom('study').select(({ fn }) => fn.sum<number>('study.size_bytes').as('bytes'))
+  const query = index.database.selectFrom('study').select(({ fn }) => fn.sum<number | string | null>('study.size_bytes').as('bytes'))
   for await (const { bytes } of index.rows(query, signal)) return Number(bytes ?? 0)
   return 0
 }
@@ -79,10 +79,10 @@ async function studiesAfter(
   const studies: Omit<DueStudy, 'why'>[] = []
   for await (const row of index.rows(query, signal)) {
     studies.push({
-      id: Number(row.id),
+      id: row.id,
       studyInstanceUid: row.study_instance_uid,
-      lastStoredAtMs: Number(row.last_stored_at_ms),
-      sizeBytes: Number(row.size_bytes),
+      lastStoredAtMs: row.last_stored_at_ms,
+      sizeBytes: row.size_bytes,
     })
   }
   return studies

@@ -123,7 +123,7 @@ function count(run: RetentionRun, { why, lastStoredAtMs }: DueStudy, bytes: numb
 /** Nothing was added since the study was found due. */
 async function isUnchanged(index: InstanceIndex, { id, lastStoredAtMs }: DueStudy): Promise<boolean> {
   const query = index.database.selectFrom('study').select('study.last_stored_at_ms').where('study.id', '=', id)
-  for await (const row of index.rows(query)) return Number(row.last_stored_at_ms) === lastStoredAtMs
+  for await (const row of index.rows(query)) return row.last_stored_at_ms === lastStoredAtMs
   return false
 }
 

@@ -91,7 +91,7 @@ export function retentionSuite(test: TestFn, start: (t: ExecutionContext) => Pro
     const spying = {
       kind,
       database,
-      async *rows(query: Compilable<unknown>) {
+      async *rows(query: Compilable) {
         const { sql: text, parameters } = query.compile()
         const { rows } = await database.executeQuery(CompiledQuery.raw(`${kind === 'sqlite' ? 'explain query plan' : 'explain'} ${text}`, [...parameters]))
         plans.push(rows.map((row) => JSON.stringify(row)).join('\n'))
@@ -116,7 +116,7 @@ export function retentionSuite(test: TestFn, start: (t: ExecutionContext) => Pro
     let nowMs = NOW_MS
     const one = new RetentionLease(index, () => nowMs)
     const two = new RetentionLease(index, () => nowMs)
-    t.deepEqual((await Promise.all([one.take(), two.take()])).toSorted(), [false, true], 'both at once')
+    t.is((await Promise.all([one.take(), two.take()])).filter(Boolean).length, 1, 'both at once')
     await Promise.all([one.release(), two.release()])
     t.true(await one.take())
     t.false(await two.take())
