@@ -21,7 +21,7 @@ export interface AnswerOptions {
 }
 
 /** Instance Availability (0008,0056) of what is in the storage folder (PS3.3 C.4.23.1.1). */
-export const INSTANCE_AVAILABILITY = 'ONLINE'
+const INSTANCE_AVAILABILITY = 'ONLINE'
 
 /**
  * The identifier of a match: the level, and what was asked for and is supported, without a value where the instance

@@ -3,13 +3,12 @@ import { QueryStatus, StatusError, TransferSyntax } from '@dicomtap/framework'
 import type { DataSet, FindMatch, Operation, StatusDetails } from '@dicomtap/framework'
 import type { PluginContext } from '../context.ts'
 import { parseIdentifier } from '../identifier/parse-identifier.ts'
-import { matchesTexts } from '../matching/match-texts.ts'
 import { localOffset } from '../matching/moments.ts'
 import { MODELS } from '../model/levels.ts'
 import type { InformationModel, ModelName } from '../model/levels.ts'
-import type { DerivedName, Query } from '../model/query.ts'
+import type { Query } from '../model/query.ts'
 import { negotiatedFind } from '../negotiation.ts'
-import { INSTANCE_AVAILABILITY, answerOf } from './answer.ts'
+import { answerOf } from './answer.ts'
 import type { AnswerOptions } from './answer.ts'
 import { makeEncodable } from './encodable.ts'
 import { planFind } from './plan.ts'
@@ -62,7 +61,6 @@ async function* findMatches(
     timezone: localOffset(options.timezone),
     privateCreators: privateCreatorsOf(identifier, query.returned),
   }
-  if (!matchesConstants(query, answer.retrieveAeTitle)) return undefined
   const status = query.unsupported.length === 0 ? QueryStatus.Pending : QueryStatus.PendingOptionalKeysNotSupported
   const plan = planFind(query, index)
   const reader = new RowReader()
@@ -90,15 +88,6 @@ async function* findMatches(
     throw isDatabaseError(error) ? unavailable(error) : error
   }
   return undefined
-}
-
-/** Keys on what is the same in all matches. */
-function matchesConstants({ derivedKeys }: Query, retrieveAeTitle: string): boolean {
-  const constants: Partial<Record<DerivedName, string>> = { RetrieveAETitle: retrieveAeTitle, InstanceAvailability: INSTANCE_AVAILABILITY }
-  return derivedKeys.every(({ name, matching }) => {
-    const value = constants[name]
-    return value === undefined || matchesTexts(matching, [value])
-  })
 }
 
 function isDatabaseError(error: unknown): boolean {

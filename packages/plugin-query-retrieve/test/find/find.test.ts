@@ -149,7 +149,8 @@ test('empty and multiple values, when that was negotiated (PS3.4 C.2.2.2.7, C.2.
 test('computed attributes: modalities, SOP classes, counts, where to retrieve', async (t) => {
   await studies(t, { ModalitiesInStudy: 'MR' }, '13')
   await studies(t, { NumberOfStudyRelatedInstances: '3' }, '1')
-  await studies(t, { InstanceAvailability: 'OFFLINE' }, '')
+  // Returned, not matched, and told so.
+  await studies(t, { InstanceAvailability: 'OFFLINE', PatientID: 'P1' }, '1')
   await using scu = await (world.archive as Archive).associate()
   const asked = ['ModalitiesInStudy', 'NumberOfStudyRelatedSeries', 'NumberOfStudyRelatedInstances', 'NumberOfPatientRelatedStudies', 'RetrieveAETitle', 'InstanceAvailability', 'StudyTime', 'StudyID']
   const { matches } = await find(scu, { QueryRetrieveLevel: 'STUDY', StudyInstanceUID: '1.2.1', ...Object.fromEntries(asked.map((name) => [name, ''])) })
