@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import pg from 'pg'
-import { hasPostgres, startPostgres, type TestPostgres } from '../support/postgres.js'
+import { hasPostgres, PASSWORD_USER, startPostgres, type TestPostgres } from '../support/postgres.js'
 import { instanceOf } from './support/instances.js'
 import { silentLog } from './support/log.js'
 import { indexSuite, startIndex } from './support/suite.js'
@@ -60,11 +60,8 @@ needsPostgres('an abort ends the statement in the server, even one without a row
   t.true(index.isReady)
 })
 
-needsPostgres('a password apart from the URL, an unknown database and one that is nobody to be logged', async (t) => {
+needsPostgres('users and databases that do not exist, and URLs that are none, stop the start without a word of a password', async (t) => {
   const url = new URL(await createUrl(t))
-  process.env['DICOMTAP_TEST_PASSWORD'] = 'p@ss:w/rd#%'
-  const index = await startIndex(t, { postgres: { url: url.href, password: { env: 'DICOMTAP_TEST_PASSWORD' } } })
-  await index.add(instanceOf())
   url.username = 'nobody-knows'
   url.password = 'hidden-secret'
   const role = await t.throwsAsync(startIndex(t, { postgres: { url: url.href } }), { code: 'DICOMTAP_ERR_QR_DATABASE', message: /cannot be used: it does not let this user in.*SQLSTATE 28000/ })
@@ -142,7 +139,26 @@ needsPostgres('connections that break under load: what was acknowledged is there
   t.deepEqual([...acknowledged].filter((path) => !known.has(path)), [])
 })
 
-const needsCluster = (hasPostgres && process.env['DICOMTAP_POSTGRES_URL'] === undefined ? test : test.skip) as typeof test
+const needsCluster: typeof test = (hasPostgres && process.env['DICOMTAP_POSTGRES_URL'] === undefined ? test : test.skip) as typeof test
+
+needsCluster('a password in the URL or apart from it, a wrong one and none', async (t) => {
+  const url = new URL(await createUrl(t))
+  const password = 'p@ss:w/rd#%?ß'
+  await withClient(url.href, (client) => client.query(`create role ${PASSWORD_USER} login superuser password '${password}'`))
+  url.username = PASSWORD_USER
+  process.env['DICOMTAP_TEST_PASSWORD'] = password
+  const apart = await startIndex(t, { postgres: { url: url.href, password: { env: 'DICOMTAP_TEST_PASSWORD' } } })
+  await apart.add(instanceOf())
+  await t.throwsAsync(startIndex(t, { postgres: { url: url.href } }), { code: 'DICOMTAP_ERR_QR_DATABASE', message: /it wants a password/ })
+  url.password = 'wrong-secret'
+  const overridden = await startIndex(t, { postgres: { url: url.href, password } })
+  t.is((await overridden.counts()).instances, 1)
+  const error = await t.throwsAsync(startIndex(t, { postgres: { url: url.href } }), { code: 'DICOMTAP_ERR_QR_DATABASE', message: /does not take user and password \(SQLSTATE 28P01\)/ })
+  t.notRegex(error?.message ?? '', /wrong-secret/)
+  url.password = encodeURIComponent(password)
+  const within = await startIndex(t, { postgres: { url: url.href } })
+  t.is((await within.counts()).instances, 1)
+})
 
 needsCluster('PostgreSQL stopped and started again: refused, said once, and back by itself; a start without it goes on trying', async (t) => {
   const own = await startPostgres()

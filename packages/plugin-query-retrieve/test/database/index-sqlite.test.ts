@@ -1,9 +1,11 @@
 import test, { type ExecutionContext } from 'ava'
 import Database from 'libsql'
 import { sql } from 'kysely'
+import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { promisify } from 'node:util'
 import { DatabaseIndex } from '../../dist/database/database-index.js'
 import { sqliteBackend } from '../../dist/database/sqlite/backend.js'
 import { instanceOf } from './support/instances.js'
@@ -46,9 +48,24 @@ test('the folder is made for its user and group, the file is in WAL mode', async
   const index = await startIndex(t, { sqlite: file })
   await index.add(instanceOf())
   t.is((await stat(path.dirname(file))).mode & 0o777, 0o750)
+  for (const end of ['', '-wal', '-shm']) t.is((await stat(file + end)).mode & 0o137, 0, `${end}: others may not read it`)
   const header = await readFile(file)
   // The file format: read and write version 2 at offset 18 are WAL.
   t.deepEqual([header.subarray(0, 15).toString(), header[18], header[19]], ['SQLite format 3', 2, 2])
+})
+
+test('a second index of one process takes no locks from the first: what it writes is not lost to a program that comes and goes', async (t) => {
+  const file = await temporaryFile(t)
+  const first = await startIndex(t, { sqlite: file })
+  await first.add(instanceOf())
+  const second = await startIndex(t, { sqlite: file })
+  await second.close()
+  // Whoever closes a file that nobody else has locked removes its log.
+  const visit = `const database = new (require('libsql'))(process.argv[1]); console.log(database.prepare('select count(*) from instance').raw().get()[0]); database.close()`
+  const countInOtherProcess = async (): Promise<string> => (await promisify(execFile)(process.execPath, ['-e', visit, file])).stdout.trim()
+  t.is(await countInOtherProcess(), '1')
+  await first.add(instanceOf({ sop: '2' }))
+  t.is(await countInOtherProcess(), '2')
 })
 
 test('locked by another program: refused, said once, and back by itself', async (t) => {

@@ -1,6 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { chownSync, existsSync, readdirSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -37,6 +37,9 @@ export async function startPostgres(): Promise<TestPostgres> {
   const options = { cwd: folder, ...user, env: { PATH: process.env['PATH'], LC_ALL: 'C', HOME: folder } }
   const made = spawnSync(path.join(binaries, 'initdb'), ['-D', data, '-U', 'dicomtap', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'], options)
   if (made.status !== 0) throw new Error(`initdb: ${made.stderr?.toString() ?? String(made.error)}`)
+  // Whoever is called so has to give a password; the others are trusted.
+  const access = path.join(data, 'pg_hba.conf')
+  await writeFile(access, `host all ${PASSWORD_USER} 127.0.0.1/32 scram-sha-256\n${await readFile(access, 'utf8')}`)
   const port = await freePort()
   const settings = { listen_addresses: '127.0.0.1', port: String(port), unix_socket_directories: folder, fsync: 'off', full_page_writes: 'off', max_connections: '60', deadlock_timeout: '200ms' }
   const program = path.join(binaries, 'postgres')
@@ -72,6 +75,9 @@ export async function startPostgres(): Promise<TestPostgres> {
     },
   }
 }
+
+/** A role that a test may create: it is asked for its password. */
+export const PASSWORD_USER = 'with_password'
 
 let count = 0
 

@@ -46,6 +46,7 @@ export function postgresBackend(options: Extract<DatabaseOptions, { postgres: un
     }
     const pool = new driver.Pool({
       connectionString,
+      Client: closingClient(driver),
       max: maximum,
       types,
       application_name: 'dicomtap',
@@ -93,7 +94,7 @@ export function postgresBackend(options: Extract<DatabaseOptions, { postgres: un
     explain,
     isPassing: (error) => ['lost', 'unwritable'].includes(troubleOf(error)),
     breakConnections() {
-      for (const client of clients) (client as unknown as { connection: { stream: Duplex } }).connection.stream.destroy()
+      for (const client of clients) streamOf(client).destroy()
     },
     async databaseBytes() {
       const { rows } = await sql<{ bytes: number }>`
@@ -109,6 +110,32 @@ export function postgresBackend(options: Extract<DatabaseOptions, { postgres: un
       clearTimeout(timer)
     },
   }
+}
+
+/** pg leaves the socket of a connection that it gave up open (e.g. for want of a password), and with it the process. */
+function closingClient(driver: typeof pg): typeof pg.Client {
+  return class extends driver.Client {
+    override connect(): Promise<this>
+    override connect(callback: (error: Error) => void): void
+    override connect(callback?: (error: Error) => void): Promise<this> | void {
+      const close = (error: Error | undefined): void => {
+        if (error instanceof Error) streamOf(this).destroy()
+      }
+      if (callback === undefined) {
+        const connected = super.connect() as unknown as Promise<this>
+        connected.catch(close)
+        return connected
+      }
+      super.connect((error: Error) => {
+        close(error)
+        callback(error)
+      })
+    }
+  }
+}
+
+function streamOf(client: unknown): Duplex {
+  return (client as { connection: { stream: Duplex } }).connection.stream
 }
 
 async function connectionStringOf({ url, password }: Extract<DatabaseOptions, { postgres: unknown }>['postgres'], resolvePath: (path: string) => string): Promise<string> {

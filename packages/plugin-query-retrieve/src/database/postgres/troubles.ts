@@ -40,12 +40,14 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
 }
 
 /** Errors of the network and of pg itself have no SQLSTATE. */
-const CONNECTION = /connect|terminated|timeout|ssl|socket|not queryable|SASL|SCRAM|server does not support/i
+const CONNECTION = /connect|terminated|timeout|ssl|socket|not queryable|server does not support/i
+/** pg has no password to answer with. */
+const PASSWORD = /SASL|SCRAM|password/i
 
 export function troubleOf(error: unknown): Trouble {
   const code = codeOf(error)
   if (code === undefined || !isSqlState(code)) {
-    if (isTls(code)) return 'unusable'
+    if (isTls(code) || isPassword(error)) return 'unusable'
     return code !== undefined || CONNECTION.test(messageOf(error)) ? 'lost' : 'statement'
   }
   return TROUBLE[code] ?? TROUBLE[code.slice(0, 2)] ?? 'statement'
@@ -54,6 +56,7 @@ export function troubleOf(error: unknown): Trouble {
 export function explain(error: unknown): string {
   const code = codeOf(error)
   if (code === undefined) {
+    if (isPassword(error)) return 'it wants a password; give one in database.postgres.password'
     // Messages of pg itself hold no values, and nothing of a URL.
     return troubleOf(error) === 'lost' ? messageOf(error) : (error as Error | undefined)?.name ?? 'error'
   }
@@ -68,6 +71,10 @@ function isSqlState(code: string): boolean {
 
 function isTls(code: string | undefined): boolean {
   return code !== undefined && /CERT|^ERR_TLS|SELF_SIGNED|UNABLE_TO/.test(code)
+}
+
+function isPassword(error: unknown): boolean {
+  return codeOf(error) === undefined && PASSWORD.test(messageOf(error))
 }
 
 function codeOf(error: unknown): string | undefined {

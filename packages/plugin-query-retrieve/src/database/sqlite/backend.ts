@@ -47,9 +47,11 @@ export function sqliteBackend(path: string, { busyTimeoutMs = BUSY_TIMEOUT_MS }:
     database,
     async prepare() {
       await mkdir(dirname(path), { recursive: true, mode: 0o750 })
-      // Patients are in it: not for everybody to read. The files beside it get the same mode.
-      const file = await open(path, 'a', 0o640).catch((error: unknown) => {
-        if (isSystemError(error) && error.code === 'EISDIR') return undefined
+      // Patients are in it: not for everybody to read. The files beside it get the same mode. One that is there is not
+      // opened: to close it again would take the locks of this process from it (fcntl(2)), and SQLite in another one
+      // would take the file for unused.
+      const file = await open(path, 'wx', 0o640).catch((error: unknown) => {
+        if (isSystemError(error) && error.code === 'EEXIST') return undefined
         throw error
       })
       await file?.close()
