@@ -23,10 +23,28 @@ export async function makeEncodable(answer: DataSet, returned: readonly IndexedA
   }
 }
 
+/** VRs of numbers with their bounds; `xs` is US or SS. */
+const INTEGERS: Readonly<Record<string, readonly [lowest: number, highest: number]>> = {
+  IS: [-(2 ** 31), 2 ** 31 - 1],
+  US: [0, 0xffff],
+  xs: [0, 0x7fff],
+  SS: [-0x8000, 0x7fff],
+  UL: [0, 0xffffffff],
+  SL: [-(2 ** 31), 2 ** 31 - 1],
+}
+const DECIMALS: ReadonlySet<string> = new Set(['DS', 'FD', 'FL'])
+/** VRs that have one value (PS3.5 6.2). */
+const SINGLE: ReadonlySet<string> = new Set(['LT', 'ST', 'UR', 'UT'])
+
+/** What needs no trial, as nearly everything does not. */
 function isSurelyEncodable(vr: string, value: unknown): boolean {
   if (value === null || value === undefined || vr === 'PN') return true
+  if (Array.isArray(value)) return vr !== 'SQ' && !SINGLE.has(vr) && value.every((one) => one !== null && isSurelyEncodable(vr, one))
   if (typeof value === 'string') return TEXT.has(vr) || (PLAIN_TEXT.has(vr) && !BEYOND_LATIN_1.test(value))
-  return typeof value === 'number' && (vr === 'IS' || vr === 'DS') && (value | 0) === value
+  if (typeof value !== 'number') return false
+  if (DECIMALS.has(vr)) return Number.isFinite(value)
+  const [lowest, highest] = INTEGERS[vr] ?? [1, 0]
+  return Number.isInteger(value) && value >= lowest && value <= highest
 }
 
 async function isEncodable(answer: DataSet, name: string, value: unknown): Promise<boolean> {
