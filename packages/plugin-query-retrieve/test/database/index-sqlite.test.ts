@@ -8,7 +8,8 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { DatabaseIndex } from '../../dist/database/database-index.js'
 import { sqliteBackend } from '../../dist/database/sqlite/backend.js'
-import { instanceOf } from './support/instances.js'
+import { WriteQueue } from '../../dist/database/write-queue.js'
+import { instanceOf, type Given } from './support/instances.js'
 import { silentLog, type TestLog } from './support/log.js'
 import { indexSuite, startIndex } from './support/suite.js'
 
@@ -139,4 +140,40 @@ test('a statement that takes long holds up neither other queries nor an abort', 
   controller.abort(new Error('enough'))
   await t.throwsAsync(slow, { message: 'enough' })
   t.is(await index.setting('x'), undefined)
+})
+
+test('what is added while a transaction runs goes into the next one together, in its order, and apart where one row would be written twice', async (t) => {
+  const batches: string[][] = []
+  let release = (): void => {}
+  let running = new Promise<void>((resolve) => (release = resolve))
+  const queue = new WriteQueue(async (instances) => {
+    batches.push(instances.map(({ path: name }) => name))
+    await running
+    return instances.map(({ sizeBytes }) => (sizeBytes < 0 ? new Error('negative') : undefined))
+  })
+  const add = (name: string, given: Given = {}): Promise<void> => queue.add(instanceOf({ sop: name, path: name, ...given }))
+  const first = add('a')
+  await Promise.resolve()
+  await Promise.resolve()
+  const order: string[] = []
+  const later = [
+    add('b'),
+    add('c', { sizeBytes: -1 }).catch(() => order.push('c failed')),
+    add('d', { path: 'b' }),
+    add('e', { sop: 'd' }),
+    add('f', { patient: 'P2' }),
+    queue.run(() => Promise.resolve(order.push('task'))),
+    ...Array.from({ length: 300 }, (_, number) => add(`n${number}`)),
+  ]
+  release()
+  running = Promise.resolve()
+  await Promise.all([first, ...later])
+  // The same path, the same instance, and the same study of another patient begin a new one each.
+  t.deepEqual(batches.slice(0, 5), [['a'], ['b', 'c'], ['b'], ['e'], ['f']])
+  t.deepEqual(batches.slice(5).map(({ length }) => length), [256, 44])
+  t.deepEqual(order, ['c failed', 'task'])
+  // From the turn in which the last one ended.
+  await add('x').then(() => add('y'))
+  t.deepEqual(batches.slice(7), [['x'], ['y']])
+  await queue.drained()
 })
