@@ -89,7 +89,13 @@ function isMatch(question: Question, own: readonly Dumped[], all: readonly Dumpe
 }
 
 function answerOf(question: Question, own: readonly Dumped[], all: readonly Dumped[]): Answer {
-  return Object.fromEntries(keysOf(question).map(([tag, key]) => [tag, canonical(attribute(tag, question, own, all), key)]))
+  return Object.fromEntries(keysOf(question).map(([tag, key]) => [tag, canonical(onlyMatchingItems(key, attribute(tag, question, own, all)), key)]))
+}
+
+/** Of a sequence the items that match are returned (PS3.4 C.2.2.2.6). */
+function onlyMatchingItems(key: DumpedElement, value: DumpedElement | undefined): DumpedElement | undefined {
+  if (key.items === undefined || value?.items === undefined) return value
+  return { ...value, items: value.items.filter((item) => matches(key, { ...value, items: [item] })) }
 }
 
 /** The value of an attribute for what an entity has: that of the instance which was stored last, at its level. */
@@ -100,8 +106,18 @@ function attribute(tag: string, question: Question, own: readonly Dumped[], all:
   if (derived !== undefined) return derived(last, all)
   const level = LEVEL_OF[tag] ?? 'IMAGE'
   if (ORDER.indexOf(level) > ORDER.indexOf(question.level)) return undefined
-  const holder = all.findLast((instance) => entityOf(instance, level) === entityOf(last, level))
-  return holder?.get(tag)
+  return lastOf(level, all).get(entityOf(last, level))?.get(tag)
+}
+
+const lastInstances = new WeakMap<readonly Dumped[], Map<OracleLevel, Map<string, Dumped>>>()
+
+/** The instance of each entity that was stored last: of those with the same name a map keeps the last one. */
+function lastOf(level: OracleLevel, all: readonly Dumped[]): Map<string, Dumped> {
+  const levels = lastInstances.get(all) ?? new Map<OracleLevel, Map<string, Dumped>>()
+  lastInstances.set(all, levels)
+  const last = levels.get(level) ?? new Map(all.map((instance) => [entityOf(instance, level), instance]))
+  levels.set(level, last)
+  return last
 }
 
 /** PS3.4 C.3.4 and C.6.1.1: what is computed from what is there. */
@@ -149,6 +165,8 @@ export function canonical(element: DumpedElement | undefined, key?: DumpedElemen
   }
   const parts = element.text.split('\\').map((text) => text.trim())
   if (UNORDERED.has(tag)) parts.sort()
+  // 007 and 7 are the same integer (PS3.5 6.2): who decodes it need not keep how it was written.
+  if (element.vr === 'IS' || element.vr === 'DS') return parts.map((text) => (text === '' ? '' : String(Number(text)))).join('\\')
   return (element.vr === 'PN' ? parts.map((name) => name.replace(/[=^]+$/, '').normalize('NFC')) : parts).join('\\').normalize('NFC')
 }
 

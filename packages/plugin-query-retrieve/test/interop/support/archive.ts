@@ -5,7 +5,6 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { writeCorpus } from '../../corpus/write-corpus.js'
 import type { CorpusFile } from '../../corpus/write-corpus.js'
 import { run } from './programs.js'
 
@@ -148,16 +147,24 @@ export const STORESCU_OPTION: Readonly<Record<CorpusFile['encoding'], string>> =
   rle: '-xr',
 }
 
-/** Sends files in their order; resolves with what `storescu` complained of. */
+/** Of more files than these the rest is sent by several senders at once. */
+const IN_ORDER = 1000
+
+/**
+ * Sends files in their order, the first thousand of each transfer syntax; resolves with what `storescu` complained of.
+ */
 export async function store(files: readonly CorpusFile[], port: number, aeTitle = 'ARCHIVE'): Promise<string> {
   let complaints = ''
   for (const [encoding, option] of Object.entries(STORESCU_OPTION)) {
     const paths = files.filter((file) => file.encoding === encoding).map(({ path }) => path)
-    if (paths.length === 0) continue
-    const { code, output } = await run('storescu', ['-nh', '-R', option, '-aec', aeTitle, '127.0.0.1', String(port), ...paths])
-    if (code !== 0 || /^[EF]:/m.test(output)) complaints += `${encoding}: exit ${code} ${output.slice(0, 2000)}\n`
+    const send = async (some: readonly string[]): Promise<void> => {
+      if (some.length === 0) return
+      const { code, output } = await run('storescu', ['-nh', '-R', option, '-aec', aeTitle, '127.0.0.1', String(port), ...some])
+      if (code !== 0 || /^[EF]:/m.test(output)) complaints += `${encoding}: exit ${code} ${output.slice(0, 2000)}\n`
+    }
+    await send(paths.slice(0, IN_ORDER))
+    const rest = paths.slice(IN_ORDER)
+    await Promise.all([0, 1, 2].map((sender) => send(rest.filter((_, index) => index % 3 === sender))))
   }
   return complaints
 }
-
-export { writeCorpus }
