@@ -21,19 +21,29 @@ export function digested(given: IndexedInstance): Digested {
   }
 }
 
-/** PostgreSQL takes no NUL in text, and SQLite reads less than it wrote. */
+/**
+ * PostgreSQL takes no NUL in text, and SQLite reads less than it wrote. Halves of surrogate pairs that are escaped in
+ * JSON would come out of its functions as no UTF-8, which ends the process in libsql.
+ */
 function clean(instance: IndexedInstance): IndexedInstance {
   const levels = [instance.patient, instance.study, instance.series, instance.instance]
   const texts = levels.flatMap(({ columns, attributes, keyValues }) => [...Object.values(columns), attributes, ...keyValues.map(({ value }) => value)])
   texts.push(instance.patientKey, instance.studyInstanceUid, instance.seriesInstanceUid, instance.sopInstanceUid, instance.sopClassUid, instance.transferSyntaxUid, instance.path)
-  return texts.some((text) => text.includes('\0')) ? (withoutNul(instance) as IndexedInstance) : instance
+  return texts.some((text) => HARMFUL.test(text)) ? (cleanAll(instance) as IndexedInstance) : instance
 }
 
-function withoutNul(value: unknown): unknown {
-  if (typeof value === 'string') return value.replaceAll('\0', '')
-  if (Array.isArray(value)) return value.map(withoutNul)
+const HARMFUL = /\0|\\u(?:d[89a-f]|0000)/i
+/** In JSON: an escaped character, of which those in the first group are replaced. */
+const ESCAPED = /\\(?:(u(?:d[89a-f][0-9a-f]{2}|0000))|.)/gis
+
+function cleanAll(value: unknown, name?: string): unknown {
+  if (typeof value === 'string') {
+    const text = value.replaceAll('\0', '')
+    return name === 'attributes' ? text.replace(ESCAPED, (escape, harmful: string | undefined) => (harmful === undefined ? escape : '\\ufffd')) : text
+  }
+  if (Array.isArray(value)) return value.map((entry) => cleanAll(entry))
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([name, entry]) => [name, withoutNul(entry)]))
+  return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, cleanAll(entry, key)]))
 }
 
 const TYPES = [...Array.from({ length: 11 }, () => 'text'), 'bigint', 'bigint', 'text'] as const

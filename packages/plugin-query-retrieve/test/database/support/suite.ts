@@ -207,12 +207,16 @@ export function indexSuite(test: TestFn, databases: TestDatabases): void {
 
   test('hostile text is kept as far as it can be, and harms nobody', async (t) => {
     const index = await start(t)
-    const hostile = ["'; drop table patient; --", '\u0000nul\u0000', '\ud800 half', 'half \udfff', '%_*?[a-z]\\', '\u{1f4a9}', 'ſß\u0301\u202e', ' ', '\r\n\t', 'x'.repeat(1_000_000), '$1 ?1 :a @b', '\uffff\ufeff']
+    const hostile = ["'; drop table patient; --", '\u0000nul\u0000', '\ud800 half', 'half \udfff', '%_*?[a-z]\\', '\u{1f4a9}', 'ſß\u0301\u202e', ' ', '\r\n\t', 'x'.repeat(1_000_000), '$1 ?1 :a @b', '\\ud800 \\\\u0000 "', '\uffff\ufeff']
     for (const [number, text] of hostile.entries()) {
       await index.add({ ...instanceOf({ patient: `K${number}`, name: text.slice(0, 256), study: `1.${number}` }), path: `p${number}/${text.slice(0, 200)}`, instance: { columns: { instance_number: text.slice(0, 256) }, attributes: JSON.stringify({ text }), keyValues: [{ tag: 1, value: text.slice(0, 256) }] } })
     }
     const rows = await collect(index.rows(index.database.selectFrom('instance').select(['attributes', 'instance_number', 'path']).orderBy('id')))
-    t.deepEqual(rows.map((row) => (JSON.parse(row.attributes) as { text: string }).text), hostile)
+    // As the functions of the database see it, too: NUL and halves of surrogate pairs are no text.
+    const extracted = index.kind === 'sqlite' ? sql<string>`json_extract(attributes, '$.text')` : sql<string>`attributes::jsonb ->> 'text'`
+    const texts = await index.database.selectFrom('instance').select(extracted.as('text')).orderBy('id').execute()
+    t.deepEqual(rows.map((row) => (JSON.parse(row.attributes) as { text: string }).text), hostile.map((text) => text.replaceAll('\0', '\ufffd').toWellFormed()))
+    t.deepEqual(texts.map(({ text }) => text), hostile.map((text) => text.replaceAll('\0', '\ufffd').toWellFormed()))
     const expected = hostile.map((text) => text.slice(0, 256).replaceAll('\0', '').toWellFormed())
     t.deepEqual(rows.map((row) => row.instance_number), expected)
     t.deepEqual((await index.database.selectFrom('patient').select('name_alphabetic').where('name_alphabetic', '=', hostile[2] as string).execute()).length, 1)
