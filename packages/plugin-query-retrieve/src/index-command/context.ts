@@ -1,4 +1,5 @@
 import { type CommandInvocation, type ConfiguredPlugin, DicomtapError, type Logger } from '@dicomtap/framework'
+import { existsSync } from 'node:fs'
 import { realpath } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { InstanceIndex } from '../database/instance-index.ts'
@@ -25,15 +26,24 @@ export interface OpenedIndex {
 const PLUGIN = '@dicomtap/plugin-query-retrieve'
 const STORAGE = '@dicomtap/plugin-storage'
 
-/** Runs `work` with the index of the command line, or else of the configuration. */
-export async function withIndex<T>(invocation: CommandInvocation, work: (opened: OpenedIndex) => Promise<T>): Promise<T> {
+/**
+ * Runs `work` with the index of the command line, or else of the configuration.
+ * @param makes whether a database that is not there is made
+ */
+export async function withIndex<T>(invocation: CommandInvocation, work: (opened: OpenedIndex) => Promise<T>, makes: boolean = false): Promise<T> {
   const { options, database, resolvePath } = await settingsOf(invocation)
+  const place = placeOf(database, resolvePath)
+  if (!makes && 'sqlite' in database && !existsSync(place)) {
+    throw new CommandError(`there is no index at ${place}: the first start of the server makes it, or dicomtap index rebuild`)
+  }
   const attributes = await buildCatalogue(options.attributes)
-  const index = openIndex({ database, resolvePath, log: stderrLog(invocation), attributes })
+  const log = new CommandLog(invocation)
+  const index = openIndex({ database, resolvePath, log: log.logger, attributes })
   try {
     await index.start()
-    if (!index.isReady) throw new DicomtapError('DICOMTAP_ERR_QR_DATABASE', `The database ${placeOf(database, resolvePath)} does not answer`)
-    return await work({ index, attributes, place: placeOf(database, resolvePath) })
+    if (!index.isReady) throw new DicomtapError('DICOMTAP_ERR_QR_DATABASE', log.firstError ?? `The database ${place} does not answer`)
+    log.isStarted = true
+    return await work({ index, attributes, place })
   } finally {
     await index.close()
   }
@@ -47,15 +57,19 @@ export interface OpenedFolder extends OpenedIndex {
   readonly reindexer: Reindexer
 }
 
-export async function withFolder<T>(invocation: CommandInvocation, work: (opened: OpenedFolder) => Promise<T>): Promise<T> {
+export async function withFolder<T>(invocation: CommandInvocation, work: (opened: OpenedFolder) => Promise<T>, makes: boolean = false): Promise<T> {
   const folder = await folderOf(invocation)
   const root = await realpath(folder).catch((error: unknown) => {
     throw new CommandError(`${folder} cannot be looked at (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`)
   })
-  return withIndex(invocation, (opened) => {
-    const reader = new InstanceReader(root, opened.attributes)
-    return work({ ...opened, root, reader, reindexer: new Reindexer(root, opened.index, reader) })
-  })
+  return withIndex(
+    invocation,
+    (opened) => {
+      const reader = new InstanceReader(root, opened.attributes)
+      return work({ ...opened, root, reader, reindexer: new Reindexer(root, opened.index, reader) })
+    },
+    makes,
+  )
 }
 
 async function folderOf({ arguments: [folder], cwd, pluginOptions }: CommandInvocation): Promise<string> {
@@ -120,18 +134,29 @@ function placeOf(database: DatabaseOptions, resolvePath: (path: string) => strin
   return `PostgreSQL ${host}${pathname}`
 }
 
-/** Warnings and errors of the database, a line each. */
-function stderrLog({ stderr }: CommandInvocation): Logger {
-  const write = (message: string): void => void stderr.write(`${message}\n`)
-  const nothing = (): void => {}
-  const log: Logger = {
-    error: (message) => write(`error: ${message}`),
-    warn: (message) => write(`warning: ${message}`),
-    info: nothing,
-    debug: nothing,
-    trace: nothing,
-    child: () => log,
-    isEnabled: (level) => level === 'error' || level === 'warn',
+/** Warnings and errors of the database, a line each; what goes wrong at the start ends the command. */
+class CommandLog {
+  readonly logger: Logger
+  isStarted = false
+  firstError: string | undefined
+
+  constructor({ stderr }: CommandInvocation) {
+    const write = (message: string): void => {
+      if (this.isStarted) stderr.write(`${message}\n`)
+    }
+    const nothing = (): void => {}
+    this.logger = {
+      error: (message) => {
+        // A server tries again.
+        this.firstError ??= message.replace(/\. It is tried again\.$/, '')
+        write(`error: ${message}`)
+      },
+      warn: (message) => write(`warning: ${message}`),
+      info: nothing,
+      debug: nothing,
+      trace: nothing,
+      child: () => this.logger,
+      isEnabled: (level) => level === 'error' || level === 'warn',
+    }
   }
-  return log
 }

@@ -1,24 +1,18 @@
-import { access } from 'node:fs/promises'
 import type { PluginContext } from '../context.ts'
 import { CHANGED_ATTRIBUTES } from './register-scan.ts'
 import { IndexSettings } from './settings.ts'
 
 /** What `dicomtap check` says of the index. */
-export function registerDiagnosis({ api, options, index, attributes }: PluginContext): void {
-  // A check starts the plugins and not the server.
+export function registerDiagnosis({ api, index, attributes }: PluginContext): void {
   let isStarted = false
   api.hooks.ready.tap(() => {
     isStarted = true
   })
   api.hooks.diagnose.tapPromise(async ({ report }) => {
     const finding = (level: 'error' | 'warning', message: string): void => report({ level, plugin: 'query-retrieve', message })
-    // The first start makes it; a check makes nothing.
-    if ('sqlite' in options.database && !(await exists(api.resolvePath(options.database.sqlite)))) return
+    // What cannot be used at all ends the start with its own error.
+    if (!isStarted) return
     try {
-      if (!isStarted) {
-        await index.start()
-        isStarted = true
-      }
       if (!index.isReady) return finding('error', 'the database of the index does not answer: stores will be refused with A700')
       const settings = new IndexSettings(index)
       const written = await settings.fingerprint()
@@ -32,11 +26,4 @@ export function registerDiagnosis({ api, options, index, attributes }: PluginCon
       finding('error', `the index cannot be used: ${(error as Error).message}`)
     }
   })
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
 }
