@@ -6,15 +6,19 @@ import { mkdir, readdir, rename, symlink, utimes, writeFile } from 'node:fs/prom
 import path from 'node:path'
 import { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import type { PluginContext } from '../../dist/context.js'
 import type { InstanceIndex } from '../../dist/database/instance-index.js'
 import { command } from '../../dist/index-command.js'
 import { deleteByHand } from '../../dist/index-command/delete.js'
+import { IndexSettings } from '../../dist/intake/settings.js'
 import { queryRetrieveOptions } from '../../dist/options.js'
 import { parseByteSize } from '../../dist/retention/byte-size.js'
 import type { DeletionService } from '../../dist/retention/deletion-service.js'
+import { RetentionLease } from '../../dist/retention/retention-lease.js'
+import { Retention } from '../../dist/retention/retention.js'
 import { retentionRule } from '../../dist/retention/retention-rule.js'
 import { type RetentionEnvironment, type RetentionRun, runRetention } from '../../dist/retention/run-retention.js'
-import type { RemovalResult } from '../../dist/retention/storage-removal.js'
+import type { RemovalResult, StorageRemoval } from '../../dist/retention/storage-removal.js'
 import { StudiesInUse } from '../../dist/retention/studies-in-use.js'
 import { instanceOf } from '../database/support/instances.js'
 import { silentLog, type TestLog } from '../database/support/log.js'
@@ -63,6 +67,7 @@ interface Made {
   readonly index: InstanceIndex
   readonly log: TestLog
   readonly removed: string[]
+  readonly directory: string
   run(changes?: Partial<RetentionEnvironment>, answer?: (paths: readonly string[]) => Partial<RemovalResult>): Promise<RetentionRun>
 }
 
@@ -84,7 +89,7 @@ async function made(t: ExecutionContext): Promise<Made> {
   const log = silentLog()
   const removed: string[] = []
   return {
-    index, log, removed,
+    index, log, removed, directory,
     run: (changes = {}, answer = () => ({})) =>
       runRetention({
         index, directory, log,
@@ -169,6 +174,106 @@ test('what was deleted is told though the rest failed, or was broken off', async
   const abort = new AbortController()
   t.like(await run({ signal: abort.signal }, () => (abort.abort(), {})), { files: 2, studies: 1 })
   t.is(removed.length, 66)
+})
+
+interface Ticking {
+  readonly retention: Retention
+  /** What a call of the index to its settings does first. */
+  fault: (() => Promise<void>) | undefined
+}
+
+function ticking(t: ExecutionContext, { index, log }: Made, storage: StorageRemoval, directory: string): Ticking {
+  const wrapped = {
+    kind: index.kind,
+    database: index.database,
+    rows: (...args: Parameters<InstanceIndex['rows']>) => index.rows(...args),
+    setSetting: (name: string, value: string | undefined) => index.setSetting(name, value),
+    setting: async (name: string) => {
+      await made.fault?.()
+      return index.setting(name)
+    },
+  } as unknown as InstanceIndex
+  const context = { api: { log }, index: wrapped, directory, options: queryRetrieveOptions.parse({ scanAtStart: false }), studiesInUse: new StudiesInUse() } as unknown as PluginContext
+  const retention = new Retention(context, { maximumAgeMs: DAY_MS, maximumBytes: undefined, isDryRun: false, intervalMs: 5 }, storage)
+  t.teardown(() => retention.stop())
+  const made: Ticking = { retention, fault: undefined }
+  return made
+}
+
+test('it waits while the index is not complete or is away, says so once, and goes on', async (t) => {
+  const one = await made(t)
+  const { index, log, removed } = one
+  let looks = 0
+  const looked = async (times: number): Promise<void> => {
+    for (const until = looks + times; looks < until; ) await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  const remove: StorageRemoval['remove'] = async (paths) => {
+    removed.push(...paths)
+    await index.remove(paths)
+    return { removed: paths.length, removedBytes: 0, missing: 0, unremoved: [] }
+  }
+  const tick = ticking(t, one, { remove }, one.directory)
+  const count = async (): Promise<void> => void (looks += 1)
+  const settings = new IndexSettings(index)
+  const position = { folder: '/data', fingerprint: 'x', after: '', startedAtMs: 1, files: 0, unusable: 0 }
+  await settings.setRebuild(position)
+  tick.fault = count
+  tick.retention.start()
+  tick.retention.start()
+  await looked(4)
+  t.deepEqual(log.lines, ['warn: retention waits: a rebuild of the index did not come to its end; run: dicomtap index rebuild'])
+  tick.fault = async () => {
+    await count()
+    throw new Error('away')
+  }
+  await looked(4)
+  t.deepEqual(log.lines.slice(1), ['error: retention failed: it is tried again'])
+  tick.fault = count
+  await settings.setLastScan({ startedAtMs: 1, finishedAtMs: 2, files: 1, added: 0, removed: 0, unusable: 0, left: 9 })
+  await settings.setRebuild(undefined)
+  await log.line(/files of the index are gone; mount the storage folder/)
+  await settings.setLastScan({ startedAtMs: 1, finishedAtMs: 2, files: 1, added: 0, removed: 0, unusable: 0, left: 0 })
+  await settings.setScanner({ host: 'h', pid: 1, token: 't', atMs: Date.now() })
+  await log.line(/until the storage folder was compared/)
+  t.deepEqual(removed, [])
+  const other = new RetentionLease(index)
+  t.true(await other.take())
+  await settings.setScanner(undefined)
+  await looked(12)
+  t.deepEqual(removed, [], 'another process is about it')
+  await other.release()
+  await log.line(/retention works again/)
+  t.is(removed.length, 132)
+  await tick.retention.stop()
+  t.is(await index.setting('retention.lease'), undefined)
+})
+
+test('stopping waits for the files that are just being removed, and no longer', async (t) => {
+  const one = await made(t)
+  let begin: (() => void) | undefined
+  const begun = new Promise<void>((resolve) => (begin = resolve))
+  let end: (() => void) | undefined
+  const ended = new Promise<void>((resolve) => (end = resolve))
+  let batches = 0
+  const remove: StorageRemoval['remove'] = async (paths) => {
+    batches += 1
+    begin?.()
+    await ended
+    return { removed: paths.length, removedBytes: 0, missing: 0, unremoved: [] }
+  }
+  const { retention } = ticking(t, one, { remove }, one.directory)
+  retention.start()
+  await begun
+  let isStopped = false
+  const stopped = retention.stop().then(() => (isStopped = true))
+  await new Promise((resolve) => setImmediate(resolve))
+  t.false(isStopped)
+  end?.()
+  await stopped
+  t.is(batches, 1)
+  t.true(one.log.lines.includes('info: retention was broken off within a study: it goes on later'))
+  retention.start()
+  t.is(await one.index.setting('retention.lease'), undefined)
 })
 
 /** `study` as files that were stored so many days ago. */
