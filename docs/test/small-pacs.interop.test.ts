@@ -158,6 +158,8 @@ const EXPECTED: readonly (readonly [line: RegExp, expect: (t: ExecutionContext, 
   }],
   [/^npx dicomtap index (?:check|rebuild \.\/data(?: --config node\.yaml)?)$/, () => {}],
   [/^npx dicomtap check --config retention\.yaml$/, (t, { out }) => t.true(out.includes('The configuration is right.'), out)],
+  [/^npx dicomtap index retention /, (t, { stdout }) => t.false(stdout.includes(STUDY), stdout)],
+  [/^npx dicomtap index delete /, (t) => t.is(stored().length, 2)],
   [/^tar /, (t) => void t.true(existsSync(join(folder, 'backup.tar')))],
   [/^(?:createuser|createdb) /, () => {}],
 ]
