@@ -229,6 +229,6 @@ export const ERROR_NOTES = {
   },
   DICOMTAP_ERR_QR_DATABASE: {
     cause: 'plugin-query-retrieve cannot use its index. At start: the folder or file of SQLite cannot be written, is damaged or no database; PostgreSQL refuses user, password or database; or the tables are those of a newer dicomtap. Later: the database is locked, full, read-only or does not answer. Then objects are not acknowledged and queries fail; one log line says that it is away, one that it is back.',
-    remedy: 'The message names the database and what to do. At start this stops the server, with exit code 78; only for a PostgreSQL that does not answer the server starts and goes on trying. Later nothing has to be restarted. A damaged index can be made anew with `dicomtap index rebuild`: it holds nothing that the files do not.',
+    remedy: 'The message names the database and what to do. At start this stops the server, with exit code 78; while the database only does not answer, or is locked or full, the server starts and goes on trying. Nothing has to be restarted when it is back. A damaged index can be made anew with `dicomtap index rebuild`: it holds nothing that the files do not.',
   },
 }

@@ -49,6 +49,7 @@ test('the folder is made for its user and group, the file is in WAL mode', async
   const index = await startIndex(t, { sqlite: file })
   await index.add(instanceOf())
   t.is((await stat(path.dirname(file))).mode & 0o777, 0o750)
+  for (const end of ['', '-wal', '-shm']) t.is((await stat(file + end)).mode & 0o007, 0)
   for (const end of ['', '-wal', '-shm']) t.is((await stat(file + end)).mode & 0o137, 0, `${end}: others may not read it`)
   const header = await readFile(file)
   // The file format: read and write version 2 at offset 18 are WAL.

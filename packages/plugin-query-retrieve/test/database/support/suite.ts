@@ -1,7 +1,10 @@
 import type { ExecutionContext, TestFn } from 'ava'
 import { DicomtapError } from '@dicomtap/framework'
-import { sql } from 'kysely'
+import { Migrator, sql } from 'kysely'
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import type { InstanceIndex } from '../../../dist/database/instance-index.js'
+import { migrations } from '../../../dist/database/migrations.js'
 import { openIndex } from '../../../dist/database/open-index.js'
 import type { DatabaseOptions } from '../../../dist/options.js'
 import { instanceOf } from './instances.js'
@@ -337,6 +340,24 @@ export function indexSuite(test: TestFn, databases: TestDatabases): void {
     await sql`insert into dicomtap_migration (name, timestamp) values ('9999-future', '2099-01-01')`.execute(first.database)
     const error = await t.throwsAsync(startIndex(t, database), { code: 'DICOMTAP_ERR_QR_DATABASE', message: /made by a newer version of dicomtap; update dicomtap/ })
     t.notRegex(error?.message ?? '', /\n/)
+  })
+
+  test('tables of each earlier version are brought to this one', async (t) => {
+    const names = Object.keys(migrations('sqlite'))
+    for (const name of names) {
+      const database = await databases.create(t)
+      if ('sqlite' in database) await mkdir(dirname(database.sqlite), { recursive: true })
+      const earlier = openIndex({ database, resolvePath: (path) => path, log: silentLog(), attributes: undefined as never })
+      const provider = { getMigrations: () => Promise.resolve(migrations(earlier.kind)) }
+      const migrator = new Migrator({ db: earlier.database, provider, migrationTableName: 'dicomtap_migration', migrationLockTableName: 'dicomtap_migration_lock' })
+      t.is((await migrator.migrateTo(name)).error, undefined)
+      await earlier.close()
+      const index = await startIndex(t, database)
+      await index.add(instanceOf())
+      t.deepEqual(await counts(index), [1, 1, 1, 1])
+      const { rows } = await sql<{ name: string }>`select name from dicomtap_migration order by name`.execute(index.database)
+      t.deepEqual(rows.map((row) => row.name), names)
+    }
   })
 
   test('two indexes that add, move and remove in the same studies', async (t) => {
