@@ -68,6 +68,10 @@ export function postgresBackend(options: Extract<DatabaseOptions, { postgres: un
     return { pool, types }
   }
 
+  const breakConnections = (): void => {
+    for (const client of clients) streamOf(client).destroy()
+  }
+
   const database = new Kysely<IndexSchema>({ dialect: new PostgresDialect({ pool: async () => (await open()).pool }) })
   // Two connections stay for whoever has no cursor open.
   const cursors = { open: 0, maximum: Math.max(1, maximum - 2), waiting: [] as (() => void)[] }
@@ -93,9 +97,7 @@ export function postgresBackend(options: Extract<DatabaseOptions, { postgres: un
     troubleOf,
     explain,
     isPassing: (error) => ['lost', 'unwritable'].includes(troubleOf(error)),
-    breakConnections() {
-      for (const client of clients) streamOf(client).destroy()
-    },
+    breakConnections,
     async databaseBytes() {
       const { rows } = await sql<{ bytes: number }>`
         select coalesce(sum(pg_total_relation_size(name::regclass)), 0)::bigint as bytes
@@ -105,7 +107,13 @@ export function postgresBackend(options: Extract<DatabaseOptions, { postgres: un
     async close() {
       isClosed = true
       let timer: NodeJS.Timeout | undefined
-      const deadline = new Promise<void>((resolve) => (timer = setTimeout(resolve, CLOSE_DEADLINE_MS)))
+      const deadline = new Promise<void>((resolve) => {
+        timer = setTimeout(() => {
+          // Somebody still holds a cursor.
+          breakConnections()
+          resolve()
+        }, CLOSE_DEADLINE_MS)
+      }))
       await Promise.race([database.destroy().catch(() => undefined), deadline])
       clearTimeout(timer)
     },
