@@ -113,7 +113,7 @@ export function postgresBackend(options: Extract<DatabaseOptions, { postgres: un
           breakConnections()
           resolve()
         }, CLOSE_DEADLINE_MS)
-      }))
+      })
       await Promise.race([database.destroy().catch(() => undefined), deadline])
       clearTimeout(timer)
     },
