@@ -39,7 +39,8 @@ export interface PublisherOptions {
   readonly syncer: FolderSyncer | undefined
 }
 
-const MAXIMUM_VERSIONS = 1000
+/** Of one instance. */
+export const MAXIMUM_VERSIONS = 1000
 const DECISION_WAIT_MS = 5000
 /** A folder that is empty is removed after the last file in it, and that may be just when the next one comes. */
 const FOLDER_ATTEMPTS = 20
@@ -103,7 +104,12 @@ export class Publisher {
   async withdraw(staged: StagedFile, { path: file }: Publication): Promise<void> {
     if (!(await this.#isOurs(staged))) return
     await this.#options.fileSystem.unlink(file)
-    await this.#options.syncer?.makeDurable(file)
+    try {
+      await this.#options.syncer?.makeDurable(file)
+    } catch (error) {
+      // The folder was empty, and somebody removed it.
+      if (systemCode(error) !== 'ENOENT') throw error
+    }
   }
 
   async #makeDurable(syncer: FolderSyncer, staged: StagedFile, publication: Publication): Promise<void> {

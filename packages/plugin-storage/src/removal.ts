@@ -6,6 +6,7 @@ import { type FileSystem, statusOf, systemCode } from './file-system.ts'
 import type { RemovedInstance, StorageHooks } from './hooks.ts'
 import type { KeyedLock } from './keyed-lock.ts'
 import type { RecordKind } from './records/record.ts'
+import { MAXIMUM_VERSIONS } from './publisher.ts'
 import type { RecordLog } from './records/record-log.ts'
 import type { RemovalResult, RemoveOptions, UnremovedFile } from './service.ts'
 import type { StagingArea } from './staging.ts'
@@ -15,6 +16,8 @@ import { takeAway } from './take-away.ts'
 /** Files that share one sync of the records and of their folders. */
 const FILES_AT_ONCE = 64
 const PARALLEL = 8
+/** How the publisher names them. */
+const VERSIONED = /^(.+)_v(\d{1,4})$/
 
 export interface RemoverOptions {
   readonly fileSystem: FileSystem
@@ -179,15 +182,21 @@ export class Remover {
   async #versionsOf(candidates: readonly Candidate[]): Promise<Candidate[]> {
     const { fileSystem } = this.#options
     const known = new Set(candidates.map(({ file }) => file))
-    const firsts = new Map(candidates.map((candidate) => [firstVersionOf(candidate.file), candidate]))
     const versions: Candidate[] = []
-    for (const folder of new Set(candidates.map(({ file }) => path.dirname(file)))) {
-      for (const { name, isFile } of await fileSystem.readFolder(folder).catch(() => [])) {
-        const file = path.join(folder, name)
-        const candidate = isFile && !known.has(file) ? firsts.get(firstVersionOf(file)) : undefined
+    for (const { file, relativePath } of candidates) {
+      const { name, ext } = path.parse(file)
+      const [, first = name, own = '1'] = VERSIONED.exec(name) ?? []
+      // By name, as a folder may have millions of files. The one that is given may be any of them.
+      for (let version = 1; version <= MAXIMUM_VERSIONS; version++) {
+        const base = version === 1 ? first + ext : `${first}_v${version}${ext}`
+        const other = path.join(path.dirname(file), base)
+        if (known.has(other)) continue
+        const isThere = (await statusOf(fileSystem, other).catch(() => undefined))?.isFile === true
+        if (!isThere && version > Number(own)) break
         // A handler of `filePath` may give such names to anything.
-        const isVersion = candidate !== undefined && (await isSameInstance(fileSystem, candidate.file, file).catch(() => false))
-        if (isVersion) versions.push({ file, relativePath: candidate.relativePath.slice(0, -path.basename(candidate.file).length) + name })
+        if (!isThere || !(await isSameInstance(fileSystem, file, other).catch(() => false))) continue
+        known.add(other)
+        versions.push({ file: other, relativePath: relativePath.slice(0, -path.basename(file).length) + base })
       }
     }
     return versions
@@ -220,10 +229,4 @@ export class Remover {
   async #record(kind: RecordKind, { relativePath }: Candidate): Promise<void> {
     await this.#options.records?.append({ kind, relativePath, sizeBytes: 0, recordedAtMs: Date.now() })
   }
-}
-
-/** The path without what marks a version: see `Publisher`. */
-function firstVersionOf(file: string): string {
-  const { dir, name, ext } = path.parse(file)
-  return path.join(dir, name.replace(/_v\d{1,4}$/, '') + ext)
 }

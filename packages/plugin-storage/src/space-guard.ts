@@ -68,7 +68,8 @@ export class SpaceGuard {
   settle(reservedBytes: number, storedBytes: number): void {
     this.#unfinishedBytes -= reservedBytes
     this.#storedBytes += storedBytes
-    this.#storedWhileCounting += storedBytes
+    // What is gone now may or may not have been counted: rather too much for a while than too little.
+    this.#storedWhileCounting += Math.max(0, storedBytes)
   }
 
   /** Counts the folder anew with `count`; what is stored meanwhile is added, though the count may have seen it. */

@@ -193,7 +193,8 @@ test('fsync: the records are on the disk before a name goes, and the folder afte
   t.true(disk.calls.slice(0, unlinked).includes('fsync'))
   const tidied = disk.calls.indexOf(`removeFolder ${path.join(directory, FOLDER)}`)
   t.true(tidied > unlinked)
-  t.deepEqual(disk.calls.slice(tidied + 1, tidied + 4), [`open ${path.join(directory, FOLDER)}`, 'fsync', 'close'])
+  const opened = disk.calls.indexOf(`open ${path.join(directory, FOLDER)}`, tidied)
+  t.true(opened > 0 && disk.calls.indexOf('fsync', opened) > 0)
 })
 
 for (const duplicates of ['version', 'keep'] as const) {

@@ -66,7 +66,7 @@ export async function runRetention(environment: RetentionEnvironment): Promise<R
       run.stoppedBy = 'another process'
       break
     }
-    if (isInUse(study.studyInstanceUid) || !(await isUnchanged(index, study))) {
+    if (isInUse(study.studyInstanceUid) || (await lastStoredAt(index, study)) !== study.lastStoredAtMs) {
       run.spared += 1
       continue
     }
@@ -75,9 +75,10 @@ export async function runRetention(environment: RetentionEnvironment): Promise<R
       ...environment,
       reason: 'retention',
       writtenBeforeMs: nowMs() - GRACE_MS,
-      onBatch: ({ files, bytes }) => {
+      onBatch: async ({ files, bytes }) => {
         progress.tell(files, bytes)
-        return environment.mayGoOn()
+        const isAddedTo = ((await lastStoredAt(index, study)) ?? study.lastStoredAtMs) !== study.lastStoredAtMs
+        return !isAddedTo && !isInUse(study.studyInstanceUid) && (await environment.mayGoOn())
       },
     })
     run.stoppedBy = told(environment, run, study, deleted)
@@ -120,11 +121,11 @@ function count(run: RetentionRun, { why, lastStoredAtMs }: DueStudy, bytes: numb
   run.newestMs = lastStoredAtMs
 }
 
-/** Nothing was added since the study was found due. */
-async function isUnchanged(index: InstanceIndex, { id, lastStoredAtMs }: DueStudy): Promise<boolean> {
+/** When it was added to last; undefined when it is gone. */
+async function lastStoredAt(index: InstanceIndex, { id }: DueStudy): Promise<number | undefined> {
   const query = index.database.selectFrom('study').select('study.last_stored_at_ms').where('study.id', '=', id)
-  for await (const row of index.rows(query)) return row.last_stored_at_ms === lastStoredAtMs
-  return false
+  for await (const row of index.rows(query)) return row.last_stored_at_ms
+  return undefined
 }
 
 /** A line a minute. */
