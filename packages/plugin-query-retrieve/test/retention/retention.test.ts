@@ -145,7 +145,7 @@ test('what is in use, was added to meanwhile, or belongs to another process now,
   }
   t.like(await run({ isInUse: (uid) => uid === '1.2', mayGoOn }), { files: 0, spared: 2, incomplete: 0, stoppedBy: undefined })
   t.deepEqual(removed, [])
-  t.like(await run({ isInUse: (uid) => uid === '1.1' || removed.length >= 64 }), { files: 64, spared: 1, incomplete: 1 })
+  t.like(await run({ isInUse: () => removed.length >= 64 }), { files: 64, spared: 0, incomplete: 1 }, 'retrieved from the middle on')
 })
 
 test('files that cannot be removed are told, and end it when it is all of them', async (t) => {
