@@ -19,6 +19,11 @@ const NOT_INDEXED = {
   more: 'more stored objects cannot be queried than were logged',
 }
 
+const UNREADABLE = {
+  each: 'a stored object cannot be read for the index: it is refused with A700',
+  more: 'more stored objects were refused because they cannot be read than were logged',
+}
+
 /** Keeps the index in step with what plugin-storage stores and removes. */
 export function registerIntake(context: PluginContext): void {
   const { api, index, directory, attributes } = context
@@ -46,11 +51,13 @@ interface IntakeOptions {
 export class Intake {
   readonly #options: IntakeOptions
   readonly #notIndexed: LimitedLines
+  readonly #unreadableLines: LimitedLines
   #isFailing = false
 
   constructor(options: IntakeOptions) {
     this.#options = options
     this.#notIndexed = new LimitedLines(options.log, NOT_INDEXED)
+    this.#unreadableLines = new LimitedLines(options.log, UNREADABLE)
   }
 
   /**
@@ -70,7 +77,7 @@ export class Intake {
     const startMs = performance.now()
     await this.#write(relativePath, () => this.#options.index.add(read.instance))
     // Nobody may have waited for so long: the object was refused then, and its file taken back.
-    if (performance.now() - startMs > SLOW_MS) this.#doubt(relativePath)
+    if (performance.now() - startMs > SLOW_MS) await this.#doubt(relativePath)
   }
 
   /** Before the file is removed. */
@@ -85,18 +92,22 @@ export class Intake {
 
   async close(): Promise<void> {
     this.#notIndexed.close()
+    this.#unreadableLines.close()
     await this.#options.stale.idle()
   }
 
-  #doubt(relativePath: string): void {
-    this.#options.stale.add(relativePath)
-    this.#options.stale.settle()
+  async #doubt(relativePath: string): Promise<void> {
+    const { reader, stale } = this.#options
+    const read = await reader.read(relativePath)
+    if ('instance' in read || read.code !== 'ENOENT') return
+    stale.add(relativePath)
+    stale.settle()
   }
 
   /** It was written a moment ago: the system lacks something, or is broken. */
   #unreadable(relativePath: string, code: string): StatusError {
     this.#options.stale.add(relativePath)
-    this.#options.log.error('a stored object cannot be read for the index: it is refused with A700', { code })
+    this.#unreadableLines.note({ code })
     return new StatusError(OUT_OF_RESOURCES, { errorComment: 'The object could not be stored' })
   }
 

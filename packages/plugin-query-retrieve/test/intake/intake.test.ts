@@ -118,6 +118,8 @@ test('the index cannot be written: A700 each time, one line, and what may be wro
   await writeImage(join(folder, 'b.dcm'), image(2))
   isBroken = false
   await intake.stored({ ...file, relativePath: 'b.dcm' })
+  // Nothing is told that could not be read: it may be whole.
+  await t.throwsAsync(intake.stored({ ...file, relativePath: 'never there.dcm' }), { instanceOf: StatusError })
   await intake.close()
   t.deepEqual([...(await index.knownPaths(['a.dcm', 'b.dcm'])).keys()], ['b.dcm'])
   t.deepEqual(lines, ['the index cannot be written: objects are refused with A700', 'the index can be written again: objects are accepted'])
