@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import type { CorpusFile } from '../../corpus/write-corpus.js'
 import { run } from './programs.js'
 
-const ROOT = fileURLToPath(new URL('../../../../../', import.meta.url))
+export const ROOT: string = fileURLToPath(new URL('../../../../../', import.meta.url))
 export const BIN = join(ROOT, 'packages/cli/bin/dicomtap.js')
 
 /** `database:` of the plugin's options. */
