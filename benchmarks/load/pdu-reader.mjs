@@ -4,6 +4,8 @@ const P_DATA = 4
 
 /** Cuts a stream into PDUs and PDVs (PS3.8 9.3). Of P-DATA nothing is copied: fragments are views of what came. */
 export class PduReader {
+  /** Of the P-DATA-TF that came. */
+  longestPduBytes = 0
   #onPdu
   #onFragment
   #header = Buffer.alloc(PDU_HEADER_BYTES)
@@ -37,6 +39,7 @@ export class PduReader {
     this.#pduType = this.#header[0]
     this.#pduBytes = this.#header.readUInt32BE(2)
     if (this.#pduType === P_DATA) {
+      this.longestPduBytes = Math.max(this.longestPduBytes, this.#pduBytes)
       this.#read = this.#pdvHeader
     } else {
       this.#left = this.#pduBytes

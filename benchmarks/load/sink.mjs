@@ -1,13 +1,12 @@
 import { once } from 'node:events'
 import { Socket, createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { PduReader } from './pdu-reader.mjs'
 import { PduType, RELEASE_RESPONSE, associateAccept, commandSet, pData, readRequest } from './pdus.mjs'
 import { round } from './process-usage.mjs'
 import { TRANSFER_SYNTAXES } from './uids.mjs'
 
 const READ_BUFFER_BYTES = 1_048_576
-const PDU_HEADER_BYTES = 6
-const PDV_HEADER_BYTES = 6
 const NO_DATA_SET = 0x0101
 const IS_RESPONSE = 0x8000
 
@@ -64,20 +63,16 @@ function takeOver(accepted, onChunk) {
   return socket.resume()
 }
 
-/** One association: cuts the stream into PDUs and PDVs, and keeps commands alone. */
+/** One association: keeps commands alone. */
 class SinkAssociation {
   socket
   #maximumLength
   #pause
   #unpaused = 0
-  #header = Buffer.alloc(PDU_HEADER_BYTES)
-  #headerBytes = 0
-  #read = this.#pduHeader
-  #pduType = 0
-  #pduBytes = 0
-  #left = 0
-  #contextId = 0
-  #control = 0
+  #reader = new PduReader({
+    onPdu: (type, body) => this.#pdu(type, body),
+    onFragment: (contextId, control, bytes, isEnd) => this.#fragment(contextId, control, bytes, isEnd),
+  })
   #kept = []
   #request
   #cpu = process.cpuUsage()
@@ -85,7 +80,6 @@ class SinkAssociation {
   #answeredAt
   #messages = 0
   #dataSetBytes = 0
-  #longest = 0
   #isReleased = false
 
   constructor(maximumLength, pause) {
@@ -94,7 +88,7 @@ class SinkAssociation {
   }
 
   received(chunk) {
-    for (let at = 0; at < chunk.length; ) at = this.#read(chunk, at)
+    this.#reader.received(chunk)
     if (this.#pause === undefined) return
     this.#unpaused += chunk.length
     if (this.#unpaused < this.#pause.everyBytes) return
@@ -110,73 +104,29 @@ class SinkAssociation {
       dataSetBytes: this.#dataSetBytes,
       // From the connection to the last answer: without the start of the sender's process and its end.
       seconds: this.#answeredAt === undefined ? undefined : round((this.#answeredAt - this.#acceptedAt) / 1000, 4),
-      longestPduBytes: this.#longest,
+      longestPduBytes: this.#reader.longestPduBytes,
       isReleased: this.#isReleased,
       sinkCpuSeconds: round((user + system) / 1e6, 3),
     }
   }
 
-  #pduHeader(chunk, at) {
-    const end = this.#fillHeader(chunk, at)
-    if (this.#headerBytes < PDU_HEADER_BYTES) return end
-    this.#headerBytes = 0
-    this.#pduType = this.#header[0]
-    this.#pduBytes = this.#header.readUInt32BE(2)
-    if (this.#pduType === PduType.PData) {
-      this.#longest = Math.max(this.#longest, this.#pduBytes)
-      this.#read = this.#pdvHeader
-    } else {
-      this.#left = this.#pduBytes
-      this.#read = this.#body
+  #fragment(contextId, control, bytes, isEnd) {
+    const isCommand = (control & 1) !== 0
+    // The memory is read into again.
+    if (isCommand) this.#kept.push(Buffer.from(bytes))
+    else this.#dataSetBytes += bytes.length
+    if (!isEnd || (control & 2) === 0) return
+    if (isCommand) {
+      this.#request = readRequest(Buffer.concat(this.#kept))
+      this.#kept = []
+      if (this.#request.hasDataSet) return
     }
-    return end
+    this.#answer(contextId)
   }
 
-  #pdvHeader(chunk, at) {
-    const end = this.#fillHeader(chunk, at)
-    if (this.#headerBytes < PDV_HEADER_BYTES) return end
-    this.#headerBytes = 0
-    const length = this.#header.readUInt32BE(0)
-    this.#contextId = this.#header[4]
-    this.#control = this.#header[5]
-    this.#left = length - 2
-    this.#pduBytes -= 4 + length
-    if (this.#left === 0) this.#pdvEnd()
-    else this.#read = this.#pdvData
-    return end
-  }
-
-  #fillHeader(chunk, at) {
-    const end = Math.min(chunk.length, at + PDU_HEADER_BYTES - this.#headerBytes)
-    this.#headerBytes += chunk.copy(this.#header, this.#headerBytes, at, end)
-    return end
-  }
-
-  #pdvData(chunk, at) {
-    const end = Math.min(chunk.length, at + this.#left)
-    // The chunk's memory is read into again.
-    if ((this.#control & 1) !== 0) this.#kept.push(Buffer.from(chunk.subarray(at, end)))
-    else this.#dataSetBytes += end - at
-    this.#left -= end - at
-    if (this.#left === 0) this.#pdvEnd()
-    return end
-  }
-
-  #pdvEnd() {
-    this.#read = this.#pduBytes > 0 ? this.#pdvHeader : this.#pduHeader
-    if ((this.#control & 2) === 0) return
-    if ((this.#control & 1) === 0) {
-      this.#answer()
-      return
-    }
-    this.#request = readRequest(Buffer.concat(this.#kept))
-    this.#kept = []
-    if (!this.#request.hasDataSet) this.#answer()
-  }
-
-  #answer() {
+  #answer(contextId) {
     const { sopClassUid, sopInstanceUid, commandField, messageId } = this.#request
-    this.socket.write(pData(this.#contextId, true, true, commandSet({
+    this.socket.write(pData(contextId, true, true, commandSet({
       '0002': sopClassUid,
       '0100': commandField | IS_RESPONSE,
       '0120': messageId,
@@ -188,20 +138,10 @@ class SinkAssociation {
     this.#answeredAt = performance.now()
   }
 
-  #body(chunk, at) {
-    const end = Math.min(chunk.length, at + this.#left)
-    this.#kept.push(Buffer.from(chunk.subarray(at, end)))
-    this.#left -= end - at
-    if (this.#left === 0) this.#bodyEnd(Buffer.concat(this.#kept))
-    return end
-  }
-
-  #bodyEnd(body) {
-    this.#kept = []
-    this.#read = this.#pduHeader
-    if (this.#pduType === PduType.AssociateRq) {
+  #pdu(type, body) {
+    if (type === PduType.AssociateRq) {
       this.socket.write(associateAccept(body, { transferSyntax: TRANSFER_SYNTAXES.explicit, maximumLength: this.#maximumLength }))
-    } else if (this.#pduType === PduType.ReleaseRq) {
+    } else if (type === PduType.ReleaseRq) {
       this.#isReleased = true
       this.socket.write(RELEASE_RESPONSE)
     } else {
