@@ -3,6 +3,7 @@
 //
 //   npm run build && node scripts/compare-pacs.mjs [--list] [--seed N]
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,7 +11,8 @@ import { parseArgs } from 'node:util'
 import { ROOT } from './workspaces.mjs'
 
 const { values } = parseArgs({ options: { list: { type: 'boolean', default: false }, seed: { type: 'string', default: '1' } } })
-const missing = ['findscu', 'storescu', 'dcmdump', 'dcmqrscp', 'Orthanc'].filter((name) => spawnSync(name, ['--version']).error !== undefined)
+const orthanc = existsSync('/usr/sbin/Orthanc') ? '/usr/sbin/Orthanc' : 'Orthanc'
+const missing = ['findscu', 'storescu', 'dcmdump', 'dcmqrscp', orthanc].filter((name) => spawnSync(name, ['--version']).error !== undefined)
 if (missing.length > 0) {
   console.error(`${missing.join(', ')} not installed: apt-get install dcmtk orthanc`)
   process.exit(1)

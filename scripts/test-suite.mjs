@@ -1,10 +1,11 @@
 // Runs one of the suites that `npm test` does not run in full:
-//   interop  the tests against DCMTK and dcmjs-dimse; a missing DCMTK or a skipped test is a failure here
+//   interop  the tests against DCMTK, dcmjs-dimse, PostgreSQL and Orthanc; what is not installed, or a skipped test, is
+//            a failure here
 //   faults   the storage on disks that fail and in processes that are killed, at every call to the file system
 //   hostile  bad peers of all kinds in the numbers that are promised: 10 000 connections, every service cut at every moment
 //   fuzz     the fuzz and property tests with many runs (DICOMTAP_FUZZ_RUNS, default 100 000)
 import { spawn, spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT } from './workspaces.mjs'
 
@@ -25,6 +26,8 @@ const suites = {
       if (unnamed.length > 0) fail(`interop tests start ${unnamed.join(', ')}: add it to DCMTK in scripts/test-suite.mjs`)
       const missing = DCMTK.filter((name) => spawnSync(name, ['--version']).error !== undefined)
       if (missing.length > 0) fail(`DCMTK is not installed (${missing.join(', ')}): apt-get install dcmtk, brew install dcmtk`)
+      if (!hasPostgres()) fail('PostgreSQL is not installed: apt-get install postgresql, brew install postgresql, or set DICOMTAP_POSTGRES_URL')
+      if (!existsSync('/usr/sbin/Orthanc') && spawnSync('Orthanc', ['--version']).error !== undefined) fail('Orthanc is not installed: apt-get install orthanc')
     },
   },
   faults: {
@@ -65,6 +68,14 @@ ava.on('close', (code) => {
   if (name === 'interop' && skipped !== undefined) fail(`${skipped} interop test(s) were skipped`)
   if (!/\d+ tests? passed/.test(output)) fail(`the ${name} suite ran no test`)
 })
+
+/** The tests start a server of their own; Debian and Homebrew keep its programs out of the PATH. */
+function hasPostgres() {
+  if (process.env.DICOMTAP_POSTGRES_URL !== undefined || spawnSync('postgres', ['--version']).error === undefined) return true
+  return ['/usr/lib/postgresql', '/opt/homebrew/opt', '/usr/local/opt'].some(
+    (parent) => existsSync(parent) && readdirSync(parent).some((name) => existsSync(join(parent, name, 'bin/postgres'))),
+  )
+}
 
 /** What the interop tests start, and their helpers named dcmtk.ts. */
 function startedPrograms() {

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { freePort, serve } from './archive.js'
+import { ORTHANC } from './programs.js'
 
 /** An archive of somebody else, which listens on 127.0.0.1 and keeps all that it has in a folder. */
 export interface OtherArchive {
@@ -60,6 +61,6 @@ export async function startOrthanc(folder: string): Promise<OtherArchive> {
       LimitFindInstances: 0,
     }),
   )
-  const server = await serve('Orthanc', ['--no-jobs', config], port)
+  const server = await serve(ORTHANC, ['--no-jobs', config], port)
   return { name: 'Orthanc', aeTitle: 'ORTHANC', port, stop: server.stop }
 }

@@ -1,30 +1,11 @@
-import { execFile, spawnSync } from 'node:child_process'
-import { existsSync, readdirSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 
 /** DCMTK as shipped waits 40 ms per message for an acknowledgement. */
 export const ENVIRONMENT: NodeJS.ProcessEnv = { ...process.env, TCP_NODELAY: '1' }
 
-const DCMTK = ['dcmdump', 'dcmftest', 'dcmqrscp', 'findscu', 'getscu', 'movescu', 'storescp', 'storescu']
-
-export type Program = 'dcmtk' | 'postgres' | 'orthanc'
-
-/** What is not installed of each, with the words for it. */
-export const MISSING: Readonly<Record<Program, string | undefined>> = {
-  dcmtk: missing(DCMTK.filter((tool) => spawnSync(tool, ['--version']).error !== undefined), 'of DCMTK'),
-  postgres: missing(hasPostgres() ? [] : ['PostgreSQL'], ''),
-  orthanc: missing(spawnSync('Orthanc', ['--version']).error === undefined ? [] : ['Orthanc'], ''),
-}
-
-function missing(names: readonly string[], of: string): string | undefined {
-  return names.length === 0 ? undefined : `${names.join(', ')} ${of}`.trim()
-}
-
-/** Debian keeps the programs of the server out of the PATH. */
-function hasPostgres(): boolean {
-  if (spawnSync('postgres', ['--version']).error === undefined) return true
-  const root = '/usr/lib/postgresql'
-  return existsSync(root) && readdirSync(root).some((version) => existsSync(`${root}/${version}/bin/postgres`))
-}
+/** Debian keeps it where only root looks. */
+export const ORTHANC: string = existsSync('/usr/sbin/Orthanc') ? '/usr/sbin/Orthanc' : 'Orthanc'
 
 /** What a program printed, and how it ended. */
 export interface Outcome {
