@@ -50,9 +50,11 @@ export async function check(options: CheckOptions): Promise<number> {
   }
 }
 
+const FINDING_STYLES = { error: 'red', warning: 'yellow', info: 'cyan' } as const
+
 function printFinding({ level, plugin, message }: Finding): void {
   const paint = painter(process.stderr)
-  note(`${paint(level === 'error' ? 'red' : 'yellow', level)} ${plugin}: ${visible(message)}`)
+  note(`${paint(FINDING_STYLES[level], level)} ${plugin}: ${visible(message)}`)
 }
 
 function describe(

@@ -138,8 +138,11 @@ export interface ListeningEvent extends LifecycleEvent {
 }
 /** What `dicomtap check` tells the operator. */
 export interface Finding {
-  /** `error`: it does not work, or will not be safe. `warning`: it works, and somebody should look at it. */
-  readonly level: 'error' | 'warning'
+  /**
+   * `error`: it does not work, or will not be safe. `warning`: it works, and somebody should look at it. `info`: how
+   * things stand.
+   */
+  readonly level: 'error' | 'warning' | 'info'
   /** The plugin that found it. */
   readonly plugin: string
   /** One line: what, where, what to do. */
