@@ -4,6 +4,7 @@ import type pg from 'pg'
 import type { DatabaseOptions } from '../../options.ts'
 import type { Duplex } from 'node:stream'
 import type { Backend } from '../backend.ts'
+import { CursorSlots } from '../cursor-slots.ts'
 import { databaseError } from '../database-error.ts'
 import type { IndexSchema } from '../schema.ts'
 import { explain, troubleOf } from './troubles.ts'
@@ -74,7 +75,7 @@ export function postgresBackend(options: Extract<DatabaseOptions, { postgres: un
 
   const database = new Kysely<IndexSchema>({ dialect: new PostgresDialect({ pool: async () => (await open()).pool }) })
   // Two connections stay for whoever has no cursor open.
-  const cursors = { open: 0, maximum: Math.max(1, maximum - 2), waiting: [] as (() => void)[] }
+  const slots = new CursorSlots({ maximum: Math.max(1, maximum - 2) })
 
   return {
     kind: 'postgres',
@@ -92,7 +93,7 @@ export function postgresBackend(options: Extract<DatabaseOptions, { postgres: un
     },
     async *stream<Row>(text: string, parameters: readonly unknown[], signal: AbortSignal | undefined): AsyncGenerator<Row> {
       const { streamRows } = await import('./stream-rows.ts')
-      yield* streamRows<Row>({ ...(await open()), cursors, text, parameters, signal })
+      yield* streamRows<Row>({ ...(await open()), slots, text, parameters, signal })
     },
     troubleOf,
     explain,

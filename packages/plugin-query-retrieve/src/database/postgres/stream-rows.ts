@@ -1,25 +1,18 @@
 import type pg from 'pg'
 import Cursor from 'pg-cursor'
-import { databaseError } from '../database-error.ts'
+import type { CursorSlots } from '../cursor-slots.ts'
 
 const BATCH_ROWS = [1, 16, 64, 256] as const
-/** How long a query waits for one of the connections. */
-const WAIT_MS = 10_000
+/** Rows of a batch may be large: what such a one takes, about. */
+const BATCH_CHARACTERS = 1_048_576
 
 const ABORT_MS = 2_000
 const GIVE_BACK_MS = 5_000
 const UNANSWERED = new Error('The server does not answer')
 
-/** How many cursors there may be. */
-export interface CursorSlots {
-  open: number
-  readonly maximum: number
-  readonly waiting: (() => void)[]
-}
-
 export interface StreamRowsOptions {
   readonly pool: pg.Pool
-  readonly cursors: CursorSlots
+  readonly slots: CursorSlots
   readonly types: pg.CustomTypesConfig
   readonly text: string
   readonly parameters: readonly unknown[]
@@ -27,18 +20,24 @@ export interface StreamRowsOptions {
 }
 
 /** Rows of a cursor as they are drawn: the first at once, then more at a time. */
-export async function* streamRows<Row>({ pool, cursors, types, text, parameters, signal }: StreamRowsOptions): AsyncGenerator<Row> {
-  signal?.throwIfAborted()
-  await takeSlot(cursors, signal)
+export async function* streamRows<Row>({ pool, slots, types, text, parameters, signal }: StreamRowsOptions): AsyncGenerator<Row> {
   let client: pg.PoolClient | undefined
   let cursor: Cursor<Row> | undefined
   let failure: Error | undefined
   let cancelled: Promise<void> | undefined
+  let closing: Promise<void> | undefined
   const cancel = (): void => {
     // The server works for nobody: another connection tells it to stop.
     if (client !== undefined) cancelled = cancelStatement(pool, client)
   }
   const onError = (error: Error): void => void (failure = error)
+  const close = async (): Promise<void> => {
+    // From here on somebody else may have the connection.
+    signal?.removeEventListener('abort', cancel)
+    client?.removeListener('error', onError)
+    await giveBack(client, cursor, cancelled, failure === undefined || (signal?.aborted === true && failure !== UNANSWERED))
+  }
+  const slot = await slots.take(() => (closing ??= close()), signal)
   try {
     client = await pool.connect()
     client.on('error', onError)
@@ -47,25 +46,31 @@ export async function* streamRows<Row>({ pool, cursors, types, text, parameters,
     signal?.throwIfAborted()
     signal?.addEventListener('abort', cancel, { once: true })
     cursor = client.query(new Cursor<Row>(text, parameters.map(sendable), { types }))
+    let room: number = Number.POSITIVE_INFINITY
     for (let size = 0; ; size++) {
-      const rows = await unlessAbortedFor(ABORT_MS, cursor.read(BATCH_ROWS[Math.min(size, BATCH_ROWS.length - 1)] as number), signal)
+      const count = Math.min(BATCH_ROWS[Math.min(size, BATCH_ROWS.length - 1)] as number, room)
+      const rows = await slot.busy(() => unlessAbortedFor(ABORT_MS, (cursor as Cursor<Row>).read(count), signal))
       signal?.throwIfAborted()
       if (rows.length === 0) return
       for (const row of rows) {
         yield row
         signal?.throwIfAborted()
       }
+      room = Math.max(1, Math.floor((BATCH_CHARACTERS * rows.length) / charactersOf(rows)))
     }
   } catch (error) {
     failure ??= error as Error
     throw error === UNANSWERED ? signal?.reason : error
   } finally {
-    signal?.removeEventListener('abort', cancel)
-    await giveBack(client, cursor, cancelled, failure === undefined || (signal?.aborted === true && failure !== UNANSWERED))
-    client?.removeListener('error', onError)
-    cursors.open--
-    cursors.waiting.shift()?.()
+    await (closing ??= close())
+    slot.release()
   }
+}
+
+function charactersOf(rows: readonly unknown[]): number {
+  let characters = 1
+  for (const row of rows) for (const value of Object.values(row as object)) characters += typeof value === 'string' ? value.length : 8
+  return characters
 }
 
 async function giveBack(client: pg.PoolClient | undefined, cursor: Cursor | undefined, cancelled: Promise<void> | undefined, isSound: boolean): Promise<void> {
@@ -111,31 +116,6 @@ async function cancelStatement(pool: pg.Pool, client: pg.PoolClient): Promise<vo
     () => undefined,
     () => undefined,
   )
-}
-
-async function takeSlot(cursors: CursorSlots, signal: AbortSignal | undefined): Promise<void> {
-  cursors.open++
-  if (cursors.open <= cursors.maximum) return
-  await new Promise<void>((resolve, reject) => {
-    const leave = (error: Error): void => {
-      const index = cursors.waiting.indexOf(enter)
-      if (index < 0) return
-      cursors.waiting.splice(index, 1)
-      cursors.open--
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', abort)
-      reject(error)
-    }
-    const abort = (): void => leave(signal?.reason as Error)
-    const timer = setTimeout(() => leave(databaseError('Too many queries are open at once: all connections to the index are in use; raise database.maximumConnections')), WAIT_MS)
-    const enter = (): void => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', abort)
-      resolve()
-    }
-    cursors.waiting.push(enter)
-    signal?.addEventListener('abort', abort, { once: true })
-  })
 }
 
 /** PostgreSQL knows no NUL in text. */

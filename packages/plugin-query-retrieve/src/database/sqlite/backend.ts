@@ -34,7 +34,6 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
   SQLITE_CORRUPT: 'it is damaged; move it away and run dicomtap index rebuild',
   SQLITE_NOTADB: 'it is no SQLite database; name another file in database.sqlite, or move it away and run dicomtap index rebuild',
   SQLITE_NOMEM: 'there is no memory left',
-  TOO_MANY_QUERIES: 'too many queries are open at once',
 }
 
 /** The index in a file. */

@@ -1,4 +1,5 @@
-import { SqliteFailure, SqliteWorker } from './worker-client.ts'
+import { CursorSlots } from '../cursor-slots.ts'
+import { SqliteWorker } from './worker-client.ts'
 import type { WorkerOptions, WorkerRows } from './messages.ts'
 
 const READERS = 2
@@ -13,7 +14,8 @@ export class SqliteThreads {
   readonly #readers: readonly SqliteWorker[]
   /** Resolves when the one before has given the writer back. */
   #turn: Promise<void> = Promise.resolve()
-  #cursors: number[] = Array.from({ length: READERS }, () => 0)
+  readonly #slots = new CursorSlots({ maximum: MAXIMUM_CURSORS })
+  readonly #cursors: number[] = Array.from({ length: READERS }, () => 0)
 
   constructor(options: Omit<WorkerOptions, 'role'>) {
     this.#writer = new SqliteWorker({ ...options, role: 'writer' })
@@ -40,35 +42,39 @@ export class SqliteThreads {
 
   /** Rows as they are drawn: the first at once, then more at a time. */
   async *stream(sql: string, parameters: readonly unknown[], signal?: AbortSignal): AsyncGenerator<WorkerRows> {
-    signal?.throwIfAborted()
+    let endCursor = (): Promise<void> => Promise.resolve()
+    const slot = await this.#slots.take(() => endCursor(), signal)
     const index = this.#leastBusy()
-    if (this.openCursors >= MAXIMUM_CURSORS) throw new SqliteFailure({ message: `${MAXIMUM_CURSORS} queries are open`, code: 'TOO_MANY_QUERIES', number: 0 })
     const reader = this.#readers[index] as SqliteWorker
     this.#count(index, 1)
     const { id, result } = reader.send({ type: 'open', sql, parameters })
     let isDone = false
+    let ending: Promise<void> | undefined
+    endCursor = () =>
+      (ending ??= (isDone ? Promise.resolve() : reader.request({ type: 'end', cursor: id })).then(
+        () => undefined,
+        () => undefined,
+      ).finally(() => {
+        this.#count(index, -1)
+        slot.release()
+      }))
     try {
-      let batch = await unlessAborted(result, signal)
+      let batch = await slot.busy(() => unlessAborted(result, signal))
       for (let size = 0; ; size++) {
         isDone = batch.isDone
+        // The thread has closed it: how fast these rows are read is nobody else's concern.
+        if (isDone) await endCursor()
         yield batch
         if (isDone) return
         signal?.throwIfAborted()
         const rows = BATCH_ROWS[Math.min(size, BATCH_ROWS.length - 1)] as number
-        batch = await unlessAborted(reader.request({ type: 'pull', cursor: id, rows }), signal)
+        batch = await slot.busy(() => unlessAborted(reader.request({ type: 'pull', cursor: id, rows }), signal))
       }
     } finally {
-      if (isDone) this.#count(index, -1)
-      else {
-        const ended = reader.request({ type: 'end', cursor: id }).catch(() => undefined).finally(() => this.#count(index, -1))
-        // Whoever aborts has no time: a thread in the midst of a long statement ends the cursor after it.
-        if (signal?.aborted !== true) await ended
-      }
+      const ended = endCursor()
+      // Whoever aborts has no time: a thread in the midst of a long statement ends the cursor after it.
+      if (signal?.aborted !== true) await ended
     }
-  }
-
-  get openCursors(): number {
-    return this.#cursors.reduce((sum, count) => sum + count, 0)
   }
 
   async close(): Promise<void> {
