@@ -88,7 +88,7 @@ folder.remove()
 
 /** An archive in an empty folder: objects are stored, and sent back from what was stored. */
 async function runOnce(archive, name, workload, repetition) {
-  const { command, ...others } = ARCHIVES[archive]
+  const { command, isCompiled, ...others } = ARCHIVES[archive]
   const directory = folder.next()
   const note = (task, result) => {
     results.push({ archive, server: archive, workload: name, task, repetition, ...result })
@@ -99,8 +99,8 @@ async function runOnce(archive, name, workload, repetition) {
     folder.touch(TOUCHED_BYTES)
     server = await startServer({ ...others, command: (port, path) => command(port, path, sink.port) }, directory)
     const target = { ...server, timeoutSeconds: RUN_LIMIT_SECONDS }
-    // Compilers and caches: what is measured is a server that has been running for a while.
-    await runLoad(workload.warmUp, target)
+    // What is measured is a server that has been running for a while.
+    if (isCompiled !== true) await runLoad(workload.warmUp, target)
     const state = { server, workload, sink, store: (load) => runLoad(load, target) }
     for (const task of Object.keys(TASKS).filter((one) => tasks.includes(one) || TASKS[one].isNeeded)) {
       const result = await TASKS[task].run(state).catch((error) => ({ error: error instanceof Error ? error.message : String(error) }))

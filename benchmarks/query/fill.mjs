@@ -19,7 +19,7 @@ export async function fillIndex({ database, instances, onProgress }) {
   ])
   const attributes = await buildCatalogue({ patient: [], study: [], series: [], instance: [] })
   const silent = { error: console.error, warn: console.error, info() {}, debug() {}, trace() {}, isEnabled: () => false, child: () => silent }
-  const index = openIndex({ database, resolvePath: (path) => path, log: silent, attributes })
+  const index = openIndex({ database, resolvePath: (path) => path, log: silent })
   await index.start()
   const startedAt = performance.now()
   try {

@@ -9,8 +9,9 @@ const MIB = 1024 * KIB
 const STUDY_ROOT_MOVE = '1.2.840.10008.5.1.4.1.2.2.2'
 const STUDY_ROOT_GET = '1.2.840.10008.5.1.4.1.2.2.3'
 const SAMPLE_MS = 200
-/** How often a study is retrieved: the first time warms up. */
-const RETRIEVALS = 4
+/** How often objects are stored, and a study is retrieved, before it counts: compilers and caches. */
+const WARM_UPS = 3
+const RETRIEVALS = 3
 
 /** Objects by name: `storeOne` and `storeEight` on one and on eight associations; retrieved are those of `storeOne`. */
 export const WORKLOADS = {
@@ -25,10 +26,10 @@ function workload(size, count) {
     size,
     count,
     what: `${count} objects of ${size / KIB} KiB`,
-    warmUp: load(count, 1),
+    warmUp: load(WARM_UPS * count, 1),
     storeOne: load(count, 1),
     storeEight: load(each, 8),
-    storedBytes: (2 * count + 8 * each) * size,
+    storedBytes: ((WARM_UPS + 1) * count + 8 * each) * size,
   }
 }
 
@@ -76,7 +77,7 @@ export const TASKS = {
   },
 }
 
-/** The study that was stored, several times on one association; the median of all but the first. */
+/** The study that was stored, several times on one association; the median of those that count. */
 async function retrieve({ server, workload: { count, size }, studyInstanceUid }, model, once) {
   if (studyInstanceUid === undefined) throw new Error('nothing was stored')
   const requestor = await openRequestor({
@@ -94,11 +95,11 @@ async function retrieve({ server, workload: { count, size }, studyInstanceUid },
   try {
     const runs = []
     let before
-    for (let turn = 0; turn < RETRIEVALS; turn++) {
-      if (turn === 1) before = processUsage(server.pid)
+    for (let turn = 0; turn < WARM_UPS + RETRIEVALS; turn++) {
+      if (turn === WARM_UPS) before = processUsage(server.pid)
       const run = await once(requestor, identifier)
       if (run.status !== 0 || run.stores !== count) throw new Error(`${run.stores} of ${count} objects came, status ${run.status.toString(16)}`)
-      if (turn > 0) runs.push(run)
+      if (turn >= WARM_UPS) runs.push(run)
     }
     await requestor.release()
     const { bytes } = runs[0]
