@@ -7,10 +7,10 @@ import { parse } from '@babel/parser'
 import { ROOT, readManifest, workspaces } from './workspaces.mjs'
 
 /**
- * The layers of packages/framework/src, highest first: value imports point to the same row or to a lower one.
+ * The layers of a package's src, highest first: value imports point to the same row or to a lower one.
  * A path ending in `/` is a folder; a file named on its own goes before its folder. Everything must be in a row.
  */
-const LAYERS = [
+const FRAMEWORK_LAYERS = [
   ['index.ts', 'testing/'],
   ['application-entity.ts', 'association-server.ts', 'associate.ts', 'close.ts', 'diagnose.ts'],
   ['config/'],
@@ -23,6 +23,26 @@ const LAYERS = [
   ['dataset/', 'pdu/', 'identity.ts', 'console-log.ts'],
   ['logger.ts', 'near-names.ts', 'file-io.ts', 'stall-watch.ts', 'turns.ts', 'errors/'],
 ]
+
+const QUERY_RETRIEVE_LAYERS = [
+  ['index.ts', 'query-retrieve.ts', 'index-command.ts', 'index-command/'],
+  ['options.ts'],
+  ['find/'],
+  ['retrieve/'],
+  ['retention/'],
+  ['intake/'],
+  ['maintenance/'],
+  ['identifier/', 'negotiation.ts'],
+  ['matching/'],
+  ['database/'],
+  ['model/'],
+  ['text/', 'context.ts', 'storage-service.ts'],
+]
+
+const LAYERS = {
+  'packages/framework': FRAMEWORK_LAYERS,
+  'packages/plugin-query-retrieve': QUERY_RETRIEVE_LAYERS,
+}
 
 /** Which workspace packages a package's sources may import. Tests are free. */
 const PACKAGE_RULES = [
@@ -61,11 +81,12 @@ function checkLayer(folder, file, { specifier, isType, line }) {
   const target = posix.join(posix.dirname(file), specifier)
   const source = join(folder, 'src/')
   if (!target.startsWith(folder)) return report(file, line, `'${specifier}' leaves the package`)
-  if (isType || relative(ROOT, folder) !== 'packages/framework' || !file.startsWith(source)) return
-  const [from, to] = [file, target].map((path) => layerOf(relative(source, path)))
+  const layers = LAYERS[relative(ROOT, folder)]
+  if (isType || layers === undefined || !file.startsWith(source)) return
+  const [from, to] = [file, target].map((path) => layerOf(layers, relative(source, path)))
   if (from === undefined) return report(file, line, 'stands in no row of LAYERS in scripts/check-imports.mjs')
   if (to === undefined) return report(file, line, `'${specifier}' stands in no row of LAYERS in scripts/check-imports.mjs`)
-  if (to < from) report(file, line, `'${specifier}' points up: ${LAYERS[from].join(' ')} must not import values of ${LAYERS[to].join(' ')}`)
+  if (to < from) report(file, line, `'${specifier}' points up: ${layers[from].join(' ')} must not import values of ${layers[to].join(' ')}`)
 }
 
 function checkPackage(manifest, file, { specifier, isType, line }, isTest) {
@@ -87,10 +108,10 @@ function checkPackage(manifest, file, { specifier, isType, line }, isTest) {
   }
 }
 
-function layerOf(path) {
-  const exact = LAYERS.findIndex((row) => row.includes(path))
+function layerOf(layers, path) {
+  const exact = layers.findIndex((row) => row.includes(path))
   if (exact !== -1) return exact
-  const folder = LAYERS.findIndex((row) => row.some((entry) => entry.endsWith('/') && path.startsWith(entry)))
+  const folder = layers.findIndex((row) => row.some((entry) => entry.endsWith('/') && path.startsWith(entry)))
   return folder === -1 ? undefined : folder
 }
 

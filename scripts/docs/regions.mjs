@@ -56,7 +56,8 @@ export const REGIONS = {
   'plugin-commands': () => commandsOfPlugins,
   'create-dicomtap': () => helpText(scaffolder.createProgram(() => {})),
   dependencies,
-  'framework-layers': layers,
+  'framework-layers': () => layers('FRAMEWORK_LAYERS', 'packages/framework/src'),
+  'query-retrieve-layers': () => layers('QUERY_RETRIEVE_LAYERS', 'packages/plugin-query-retrieve/src'),
   'query-keys': queryKeys,
 }
 
@@ -208,12 +209,12 @@ function installed(name, folder) {
   return JSON.parse(readFileSync(found, 'utf8'))
 }
 
-/** The rows of LAYERS in the import check, which is a script and not a module. */
-function layers() {
+/** The rows of a table in the import check, which is a script and not a module. */
+function layers(table, folder) {
   const source = readFileSync(join(ROOT, 'scripts/check-imports.mjs'), 'utf8')
-  const literal = /const LAYERS = \[\n(.*?)\n\]/s.exec(source)[1]
+  const literal = new RegExp(`const ${table} = \\[\\n(.*?)\\n\\]`, 's').exec(source)[1]
   const layerRows = literal.split('\n').map((line) => [...line.matchAll(/'([^']+)'/g)].map(([, name]) => `\`${name}\``).join(', '))
-  return ['| layer | in `packages/framework/src` |', '|---|---|', ...layerRows.map((row, index) => `| ${index + 1} | ${row} |`)].join('\n')
+  return [`| layer | in \`${folder}\` |`, '|---|---|', ...layerRows.map((row, index) => `| ${index + 1} | ${row} |`)].join('\n')
 }
 
 function without(schema, names) {

@@ -1,8 +1,8 @@
-import { answerExtendedNegotiation, extendedNegotiationOf } from '@dicomtap/framework'
+import { answerExtendedNegotiation, extendedNegotiationOf, TransferSyntax } from '@dicomtap/framework'
 import type { Association, FindNegotiation, RetrieveNegotiation, SupportedNegotiation } from '@dicomtap/framework'
 import type { PluginContext } from './context.ts'
 import { MODELS } from './model/levels.ts'
-import type { ModelName } from './model/levels.ts'
+import type { InformationModel, ModelName, ModelService } from './model/levels.ts'
 import type { ResolvedQueryRetrieveOptions } from './options.ts'
 
 const NOTHING_FOR_FIND: FindNegotiation = {
@@ -16,6 +16,25 @@ const NOTHING_FOR_FIND: FindNegotiation = {
 }
 
 const NOTHING_FOR_RETRIEVE: RetrieveNegotiation = { relationalRetrieval: false, enhancedMultiFrameImageConversion: false }
+
+/** Of identifiers. */
+const TRANSFER_SYNTAXES: readonly string[] = [
+  TransferSyntax.ExplicitVRLittleEndian,
+  TransferSyntax.ImplicitVRLittleEndian,
+  TransferSyntax.DeflatedExplicitVRLittleEndian,
+]
+
+/** Supports the SOP classes of a service that the option `models` has. Gives back their models, by SOP Class UID. */
+export function supportModels({ api, options }: PluginContext, service: ModelService): ReadonlyMap<string, InformationModel> {
+  const models = new Map<string, InformationModel>()
+  for (const name of Object.keys(options.models) as ModelName[]) {
+    const uid = MODELS[name].sopClasses[service]
+    if (uid === undefined || !options.models[name].includes(service)) continue
+    models.set(uid, MODELS[name])
+    api.supportSopClass({ uid, transferSyntaxes: TRANSFER_SYNTAXES })
+  }
+  return models
+}
 
 /** Answers SOP Class Extended Negotiation for the SOP classes that are served; those of others are left to others. */
 export function registerExtendedNegotiation({ api, options }: PluginContext): void {

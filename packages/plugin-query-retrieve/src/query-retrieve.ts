@@ -9,10 +9,7 @@ import { registerRetention } from './retention/register-retention.ts'
 import { StudiesInUse } from './retention/studies-in-use.ts'
 import { registerRetrieve } from './retrieve/register-retrieve.ts'
 import { registerExtendedNegotiation } from './negotiation.ts'
-
-interface StorageService {
-  readonly directory: string | undefined
-}
+import { storageService } from './storage-service.ts'
 
 /**
  * Answers C-FIND, C-MOVE and C-GET for what plugin-storage stores, from an index in SQLite or PostgreSQL. See the
@@ -29,13 +26,14 @@ export const queryRetrieve: PluginFactory<typeof queryRetrieveOptions> = defineP
   after: ['access'],
   options: queryRetrieveOptions,
   async apply(api, options) {
-    const { directory } = api.inject<StorageService>('storage')
+    const storage = storageService(api)
+    const { directory } = storage
     if (directory === undefined) {
       throw new DicomtapError('DICOMTAP_ERR_PLG_OPTIONS', 'plugin-query-retrieve: there is nothing to query while plugin-storage discards what it gets (option discard)')
     }
     const attributes = await buildCatalogue(options.attributes)
-    const index = openIndex({ database: options.database, resolvePath: (path) => api.resolvePath(path), log: api.log, attributes })
-    const context: PluginContext = { api, options, attributes, index, directory, studiesInUse: new StudiesInUse() }
+    const index = openIndex({ database: options.database, resolvePath: (path) => api.resolvePath(path), log: api.log })
+    const context: PluginContext = { api, options, attributes, index, storage, directory, studiesInUse: new StudiesInUse() }
     api.hooks.ready.tapPromise(() => index.start())
     // First, so that it is the last: disposers run in reverse order.
     api.onDispose(() => index.close())

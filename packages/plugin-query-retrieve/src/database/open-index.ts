@@ -1,5 +1,4 @@
 import type { Logger } from '@dicomtap/framework'
-import type { AttributeCatalogue } from '../model/attributes.ts'
 import type { DatabaseOptions } from '../options.ts'
 import { DatabaseIndex } from './database-index.ts'
 import type { InstanceIndex } from './instance-index.ts'
@@ -10,7 +9,6 @@ export interface OpenIndexOptions {
   readonly database: DatabaseOptions
   readonly resolvePath: (path: string) => string
   readonly log: Logger
-  readonly attributes: AttributeCatalogue
 }
 
 /** The index of the options; nothing is opened before `start`. */

@@ -3,8 +3,8 @@ import type { Expression, RawBuilder } from 'kysely'
 import type { DatabaseKind } from '../database/instance-index.ts'
 import type { Level } from '../model/levels.ts'
 import type { DerivedName, Matching } from '../model/query.ts'
-import { NEVER, UNDECIDED, any, columnCondition } from './conditions.ts'
-import type { Condition, SqlDecision } from './conditions.ts'
+import { NEVER, UNDECIDED, any, columnCondition } from '../database/conditions.ts'
+import type { Condition, SqlDecision } from '../database/conditions.ts'
 import { columnOf, descendants, notByIndex } from './tables.ts'
 
 /** Attributes that are computed from the rows of the index: of which level they are, and from what. */

@@ -1,13 +1,12 @@
 import { setImmediate as anotherTurn } from 'node:timers/promises'
-import { QueryStatus, StatusError, TransferSyntax } from '@dicomtap/framework'
+import { QueryStatus, StatusError } from '@dicomtap/framework'
 import type { DataSet, FindMatch, Operation, StatusDetails } from '@dicomtap/framework'
 import type { PluginContext } from '../context.ts'
 import { parseIdentifier } from '../identifier/parse-identifier.ts'
 import { localOffset } from '../matching/moments.ts'
-import { MODELS } from '../model/levels.ts'
-import type { InformationModel, ModelName } from '../model/levels.ts'
+import type { InformationModel } from '../model/levels.ts'
 import type { Query } from '../model/query.ts'
-import { negotiatedFind } from '../negotiation.ts'
+import { negotiatedFind, supportModels } from '../negotiation.ts'
 import { answerOf } from './answer.ts'
 import type { AnswerOptions } from './answer.ts'
 import { makeEncodable } from './encodable.ts'
@@ -16,26 +15,14 @@ import { privateCreatorsOf } from './private-creators.ts'
 import { RowReader } from './row-attributes.ts'
 import { rowMatches } from './row-matches.ts'
 
-const TRANSFER_SYNTAXES: readonly string[] = [
-  TransferSyntax.ExplicitVRLittleEndian,
-  TransferSyntax.ImplicitVRLittleEndian,
-  TransferSyntax.DeflatedExplicitVRLittleEndian,
-]
-
 /** Rows that do not match are looked at for so long before others have their turn. */
 const TURN_MS = 2
 
 /** Answers C-FIND for the models of the options (PS3.4 C.4.1). */
 export function registerFind(context: PluginContext): void {
-  const { api, options } = context
-  const models = new Map<string, InformationModel>()
-  for (const name of Object.keys(options.models) as ModelName[]) {
-    const sopClassUid = MODELS[name].sopClasses.find
-    if (sopClassUid !== undefined && options.models[name].includes('find')) models.set(sopClassUid, MODELS[name])
-  }
+  const models = supportModels(context, 'find')
   if (models.size === 0) return
-  for (const uid of models.keys()) api.supportSopClass({ uid, transferSyntaxes: TRANSFER_SYNTAXES })
-  api.hooks.cFind.tapPromise({ sopClasses: [...models.keys()] }, async (request, operation) => {
+  context.api.hooks.cFind.tapPromise({ sopClasses: [...models.keys()] }, async (request, operation) => {
     const model = models.get(operation.sopClassUid)
     if (model === undefined) return undefined
     const identifier = await request.identifier.dataset()

@@ -1,5 +1,5 @@
 import type { CommandInvocation } from '@dicomtap/framework'
-import { IndexSettings } from '../intake/settings.ts'
+import { IndexSettings } from '../maintenance/settings.ts'
 import { checkIndex, type CheckResult, type Difference, type DifferenceKind } from '../maintenance/check.ts'
 import { CommandError, type OpenedFolder, withFolder } from './context.ts'
 import { isEmptyFolder } from '../maintenance/walk-folder.ts'

@@ -4,8 +4,8 @@ import { realpath } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { InstanceIndex } from '../database/instance-index.ts'
 import { openIndex } from '../database/open-index.ts'
-import { InstanceReader } from '../intake/read-instance.ts'
-import { Reindexer } from '../intake/reindexer.ts'
+import { InstanceReader } from '../maintenance/read-instance.ts'
+import { Reindexer } from '../maintenance/reindexer.ts'
 import type { AttributeCatalogue } from '../model/attributes.ts'
 import { buildCatalogue } from '../model/catalogue.ts'
 import { type DatabaseOptions, queryRetrieveOptions, type ResolvedQueryRetrieveOptions } from '../options.ts'
@@ -38,7 +38,7 @@ export async function withIndex<T>(invocation: CommandInvocation, work: (opened:
   }
   const attributes = await buildCatalogue(options.attributes)
   const log = new CommandLog(invocation)
-  const index = openIndex({ database, resolvePath, log: log.logger, attributes })
+  const index = openIndex({ database, resolvePath, log: log.logger })
   try {
     await index.start()
     if (!index.isReady) throw new DicomtapError('DICOMTAP_ERR_QR_DATABASE', log.firstError ?? `The database ${place} does not answer`)

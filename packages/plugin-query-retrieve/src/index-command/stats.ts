@@ -1,7 +1,7 @@
 import type { CommandInvocation } from '@dicomtap/framework'
 import type { InstanceIndex } from '../database/instance-index.ts'
 import { migrations } from '../database/migrations.ts'
-import { IndexSettings } from '../intake/settings.ts'
+import { IndexSettings } from '../maintenance/settings.ts'
 import { type OpenedIndex, withIndex } from './context.ts'
 import { bytesText, number, print, printable } from './output.ts'
 

@@ -1,15 +1,14 @@
-import { type Logger, StatusError } from '@dicomtap/framework'
+import { type Logger, StatusError, StorageStatus } from '@dicomtap/framework'
 import type { PluginContext } from '../context.ts'
 import type { InstanceIndex } from '../database/instance-index.ts'
 import { registerDiagnosis } from './diagnose.ts'
 import { LimitedLines } from './limited-lines.ts'
-import { InstanceReader } from './read-instance.ts'
-import { Reindexer } from './reindexer.ts'
+import { InstanceReader } from '../maintenance/read-instance.ts'
+import { Reindexer } from '../maintenance/reindexer.ts'
 import { registerScan } from './register-scan.ts'
 import { StaleFiles } from './stale-files.ts'
-import { type StoredFile, storageService } from './storage-service.ts'
+import type { StoredFile } from '../storage-service.ts'
 
-const OUT_OF_RESOURCES = 0xa700
 const LAST = 1_000_000
 /** Shorter than any time-out for handlers that makes sense (`timeouts.handlerMs`). */
 const SLOW_MS = 1000
@@ -26,8 +25,8 @@ const UNREADABLE = {
 
 /** Keeps the index in step with what plugin-storage stores and removes. */
 export function registerIntake(context: PluginContext): void {
-  const { api, index, directory, attributes } = context
-  const { hooks } = storageService(api)
+  const { api, index, directory, attributes, storage } = context
+  const { hooks } = storage
   const reader = new InstanceReader(directory, attributes)
   const reindexer = new Reindexer(directory, index, reader)
   const intake = new Intake({ index, reader, stale: new StaleFiles(reindexer), log: api.log })
@@ -65,7 +64,7 @@ export class Intake {
    * left stored, and logged: to refuse it would lose an image for want of a query.
    * @throws StatusError A700 when the index cannot be written
    */
-  async stored({ relativePath, sopInstanceUid, outcome }: StoredFile): Promise<void> {
+  async stored({ relativePath, sopInstanceUid, outcome }: Omit<StoredFile, 'studyInstanceUid'>): Promise<void> {
     const read = await this.#options.reader.read(relativePath)
     if ('code' in read && read.code !== undefined) throw this.#unreadable(relativePath, read.code)
     if (!('instance' in read)) {
@@ -108,7 +107,7 @@ export class Intake {
   #unreadable(relativePath: string, code: string): StatusError {
     this.#options.stale.add(relativePath)
     this.#unreadableLines.note({ code })
-    return new StatusError(OUT_OF_RESOURCES, { errorComment: 'The object could not be stored' })
+    return new StatusError(StorageStatus.OutOfResources, { errorComment: 'The object could not be stored' })
   }
 
   async #write(relativePath: string, work: () => Promise<unknown>): Promise<void> {
@@ -120,7 +119,7 @@ export class Intake {
       stale.add(relativePath)
       if (!this.#isFailing) log.error('the index cannot be written: objects are refused with A700', { error })
       this.#isFailing = true
-      throw new StatusError(OUT_OF_RESOURCES, { errorComment: 'The object could not be stored', cause: error })
+      throw new StatusError(StorageStatus.OutOfResources, { errorComment: 'The object could not be stored', cause: error })
     }
     if (this.#isFailing) log.info('the index can be written again: objects are accepted')
     this.#isFailing = false

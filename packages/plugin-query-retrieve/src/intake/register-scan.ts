@@ -1,16 +1,15 @@
 import type { PluginContext } from '../context.ts'
-import type { Reindexer } from './reindexer.ts'
+import type { Reindexer } from '../maintenance/reindexer.ts'
 import { ScanLease } from './scan-lease.ts'
 import { scanFolder } from './scan.ts'
-import { IndexSettings } from './settings.ts'
-import { storageService } from './storage-service.ts'
+import { IndexSettings } from '../maintenance/settings.ts'
 
 /** How long a scan waits for a database that does not answer, before it looks again. */
 const RETRY_MS = 30_000
 
 /** Looks at the start whether folder and index agree, beside the service. */
 export function registerScan(context: PluginContext, reindexer: Reindexer): void {
-  const { api, options, index, directory, attributes } = context
+  const { api, options, index, directory, attributes, storage } = context
   const { log, signal } = api
   const settings = new IndexSettings(index)
   let scanning: Promise<void> | undefined
@@ -23,7 +22,7 @@ export function registerScan(context: PluginContext, reindexer: Reindexer): void
     const lease = new ScanLease(settings)
     if (!(await lease.acquire(startedAtMs, signal))) return
     try {
-      const isBusy = (): boolean => storageService(api).stats().inFlight > 0
+      const isBusy = (): boolean => storage.stats().inFlight > 0
       const result = await scanFolder({ root: directory, index, reindexer, log, signal, isBusy })
       const finishedAtMs = Date.now()
       await settings.setLastScan({ startedAtMs, finishedAtMs, ...result })

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { IndexSettings, Scanner } from './settings.ts'
+import type { IndexSettings, Scanner } from '../maintenance/settings.ts'
 
 /** A scanner that has said nothing for so long is gone. */
 const SILENT_MS = 60_000

@@ -2,7 +2,7 @@ import type { Logger } from '@dicomtap/framework'
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import type { InstanceIndex } from '../database/instance-index.ts'
 import { type Compared, compareFolderAndIndex, isSameFile, statusOf } from '../maintenance/compare.ts'
-import { MAXIMUM_SETTLED, type Reindexed, type Reindexer } from './reindexer.ts'
+import { MAXIMUM_SETTLED, type Reindexed, type Reindexer } from '../maintenance/reindexer.ts'
 
 export interface ScanOptions {
   readonly root: string

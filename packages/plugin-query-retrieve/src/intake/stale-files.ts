@@ -1,4 +1,4 @@
-import type { Reindexer } from './reindexer.ts'
+import type { Reindexer } from '../maintenance/reindexer.ts'
 
 const MAXIMUM_FILES = 100_000
 

@@ -1,6 +1,6 @@
 import type { InstanceIndex } from '../database/instance-index.ts'
-import type { InstanceReader } from '../intake/read-instance.ts'
-import type { Reindexer } from '../intake/reindexer.ts'
+import type { InstanceReader } from './read-instance.ts'
+import type { Reindexer } from './reindexer.ts'
 import type { IndexedInstance } from '../model/instance.ts'
 import { compareFolderAndIndex, isSameFile, statusOf } from './compare.ts'
 import type { UnreadableFolder } from './walk-folder.ts'

@@ -1,6 +1,6 @@
 import type { InstanceIndex } from '../database/instance-index.ts'
-import { MAXIMUM_SETTLED, type Reindexed, type Reindexer } from '../intake/reindexer.ts'
-import { IndexSettings, type RebuildPosition } from '../intake/settings.ts'
+import { MAXIMUM_SETTLED, type Reindexed, type Reindexer } from './reindexer.ts'
+import { IndexSettings, type RebuildPosition } from './settings.ts'
 import { compareFolderAndIndex } from './compare.ts'
 import { type UnreadableFolder, walkFolder } from './walk-folder.ts'
 

@@ -79,14 +79,3 @@ function matchesItems(matching: Matching, value: unknown, zones: Zones): boolean
 export function matchesItem(keys: readonly Key[], item: DataSet, zones: Zones): boolean {
   return keys.every(({ attribute, matching }) => matchesAttribute(attribute, matching, item, zones))
 }
-
-/**
- * Does the database decide a key exactly, by its column? Then the attributes as stored need not be looked at. It does
- * not when the time zone of the query counts, when a word sounds like another, and where there is no column; nor does
- * it ever decide a combined date and time, which may lack the time.
- */
-export function decides({ attribute, matching }: Key, { timezoneOffsetMinutes }: Pick<Query, 'timezoneOffsetMinutes'>): boolean {
-  if (matching.kind === 'universal') return true
-  if (attribute.column === undefined || matching.kind === 'fuzzyName' || matching.kind === 'sequence' || matching.kind === 'all') return false
-  return timezoneOffsetMinutes === undefined || (attribute.vr !== 'DA' && attribute.vr !== 'TM') || attribute.name === 'PatientBirthDate'
-}

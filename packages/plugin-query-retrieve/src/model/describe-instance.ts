@@ -7,8 +7,6 @@ import type { IndexedInstance, LevelRow } from './instance.ts'
 import type { Level } from './levels.ts'
 import { newRoom, storedValue } from './stored-attributes.ts'
 
-export { attributesOf } from './stored-attributes.ts'
-
 /** Where the data set was read, and what its file meta information says. */
 export interface InstanceFile {
   readonly path: string

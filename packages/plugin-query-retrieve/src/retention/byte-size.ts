@@ -20,12 +20,3 @@ export function parseByteSize(text: string): number | undefined {
   const bytes = Math.round(Number(match[1]) * (UNITS[(match[2] ?? 'b').toLowerCase()] ?? 1))
   return Number.isSafeInteger(bytes) ? bytes : undefined
 }
-
-/** For people: `1.5 GiB`. */
-export function formatByteSize(bytes: number): string {
-  let value = bytes
-  let unit = 0
-  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
-  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024
-  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`
-}

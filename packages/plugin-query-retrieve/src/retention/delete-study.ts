@@ -2,7 +2,7 @@ import { lstat } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { InstanceIndex } from '../database/instance-index.ts'
-import type { RemovalResult, StorageRemoval } from './storage-removal.ts'
+import type { RemovalResult, StorageRemoval } from '../storage-service.ts'
 
 const BATCH = 64
 /** What a pause between two batches is at least. The disk has as long for others as a batch took. */

@@ -3,7 +3,7 @@ import type { InstanceIndex } from '../database/instance-index.ts'
 import { type Deleted, deleteInstances } from './delete-study.ts'
 import { type DueStudy, dueStudies, storedBytes } from './retention-plan.ts'
 import type { RetentionRule } from './retention-rule.ts'
-import type { StorageRemoval } from './storage-removal.ts'
+import type { StorageRemoval } from '../storage-service.ts'
 
 /** A study, or one series of it, as the index has it. */
 export interface Deletable {

@@ -2,22 +2,11 @@ import type { PluginContext } from '../context.ts'
 import { provideDeletion } from './deletion-service.ts'
 import { Retention } from './retention.ts'
 import { retentionRule } from './retention-rule.ts'
-import type { StorageRemoval } from './storage-removal.ts'
-
-interface StoredInStudy {
-  readonly studyInstanceUid: string | undefined
-  readonly outcome: string
-}
-
-interface StorageService extends StorageRemoval {
-  readonly hooks: { readonly instanceStored: { tap(name: string, handler: (stored: StoredInStudy) => void): void } }
-}
 
 /** Deletes old studies when the options say so, and lets commands delete by hand. */
 export function registerRetention(context: PluginContext): void {
-  const { api, options, studiesInUse } = context
+  const { api, options, storage, studiesInUse } = context
   const rule = retentionRule(options.retention)
-  const storage = api.inject<StorageService>('storage')
   provideDeletion(context, rule, storage)
   if (rule === undefined) return
   // What is sent again and is there already has no newer row.

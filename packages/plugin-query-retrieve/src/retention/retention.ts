@@ -1,9 +1,9 @@
 import type { PluginContext } from '../context.ts'
-import { IndexSettings } from '../intake/settings.ts'
+import { IndexSettings } from '../maintenance/settings.ts'
 import { RetentionLease } from './retention-lease.ts'
 import type { RetentionRule } from './retention-rule.ts'
 import { type RetentionRun, runRetention } from './run-retention.ts'
-import type { StorageRemoval } from './storage-removal.ts'
+import type { StorageRemoval } from '../storage-service.ts'
 
 /** After the start, and while the index is not complete, it looks this often. */
 const SOON_MS = 30_000

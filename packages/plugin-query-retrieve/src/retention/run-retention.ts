@@ -3,7 +3,7 @@ import type { InstanceIndex } from '../database/instance-index.ts'
 import { type Deleted, deleteInstances, pause } from './delete-study.ts'
 import { type DueStudy, dueStudies } from './retention-plan.ts'
 import { GRACE_MS, type RetentionRule } from './retention-rule.ts'
-import type { StorageRemoval } from './storage-removal.ts'
+import type { StorageRemoval } from '../storage-service.ts'
 
 const PROGRESS_MS = 60_000
 

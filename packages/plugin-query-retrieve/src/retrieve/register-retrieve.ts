@@ -1,44 +1,27 @@
-import { RetrieveStatus, StatusError, TransferSyntax } from '@dicomtap/framework'
+import { RetrieveStatus, StatusError } from '@dicomtap/framework'
 import type { CGetRequest, CMoveRequest, Operation, RetrieveAnswer } from '@dicomtap/framework'
 import type { PluginContext } from '../context.ts'
 import { parseRetrieveIdentifier } from '../identifier/parse-retrieve-identifier.ts'
 import type { RetrieveSelection } from '../identifier/parse-retrieve-identifier.ts'
-import { MODELS } from '../model/levels.ts'
-import type { InformationModel, ModelName } from '../model/levels.ts'
-import { negotiatedRetrieve } from '../negotiation.ts'
+import type { InformationModel } from '../model/levels.ts'
+import { negotiatedRetrieve, supportModels } from '../negotiation.ts'
 import { filesToSend } from './files-to-send.ts'
 import { studyHolder } from './hold-studies.ts'
 import { selectedSeries } from './selected-series.ts'
 import { grantStorageRoles } from './storage-roles.ts'
 import { storedInstances } from './stored-instances.ts'
 
-const TRANSFER_SYNTAXES: readonly string[] = [
-  TransferSyntax.ExplicitVRLittleEndian,
-  TransferSyntax.ImplicitVRLittleEndian,
-  TransferSyntax.DeflatedExplicitVRLittleEndian,
-]
-
 /** Answers C-MOVE and C-GET for the models of the options (PS3.4 C.4.2, C.4.3, annexes Y and Z). */
 export function registerRetrieve(context: PluginContext): void {
   const { api } = context
-  const moves = modelsOf(context, 'move')
-  const gets = modelsOf(context, 'get')
+  const moves = supportModels(context, 'move')
+  const gets = supportModels(context, 'get')
   const sopClasses = [...moves.keys(), ...gets.keys()]
   if (sopClasses.length === 0) return
   const hold = studyHolder(context, sopClasses)
-  for (const uid of sopClasses) api.supportSopClass({ uid, transferSyntaxes: TRANSFER_SYNTAXES })
   api.hooks.cMove.tapPromise({ sopClasses: [...moves.keys()] }, (request, operation) => retrieve(context, moves, request, operation, hold))
   api.hooks.cGet.tapPromise({ sopClasses: [...gets.keys()] }, (request, operation) => retrieve(context, gets, request, operation, hold))
   if (gets.size > 0) grantStorageRoles(api, [...gets.keys()])
-}
-
-function modelsOf({ options }: PluginContext, service: 'move' | 'get'): ReadonlyMap<string, InformationModel> {
-  const models = new Map<string, InformationModel>()
-  for (const name of Object.keys(options.models) as ModelName[]) {
-    const sopClassUid = MODELS[name].sopClasses[service]
-    if (sopClassUid !== undefined && options.models[name].includes(service)) models.set(sopClassUid, MODELS[name])
-  }
-  return models
 }
 
 /** @throws StatusError A900 for an identifier that is not in order; what cannot be decoded is answered by the framework */

@@ -1,8 +1,8 @@
 import { sql } from 'kysely'
 import type { Expression } from 'kysely'
 import type { InstanceIndex } from '../database/instance-index.ts'
-import { all, columnCondition } from '../find/conditions.ts'
-import type { Condition } from '../find/conditions.ts'
+import { all, columnCondition } from '../database/conditions.ts'
+import type { Condition } from '../database/conditions.ts'
 import type { RetrieveSelection } from '../identifier/parse-retrieve-identifier.ts'
 
 /** A series of which something was selected, and how much. */

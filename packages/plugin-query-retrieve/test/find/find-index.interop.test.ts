@@ -10,7 +10,6 @@ import { compareWithBruteForce, fill } from './support/brute-force.js'
 import { SELECTIVE, explain, fillSynthetic, run } from './support/plans.js'
 import { find, startArchive } from './support/archive.js'
 import { surviveHostileIdentifiers } from './support/hostile.js'
-import { catalogue } from './support/queries.js'
 import { silentLog } from './support/silent-log.js'
 
 const seed = Number(process.env['DICOMTAP_FUZZ_SEED'] ?? 20261121)
@@ -25,7 +24,7 @@ test.after.always(() => postgres?.close())
 
 async function postgresIndex(t: ExecutionContext): Promise<InstanceIndex> {
   const database = await (postgres as TestPostgres).createDatabase()
-  const index = openIndex({ database: { postgres: { url: database.url } }, resolvePath: (file) => file, log: silentLog as Logger, attributes: catalogue })
+  const index = openIndex({ database: { postgres: { url: database.url } }, resolvePath: (file) => file, log: silentLog as Logger })
   t.teardown(async () => {
     await index.close()
     await database.drop()

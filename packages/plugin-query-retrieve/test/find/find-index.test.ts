@@ -8,7 +8,6 @@ import type { InstanceIndex } from '../../dist/database/instance-index.js'
 import { openIndex } from '../../dist/database/open-index.js'
 import { compareWithBruteForce, fill } from './support/brute-force.js'
 import { SELECTIVE, explain, fillSynthetic, run } from './support/plans.js'
-import { catalogue } from './support/queries.js'
 import { silentLog } from './support/silent-log.js'
 
 const seed = Number(process.env['DICOMTAP_FUZZ_SEED'] ?? 20261121)
@@ -16,7 +15,7 @@ const runs = Number(process.env['DICOMTAP_FUZZ_RUNS'] ?? 250)
 
 async function sqliteIndex(t: ExecutionContext): Promise<InstanceIndex> {
   const folder = await mkdtemp(path.join(tmpdir(), 'dicomtap-find-'))
-  const index = openIndex({ database: { sqlite: path.join(folder, 'index.sqlite') }, resolvePath: (file) => file, log: silentLog as Logger, attributes: catalogue })
+  const index = openIndex({ database: { sqlite: path.join(folder, 'index.sqlite') }, resolvePath: (file) => file, log: silentLog as Logger })
   t.teardown(async () => {
     await index.close()
     await rm(folder, { recursive: true, force: true })

@@ -7,8 +7,8 @@ import test, { type ExecutionContext } from 'ava'
 import Database from 'libsql'
 import { openIndex } from '../../dist/database/open-index.js'
 import { progressText } from '../../dist/index-command/progress.js'
-import { InstanceReader } from '../../dist/intake/read-instance.js'
-import { Reindexer } from '../../dist/intake/reindexer.js'
+import { InstanceReader } from '../../dist/maintenance/read-instance.js'
+import { Reindexer } from '../../dist/maintenance/reindexer.js'
 import { compareCodePoints } from '../../dist/maintenance/code-point-order.js'
 import { rebuildIndex } from '../../dist/maintenance/rebuild.js'
 import { walkFolder } from '../../dist/maintenance/walk-folder.js'
@@ -94,7 +94,7 @@ test('a rebuild that is broken off goes on behind what is committed', async (t) 
   }
   const attributes = await buildCatalogue(queryRetrieveOptions.parse({}).attributes)
   const runOnce = async (stopAfter: number, isRestarted = false): Promise<{ readonly read: number; readonly resumedAt: number | undefined; readonly files: number | undefined }> => {
-    const index = openIndex({ database: { sqlite: join(folder, 'index.sqlite') }, resolvePath: (path) => path, log: silentLog(), attributes })
+    const index = openIndex({ database: { sqlite: join(folder, 'index.sqlite') }, resolvePath: (path) => path, log: silentLog() })
     await index.start()
     const stop = new AbortController()
     let [read, resumedAt]: [number, number | undefined] = [0, undefined]

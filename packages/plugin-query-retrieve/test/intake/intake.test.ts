@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import { definePlugin, DicomtapError, StatusError } from '@dicomtap/framework'
 import test from 'ava'
 import { openIndex } from '../../dist/database/open-index.js'
-import { InstanceReader } from '../../dist/intake/read-instance.js'
+import { InstanceReader } from '../../dist/maintenance/read-instance.js'
 import { Intake } from '../../dist/intake/register-intake.js'
-import { Reindexer } from '../../dist/intake/reindexer.js'
+import { Reindexer } from '../../dist/maintenance/reindexer.js'
 import { ScanLease } from '../../dist/intake/scan-lease.js'
-import { IndexSettings } from '../../dist/intake/settings.js'
+import { IndexSettings } from '../../dist/maintenance/settings.js'
 import { StaleFiles } from '../../dist/intake/stale-files.js'
 import { buildCatalogue } from '../../dist/model/catalogue.js'
 import { queryRetrieveOptions } from '../../dist/options.js'
@@ -90,7 +90,7 @@ test('the index cannot be written: A700 each time, one line, and what may be wro
   const folder = await temporaryFolder(t)
   await writeImage(join(folder, 'a.dcm'), image(1))
   const attributes = await buildCatalogue(queryRetrieveOptions.parse({}).attributes)
-  const index = openIndex({ database: { sqlite: join(folder, 'index.sqlite') }, resolvePath: (path) => path, log: silentLog(), attributes })
+  const index = openIndex({ database: { sqlite: join(folder, 'index.sqlite') }, resolvePath: (path) => path, log: silentLog() })
   await index.start()
   t.teardown(() => index.close())
   let isBroken = true
@@ -167,7 +167,10 @@ test('a change of the option attributes is told at the start and by a check', as
   const folder = await temporaryFolder(t)
   const first = await archive(t, { folder })
   await scanned(first)
-  t.deepEqual(await first.server.ae.diagnose(), [])
+  const [summary, ...others] = await first.server.ae.diagnose()
+  t.like(summary, { level: 'info', plugin: 'query-retrieve' })
+  t.regex(summary?.message ?? '', /^the index in SQLite answers: 0 instances, tables 0001-instances, compared with the folder 20\d\d-\d\d-\d\dT\d\d:\d\dZ$/)
+  t.deepEqual(others, [])
   await first.close()
   const second = await archive(t, { folder, index: { attributes: { study: ['InstitutionalDepartmentName'] } } })
   await scanned(second)

@@ -3,7 +3,8 @@ import { parseIdentifier } from '../../dist/identifier/parse-identifier.js'
 import { matches } from '../../dist/matching/matches.js'
 import { localOffset } from '../../dist/matching/moments.js'
 import { buildCatalogue } from '../../dist/model/catalogue.js'
-import { attributesOf, describeInstance } from '../../dist/model/describe-instance.js'
+import { describeInstance } from '../../dist/model/describe-instance.js'
+import { attributesOf } from '../../dist/model/stored-attributes.js'
 import { MODELS } from '../../dist/model/levels.js'
 
 export const NOTHING_NEGOTIATED: FindNegotiation = {

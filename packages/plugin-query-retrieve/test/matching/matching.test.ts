@@ -3,12 +3,9 @@ import type { DataSet, FindNegotiation } from '@dicomtap/framework'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
 import fc from 'fast-check'
-import { decides } from '../../dist/matching/matches.js'
 import { localOffset, shift, toUtc } from '../../dist/matching/moments.js'
 import { matchesWildcard } from '../../dist/matching/wildcard.js'
-import { parseIdentifier } from '../../dist/identifier/parse-identifier.js'
-import { MODELS } from '../../dist/model/levels.js'
-import { NOTHING_NEGOTIATED, catalogue, isFound } from './ask.ts'
+import { isFound } from './ask.ts'
 
 const SEED = 20261121
 
@@ -244,29 +241,6 @@ cases(
   ],
   { multipleValueMatching: true },
 )
-
-test('the database decides what has a column, and JavaScript the rest', (t) => {
-  const decided = (keys: DataSet, negotiated: Partial<FindNegotiation> = {}): Record<string, boolean> => {
-    const query = parseIdentifier(
-      { QueryRetrieveLevel: 'IMAGE', ...keys },
-      { model: MODELS.patientRoot, attributes: catalogue, relational: true, negotiated: { ...NOTHING_NEGOTIATED, ...negotiated } },
-    )
-    return Object.fromEntries(query.keys.map((key) => [key.attribute.name, decides(key, query)]))
-  }
-  t.deepEqual(decided({ PatientName: 'Doe^*', StudyDate: '2024'.concat('0101-'), Modality: 'CT', StudyDescription: 'x', RequestAttributesSequence: [{ RequestedProcedureID: '1' }] }), {
-    PatientName: true,
-    StudyDate: true,
-    Modality: true,
-    StudyDescription: false,
-    RequestAttributesSequence: false,
-  })
-  t.deepEqual(decided({ StudyDate: '20240101', PatientBirthDate: '20240101', Modality: 'CT', TimezoneOffsetFromUTC: '+0100' }, { timezoneQueryAdjustment: true }), {
-    StudyDate: false,
-    PatientBirthDate: true,
-    Modality: true,
-  })
-  t.deepEqual(decided({ PatientName: 'Doe' }, { fuzzySemanticMatching: true }), { PatientName: false })
-})
 
 // Properties
 

@@ -2,7 +2,8 @@ import { DicomtapError, decodeDataSet, encodeDataSet } from '@dicomtap/framework
 import type { DataSet } from '@dicomtap/framework'
 import test from 'ava'
 import { buildCatalogue } from '../../dist/model/catalogue.js'
-import { attributesOf, describeInstance } from '../../dist/model/describe-instance.js'
+import { describeInstance } from '../../dist/model/describe-instance.js'
+import { attributesOf } from '../../dist/model/stored-attributes.js'
 import { LEVELS, UNIQUE_KEYS } from '../../dist/model/levels.js'
 import { FILE, UIDS, catalogue } from '../matching/ask.ts'
 

@@ -20,7 +20,7 @@ export interface TestDatabases {
 
 /** Opened and started; closed after the test. */
 export async function startIndex(t: ExecutionContext, database: DatabaseOptions, log: TestLog = silentLog()): Promise<InstanceIndex> {
-  const index = openIndex({ database, resolvePath: (path) => path, log, attributes: undefined as never })
+  const index = openIndex({ database, resolvePath: (path) => path, log })
   t.teardown(() => index.close())
   await index.start()
   return index
@@ -316,7 +316,7 @@ export function indexSuite(test: TestFn, databases: TestDatabases): void {
 
   test('an index that is not started, and one that is closed, refuses; what was added before the end is written', async (t) => {
     const database = await databases.create(t)
-    const early = openIndex({ database, resolvePath: (path) => path, log: silentLog(), attributes: undefined as never })
+    const early = openIndex({ database, resolvePath: (path) => path, log: silentLog() })
     await t.throwsAsync(early.add(instanceOf()), { code: 'DICOMTAP_ERR_QR_DATABASE' })
     await early.close()
     const index = await startIndex(t, database)
@@ -347,7 +347,7 @@ export function indexSuite(test: TestFn, databases: TestDatabases): void {
     for (const name of names) {
       const database = await databases.create(t)
       if ('sqlite' in database) await mkdir(dirname(database.sqlite), { recursive: true })
-      const earlier = openIndex({ database, resolvePath: (path) => path, log: silentLog(), attributes: undefined as never })
+      const earlier = openIndex({ database, resolvePath: (path) => path, log: silentLog() })
       const provider = { getMigrations: () => Promise.resolve(migrations(earlier.kind)) }
       const migrator = new Migrator({ db: earlier.database, provider, migrationTableName: 'dicomtap_migration', migrationLockTableName: 'dicomtap_migration_lock' })
       t.is((await migrator.migrateTo(name)).error, undefined)

@@ -18,7 +18,7 @@ export interface WriterTask {
 }
 
 const task = JSON.parse(process.argv[2] as string) as WriterTask
-const index = openIndex({ database: task.database, resolvePath: (path) => path, log: silentLog(), attributes: undefined as never })
+const index = openIndex({ database: task.database, resolvePath: (path) => path, log: silentLog() })
 await index.start()
 const running = new Set<Promise<void>>()
 for (let number = 0; number < task.instances; number++) {

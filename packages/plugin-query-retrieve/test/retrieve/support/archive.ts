@@ -7,7 +7,7 @@ import { createTestServer, encodedSample, sampleDataset } from '@dicomtap/framew
 import type { SampleFile, SampleKind, SampleOptions, TestServer, TestServerOptions } from '@dicomtap/framework/testing'
 import { openIndex } from '../../../dist/database/open-index.js'
 import type { InstanceIndex } from '../../../dist/database/instance-index.js'
-import { InstanceReader } from '../../../dist/intake/read-instance.js'
+import { InstanceReader } from '../../../dist/maintenance/read-instance.js'
 import { buildCatalogue } from '../../../dist/model/catalogue.js'
 import { registerExtendedNegotiation } from '../../../dist/negotiation.js'
 import { queryRetrieveOptions } from '../../../dist/options.js'
@@ -56,9 +56,9 @@ export async function makeArchive({ options = {}, stores, destination, handlers 
   const plugin = definePlugin({
     name: 'query-retrieve-under-test',
     async apply(api) {
-      index = openIndex({ database: { sqlite: join(folder, 'index.sqlite') }, resolvePath: (path) => path, log: api.log, attributes })
+      index = openIndex({ database: { sqlite: join(folder, 'index.sqlite') }, resolvePath: (path) => path, log: api.log })
       await index.start()
-      const context = { api, options: resolved, attributes, index: wrap(index), directory, studiesInUse }
+      const context = { api, options: resolved, attributes, index: wrap(index), directory, studiesInUse, storage: undefined as never }
       registerExtendedNegotiation(context)
       registerRetrieve(context)
       api.onDispose(() => index?.close())

@@ -1,5 +1,5 @@
 import type { InstanceIndex } from '../database/instance-index.ts'
-import { isSameFile, statusOf } from '../maintenance/compare.ts'
+import { isSameFile, statusOf } from './compare.ts'
 import type { IndexedInstance } from '../model/instance.ts'
 import type { InstanceReader, ReadInstance, Unusable } from './read-instance.ts'
 

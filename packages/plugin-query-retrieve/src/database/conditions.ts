@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Expression, RawBuilder, SqlBool } from 'kysely'
-import type { DatabaseKind } from '../database/instance-index.ts'
+import type { DatabaseKind } from './instance-index.ts'
 import type { Matching } from '../model/query.ts'
 import { LONGEST_SQL_PATTERN, behindPrefix, globPattern, isPrefixPattern, likePattern, literalPrefix } from './patterns.ts'
 
