@@ -46,13 +46,13 @@ test('the benchmark of queries gets the matches that its instances have', async 
 interop('the benchmark of archives stores and gets back everything, from dicomtap and from dcmqrscp', async (t) => {
   t.timeout(60_000)
   const json = join(folder, 'retrieve.json')
-  const args = ['benchmarks/retrieve.bench.mjs', '--archives', 'dicomtap,dcmqrscp', '--workloads', 'small', '--scale', '0.01', '--repetitions', '1', '--directory', join(folder, 'retrieve'), '--json', json]
+  const args = ['benchmarks/retrieve.bench.mjs', '--archives', 'dicomtap,dcmqrscp', '--workloads', 'small', '--tasks', 'store1,get,move', '--scale', '0.01', '--repetitions', '1', '--directory', join(folder, 'retrieve'), '--json', json]
   const { code, stdout, stderr } = await run(process.execPath, args, { cwd: ROOT })
   t.is(code, 0, stderr)
   const results = JSON.parse(readFileSync(json, 'utf8')) as readonly { readonly archive: string; readonly task: string; readonly error?: string; readonly messagesPerSecond?: number }[]
   t.deepEqual(
     results.map(({ archive, task }) => `${archive} ${task}`),
-    ['dicomtap', 'dcmqrscp'].flatMap((archive) => ['store1', 'store8', 'get', 'move'].map((task) => `${archive} ${task}`)),
+    ['dicomtap', 'dcmqrscp'].flatMap((archive) => ['store1', 'get', 'move'].map((task) => `${archive} ${task}`)),
   )
   for (const { error, messagesPerSecond } of results) t.true(error === undefined && (messagesPerSecond ?? 0) > 0, `${error}\n${stdout}`)
 })
