@@ -1,3 +1,4 @@
+import type { DataSetBytes } from '../fragmenter.ts'
 import type { StoreBytes } from '../user-types.ts'
 import type { PulledInstance } from './pulled-instance.ts'
 
@@ -20,11 +21,20 @@ export class WatchedSource implements StoreBytes {
     return this.#hasFailed
   }
 
-  async *bytes(): AsyncGenerator<Uint8Array, void, undefined> {
+  /** What is whole is given whole: it leaves in one write. */
+  async bytes(): Promise<DataSetBytes> {
     try {
       const bytes = await this.#instance.bytesIn(this.transferSyntaxUid)
-      if (bytes instanceof Uint8Array) yield bytes
-      else yield* bytes
+      return bytes instanceof Uint8Array ? bytes : this.#watched(bytes)
+    } catch (error) {
+      this.#hasFailed = true
+      throw error
+    }
+  }
+
+  async *#watched(bytes: Exclude<DataSetBytes, Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      yield* bytes
     } catch (error) {
       this.#hasFailed = true
       throw error
