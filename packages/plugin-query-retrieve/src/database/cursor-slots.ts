@@ -22,8 +22,8 @@ export interface CursorSlot {
   release(): void
 }
 
-const WAIT_MS = 10_000
-const GRACE_MS = 5_000
+const WAIT_MS = 20_000
+const GRACE_MS = 2_000
 const LONGEST_MS = 3_600_000
 const LOOK_MS = 250
 
