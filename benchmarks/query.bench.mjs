@@ -9,6 +9,7 @@ import { startServer } from './compare/server-process.mjs'
 import { round } from './load/process-usage.mjs'
 import { openRequestor } from './load/requestor.mjs'
 import { fillIndex } from './query/fill.mjs'
+import { internal } from './query/internal.mjs'
 import { PATIENT_ROOT_FIND, QUERIES, STUDY_ROOT_FIND, identifierOf, sizesOf } from './query/queries.mjs'
 
 const USAGE = `node query.bench.mjs [options]
@@ -109,21 +110,12 @@ function sqlite() {
 
 /** A throw-away cluster, of the plugin's own tests. */
 async function postgres() {
-  const { hasPostgres, startPostgres } = await import('../packages/plugin-query-retrieve/dist-test/support/postgres.js')
+  const { hasPostgres, startPostgres } = await internal('../dist-test/support/postgres.js')
   if (!hasPostgres) return undefined
   const cluster = await startPostgres()
   ends.push(() => cluster.close())
-  const { url } = await cluster.createDatabase()
-  return { option: { postgres: { url } }, argument: url, isFilled: false, filled: () => analyze(url) }
-}
-
-/** What autovacuum does within a minute. */
-async function analyze(url) {
-  const { default: pg } = await import('pg')
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  await client.query('vacuum analyze')
-  await client.end()
+  const { url, analyze } = await cluster.createDatabase()
+  return { option: { postgres: { url } }, argument: url, isFilled: false, filled: analyze }
 }
 
 function report() {

@@ -1,14 +1,10 @@
+import { internal } from './internal.mjs'
 import { instanceOf } from './synthetic.mjs'
 
 const AT_ONCE = 4000
 
-/** A module of the plugin that is not exported: the index is filled by the way that stored objects take. */
-function internal(path) {
-  return import(new URL(path, import.meta.resolve('@dicomtap/plugin-query-retrieve')).href)
-}
-
 /**
- * Adds `instances` synthetic instances to the index of `database` (the option of the plugin).
+ * Adds `instances` synthetic instances to the index of `database` (the option of the plugin), by the way that stored objects take.
  * @returns `{ seconds, databaseBytes }`
  */
 export async function fillIndex({ database, instances, onProgress }) {

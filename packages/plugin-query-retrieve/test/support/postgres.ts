@@ -8,6 +8,8 @@ import path from 'node:path'
 /** A database of its own in a PostgreSQL. */
 export interface TestDatabase {
   readonly url: string
+  /** Collects its statistics, which autovacuum does within a minute. */
+  analyze(): Promise<void>
   /** Ends what is connected to it, as a restart of the server does. */
   drop(): Promise<void>
 }
@@ -84,8 +86,8 @@ let count = 0
 async function createDatabase(url: string): Promise<TestDatabase> {
   const { default: pg } = await import('pg')
   const name = `dicomtap_test_${process.pid}_${Date.now()}_${count++}`
-  const run = async (statement: string): Promise<void> => {
-    const client = new pg.Client({ connectionString: url })
+  const run = async (statement: string, connectionString = url): Promise<void> => {
+    const client = new pg.Client({ connectionString })
     await client.connect()
     try {
       await client.query(statement)
@@ -96,7 +98,7 @@ async function createDatabase(url: string): Promise<TestDatabase> {
   await run(`create database ${name} template template0 encoding 'UTF8'`)
   const own = new URL(url)
   own.pathname = `/${name}`
-  return { url: own.href, drop: () => run(`drop database if exists ${name} with (force)`) }
+  return { url: own.href, analyze: () => run('vacuum analyze', own.href), drop: () => run(`drop database if exists ${name} with (force)`) }
 }
 
 /** Of the newest version that is installed. Debian keeps them out of PATH. */
