@@ -286,3 +286,36 @@ test('retention leaves a study alone from the count until the last instance is s
   t.is((await client.move(StudyRoot.Move, identifier, 'NOBODY')).final.status, 0xa801)
   t.false(archive.studiesInUse.isInUse('1.1'))
 })
+
+// PS3.4 Y.3.2.1: one list, increasing, without duplicates. No instances are made of frames: what is in order is AA01.
+test('frames: AA04 for what is no list of frames, AA00 for no instance, AA01 for the rest, with a line in the log', async (t) => {
+  await using archive = await makeArchive({ stores: STORES, destination: () => ({ host: '127.0.0.1', port: 104 }) })
+  await fill(archive)
+  await using client = await makeClient(archive, { accepts: ACCEPTS })
+  const of = { QueryRetrieveLevel: 'FRAME', SOPInstanceUID: '1.1.1.1' }
+  const cases: readonly (readonly [status: number, identifier: Readonly<Record<string, unknown>>])[] = [
+    [0xaa01, { ...of, SimpleFrameList: [1, 2, 9] }],
+    [0xaa01, { ...of, SimpleFrameList: 3 }],
+    [0xaa01, { ...of, CalculatedFrameList: [1, 8, 3, 8, 9, 1] }],
+    [0xaa01, { ...of, TimeRange: [0.5, 2] }],
+    [0xaa00, { ...of, SOPInstanceUID: '1.9', SimpleFrameList: 1 }],
+    [0xaa04, of],
+    [0xaa04, { ...of, SimpleFrameList: 1, TimeRange: [0, 1] }],
+    [0xaa04, { ...of, SimpleFrameList: [2, 2] }],
+    [0xaa04, { ...of, SimpleFrameList: [0, 1] }],
+    [0xaa04, { ...of, CalculatedFrameList: [1, 8] }],
+    [0xaa04, { ...of, CalculatedFrameList: [8, 1, 1] }],
+    [0xaa04, { ...of, CalculatedFrameList: [1, 8, 0] }],
+    [0xaa04, { ...of, CalculatedFrameList: [1, 8, 1, 8, 9, 1] }],
+    [0xaa04, { ...of, TimeRange: [2, 1] }],
+    [0xaa04, { ...of, TimeRange: [1, 2, 3] }],
+    [0xa900, { QueryRetrieveLevel: 'FRAME', SimpleFrameList: 1 }],
+    [0xa900, { ...of, SOPInstanceUID: ['1.1.1.1', '1.2'], SimpleFrameList: 1 }],
+  ]
+  for (const [status, identifier] of cases) {
+    t.is((await client.get(CompositeInstanceRoot.Get, identifier)).final.status, status, JSON.stringify(identifier))
+  }
+  t.is(archive.server.log.filter(({ message }) => message.startsWith('frames were asked for')).length, 4)
+  t.is((await client.move(CompositeInstanceRoot.Move, { ...of, SimpleFrameList: 1 })).final.status, 0xaa01)
+  t.is((await client.get(StudyRoot.Get, { ...of, SimpleFrameList: 1 })).final.status, 0xa900, 'no level of this model')
+})
