@@ -385,6 +385,22 @@ test('what is uncompressed is converted where its own transfer syntax was not ac
   }
 })
 
+test('what turns out to be malformed while it is converted, or while bulk data is taken out, fails alone', async (t) => {
+  const path = join(folder, 'malformed.dcm')
+  const file = await writeSampleFile(path, 'ct', EXPLICIT, { seed: 8, rows: 300, columns: 300 })
+  // Cut off within Pixel Data: its length says more.
+  await truncate(path, 100_000)
+  const good = sampleDataset('ct', { sopInstanceUid: '2.25.1' })
+  for (const [service, model, accepted] of [['C-GET', undefined, IMPLICIT], ['C-MOVE', undefined, IMPLICIT], ['C-GET', WITHOUT_BULK_DATA, EXPLICIT]] as const) {
+    for (const source of [path, { path, ...file }] as Source[]) {
+      const instances: Source[] = [source, good]
+      const { final, stored } = await retrieve(t, { service, ...(model === undefined ? {} : { model }), contexts: [[CT, accepted]], total: 2, instances: () => instances })
+      t.deepEqual([final.status, final.failedSopInstanceUids], [0xb000, [file.sopInstanceUid]], `${service} ${accepted}`)
+      t.deepEqual(stored.map(({ sopInstanceUid }) => sopInstanceUid), ['2.25.1'])
+    }
+  }
+})
+
 test('what is accepted as it is is sent as it is, whichever context comes first', async (t) => {
   const path = join(folder, 'as it is.dcm')
   for (const service of ['C-GET', 'C-MOVE'] as const) {

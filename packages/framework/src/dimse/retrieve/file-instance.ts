@@ -1,6 +1,7 @@
 import { canConvertDataSet, convertDataSet } from '../../dataset/convert.ts'
 import { DicomtapError } from '../../errors/index.ts'
 import type { DataSetBytes } from '../fragmenter.ts'
+import { madeWhole } from '../made-whole.ts'
 import type { FileToSend } from '../types.ts'
 import { StoreFile } from '../user/store-file.ts'
 import type { PulledInstance } from './pulled-instance.ts'
@@ -48,7 +49,8 @@ export class FileInstance implements PulledInstance {
   async bytesIn(transferSyntaxUid: string): Promise<DataSetBytes> {
     if (!(await this.confirm())) throw this.#unusable('it changed after it was opened')
     const bytes = await (this.#file as StoreFile).bytes()
-    return transferSyntaxUid === this.#transferSyntaxUid ? bytes : convertDataSet(bytes, this.#transferSyntaxUid, transferSyntaxUid)
+    if (transferSyntaxUid === this.#transferSyntaxUid) return bytes
+    return madeWhole(bytes, (all) => convertDataSet(all, this.#transferSyntaxUid, transferSyntaxUid))
   }
 
   async close(): Promise<void> {

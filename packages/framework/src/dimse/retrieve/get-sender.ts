@@ -1,6 +1,7 @@
 import type { Exchange } from '../exchange.ts'
 import { SopClass } from '../../dataset/sop-classes.ts'
 import { withoutBulkData } from '../../dataset/without-bulk-data.ts'
+import { madeWhole } from '../made-whole.ts'
 import type { CGetRequest, Priority } from '../types.ts'
 import { Status } from '../status-names.ts'
 import type { RunningOperation } from '../operation.ts'
@@ -50,7 +51,7 @@ export class GetSender implements InstanceSender {
       // PS3.4 C.4.3.2: without a context that the requestor serves as SCP the sub-operation fails.
       if (context === undefined) return this.#refused(instance)
       const bytes = await this.#exchange.withinSourceTime(Promise.resolve(instance.bytesIn(context.transferSyntax)))
-      const sent = this.#isWithoutBulkData ? withoutBulkData(bytes, context.transferSyntax) : bytes
+      const sent = this.#isWithoutBulkData ? await madeWhole(bytes, (all) => withoutBulkData(all, context.transferSyntax)) : bytes
       return await this.#exchange.storeOnAssociation(context, instance, sent, this.#priority)
     } finally {
       this.#running -= 1

@@ -4,6 +4,7 @@ import { TransferSyntax } from '../../dataset/transfer-syntaxes.ts'
 import type { DataSet } from '../../dataset/types.ts'
 import { DicomtapError } from '../../errors/index.ts'
 import type { DataSetBytes } from '../fragmenter.ts'
+import { madeWhole } from '../made-whole.ts'
 import type { CStoreOptions, CStoreSource, StoreBytes } from '../user-types.ts'
 import { StoreFile } from './store-file.ts'
 import { MORE, UnusableObject, parseStoreHead, uid } from './store-head.ts'
@@ -72,7 +73,7 @@ function encoded(
     transferSyntaxUid,
     canConvertTo: (other) => other === transferSyntaxUid || canConvertDataSet(transferSyntaxUid, other),
     bytesIn: async (other) =>
-      other === transferSyntaxUid ? bytes() : convertDataSet(await bytes(), transferSyntaxUid, other),
+      other === transferSyntaxUid ? bytes() : madeWhole(await bytes(), (all) => convertDataSet(all, transferSyntaxUid, other)),
     close,
   }
 }
