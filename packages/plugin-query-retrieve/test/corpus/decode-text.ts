@@ -6,7 +6,7 @@ export function decodeText(bytes: string, characterSets: readonly string[]): str
   const [first = ''] = characterSets
   const whole = WHOLE[first]
   if (whole !== undefined && characterSets.length < 2) return new TextDecoder(whole, { fatal: true }).decode(Buffer.from(bytes, 'latin1'))
-  const initial = /IR 13$/.test(first) ? '(J' : '(B'
+  const initial = first.endsWith('IR 13') ? '(J' : '(B'
   // What is designated ends with the next escape sequence: before a delimiter there is always one (PS3.5 6.1.2.5.3).
   // oxlint-disable-next-line no-control-regex
   const [head = '', ...rest] = bytes.split(/\x1b(\(B|\(J|\)I|\$B|\$\)C|\$\)A)/)

@@ -97,7 +97,7 @@ function fragments({ fragments: all }: Encapsulated, encoding: Encoding): Buffer
 
 /** A file with preamble and file meta information (PS3.10 7.1). */
 export function part10(elements: Item, encoding: Encoding): Buffer {
-  const valueOf = (tag: string): string => String(elements.find(([name]) => name === tag)?.[2] ?? '')
+  const valueOf = (tag: string): Value => elements.find(([name]) => name === tag)?.[2] ?? ''
   const group2 = encode(
     [
       ['00020001', 'OB', [0, 1]],

@@ -43,7 +43,7 @@ export const DEVIATION_KINDS: readonly DeviationKind[] = [
   {
     title: 'Keys in sequences',
     archives: ['Orthanc'],
-    is: ({ what, query }) => /Sequence=\[/.test(query) && (what === 'extra' || what === 'value'),
+    is: ({ what, query }) => query.includes('Sequence=[') && (what === 'extra' || what === 'value'),
   },
   {
     title: 'Japanese',
@@ -63,7 +63,7 @@ export const DEVIATION_KINDS: readonly DeviationKind[] = [
   {
     title: 'Numbers',
     archives: both,
-    is: ({ what, query }) => what === 'missing' && /SeriesNumber=/.test(query),
+    is: ({ what, query }) => what === 'missing' && query.includes('SeriesNumber='),
   },
   {
     title: 'Spaces and percent signs',
