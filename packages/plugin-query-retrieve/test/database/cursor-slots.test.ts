@@ -1,6 +1,7 @@
 import test from 'ava'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { CursorSlots } from '../../dist/database/cursor-slots.js'
+import { Turnstile } from '../../dist/database/sqlite/turnstile.js'
 
 const nothing = (): Promise<void> => Promise.resolve()
 const work = (): Promise<string> => Promise.resolve('rows')
@@ -55,4 +56,30 @@ test('a cursor is not open for ever, however its rows are read', async (t) => {
   await t.throwsAsync(slot.busy(work), { message: /open for too long/ })
   const other = await slots.take(nothing, undefined)
   other.release()
+})
+
+test('who gives up before its turn is passed over, and nobody comes in twice', async (t) => {
+  const turnstile = new Turnstile(1)
+  const leave = await turnstile.enter(undefined)
+  const controller = new AbortController()
+  const reason = new Error('A-ABORT')
+  const order: string[] = []
+  const come = async (name: string, signal?: AbortSignal): Promise<() => void> => {
+    const leaveAgain = await turnstile.enter(signal)
+    order.push(name)
+    return leaveAgain
+  }
+  const givenUp = come('given up', controller.signal)
+  const next = come('next')
+  const last = come('last')
+  controller.abort(reason)
+  t.is(await t.throwsAsync(givenUp), reason)
+  await t.throwsAsync(come('too late', controller.signal), { is: reason })
+  leave()
+  leave()
+  const leaveNext = await next
+  t.deepEqual(order, ['next'])
+  leaveNext()
+  ;(await last)()
+  t.deepEqual(order, ['next', 'last'])
 })

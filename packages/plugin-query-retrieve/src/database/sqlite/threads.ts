@@ -1,4 +1,5 @@
 import { CursorSlots } from '../cursor-slots.ts'
+import { Turnstile } from './turnstile.ts'
 import { SqliteWorker } from './worker-client.ts'
 import type { WorkerOptions, WorkerRows } from './messages.ts'
 
@@ -14,6 +15,8 @@ export class SqliteThreads {
   readonly #readers: readonly SqliteWorker[]
   /** Resolves when the one before has given the writer back. */
   #turn: Promise<void> = Promise.resolve()
+  /** What a thread has begun cannot be called off: queries wait for their turn here, where they can. */
+  readonly #openings = new Turnstile(READERS)
   readonly #slots = new CursorSlots({ maximum: MAXIMUM_CURSORS })
   readonly #cursors: number[] = Array.from({ length: READERS }, () => 0)
 
@@ -44,10 +47,15 @@ export class SqliteThreads {
   async *stream(sql: string, parameters: readonly unknown[], signal?: AbortSignal): AsyncGenerator<WorkerRows> {
     let endCursor = (): Promise<void> => Promise.resolve()
     const slot = await this.#slots.take(() => endCursor(), signal)
+    const leave = await this.#openings.enter(signal).catch((error: unknown) => {
+      slot.release()
+      throw error
+    })
     const index = this.#leastBusy()
     const reader = this.#readers[index] as SqliteWorker
     this.#count(index, 1)
     const { id, result } = reader.send({ type: 'open', sql, parameters })
+    result.then(leave, leave)
     let isDone = false
     let ending: Promise<void> | undefined
     endCursor = () =>
