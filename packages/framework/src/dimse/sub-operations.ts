@@ -14,6 +14,7 @@ import { LookAhead } from './retrieve/look-ahead.ts'
 import { isUnusable } from './retrieve/pulled-instance.ts'
 import type { PulledInstance, UnusableInstance } from './retrieve/pulled-instance.ts'
 import type { RetrieveAnswerInstances } from './types.ts'
+import { statusCategory } from './status.ts'
 import { RetrieveStatus, Status } from './status-names.ts'
 
 /** How long the handler is waited for to learn what else a new association will be needed for. */
@@ -42,6 +43,7 @@ class SubOperations {
   /** Whose instances they are, for the log. */
   readonly #by: HandlerName | undefined
   readonly #running = new Set<Promise<void>>()
+  readonly #refusals = new Set<number>()
   #isBeatUnderWay = false
 
   constructor(operation: RunningOperation, exchange: Exchange, answer: RetrieveAnswerInstances, sender: InstanceSender) {
@@ -152,13 +154,24 @@ class SubOperations {
 
   async #send(instance: PulledInstance): Promise<number | undefined> {
     try {
-      return await this.#sender.send(instance)
+      const status = await this.#sender.send(instance)
+      if (status !== undefined) this.#tellRefusal(status)
+      return status
     } catch (error) {
       const { messageId, endReason } = this.#operation
       // Not to be told of an association that is gone for each instance.
       if (endReason === undefined) this.#exchange.log.warn('a sub-operation failed', { messageId, ...this.#by, error: harmless(error) })
       return Status.ProcessingFailure
     }
+  }
+
+  /** Once for each status. That there is no context for an instance was told by the sender. */
+  #tellRefusal(status: number): void {
+    const category = statusCategory(status)
+    if (category === 'success' || category === 'warning' || status === Status.SopClassNotSupported || this.#refusals.has(status)) return
+    this.#refusals.add(status)
+    const { messageId } = this.#operation
+    this.#exchange.log.warn('a sub-operation was answered with a failure', { messageId, status: `0x${status.toString(16).padStart(4, '0')}` })
   }
 
   async #sendPending(): Promise<void> {

@@ -1,4 +1,4 @@
-import { RetrieveStatus, StatusError } from '@dicomtap/framework'
+import { RetrieveStatus, Stage, StatusError } from '@dicomtap/framework'
 import type { CGetRequest, CMoveRequest, Operation, RetrieveAnswer } from '@dicomtap/framework'
 import type { PluginContext } from '../context.ts'
 import { parseRetrieveIdentifier } from '../identifier/parse-retrieve-identifier.ts'
@@ -20,8 +20,9 @@ export function registerRetrieve(context: PluginContext): void {
   const sopClasses = [...moves.keys(), ...gets.keys()]
   if (sopClasses.length === 0) return
   const hold = studyHolder(context, sopClasses)
-  api.hooks.cMove.tapPromise({ sopClasses: [...moves.keys()] }, (request, operation) => retrieve(context, moves, request, operation, hold))
-  api.hooks.cGet.tapPromise({ sopClasses: [...gets.keys()] }, (request, operation) => retrieve(context, gets, request, operation, hold))
+  const last = { stage: Stage.Fallback }
+  api.hooks.cMove.tapPromise({ ...last, sopClasses: [...moves.keys()] }, (request, operation) => retrieve(context, moves, request, operation, hold))
+  api.hooks.cGet.tapPromise({ ...last, sopClasses: [...gets.keys()] }, (request, operation) => retrieve(context, gets, request, operation, hold))
   if (gets.size > 0) grantStorageRoles(api, [...gets.keys()])
 }
 

@@ -5,10 +5,14 @@ import { all, columnCondition } from '../database/conditions.ts'
 import type { Condition } from '../database/conditions.ts'
 import type { RetrieveSelection } from '../identifier/parse-retrieve-identifier.ts'
 
+/** Which instances are meant: those that all of these restrict to. */
+export type Selection = Pick<RetrieveSelection, 'studyInstanceUids' | 'seriesInstanceUids' | 'sopInstanceUids'> & Partial<Pick<RetrieveSelection, 'patientId'>>
+
 /** A series of which something was selected, and how much. */
 export interface SelectedSeries {
   readonly id: number
   readonly studyInstanceUid: string
+  readonly seriesInstanceUid: string
   readonly instances: number
 }
 
@@ -16,7 +20,7 @@ export interface SelectedSeries {
  * The series that a selection is in, in the order in which they are sent: study by study, by series number. Of each
  * only its number of instances is read, so that all can be counted before the first is sent.
  */
-export async function selectedSeries(index: InstanceIndex, selection: RetrieveSelection, signal: AbortSignal): Promise<SelectedSeries[]> {
+export async function selectedSeries(index: InstanceIndex, selection: Selection, signal?: AbortSignal): Promise<SelectedSeries[]> {
   const conditions = conditionsOf(index, selection)
   // A selection restricts by something: this is no way to get all that there is.
   if (conditions.length === 0) return []
@@ -24,9 +28,9 @@ export async function selectedSeries(index: InstanceIndex, selection: RetrieveSe
     .selectFrom('study')
     .innerJoin('series', 'series.study', 'study.id')
     .innerJoin('instance', 'instance.series', 'series.id')
-    .select(['series.id as id', 'study.study_instance_uid as studyInstanceUid', sql<number | string>`count(*)`.as('instances')])
+    .select(['series.id as id', 'study.study_instance_uid as studyInstanceUid', 'series.series_instance_uid as seriesInstanceUid', sql<number | string>`count(*)`.as('instances')])
     .where(all(conditions))
-    .groupBy(['study.id', 'study.study_instance_uid', 'series.series_number', 'series.id'])
+    .groupBy(['study.id', 'study.study_instance_uid', 'series.series_instance_uid', 'series.series_number', 'series.id'])
     .orderBy('study.id')
     // Normalized numbers of the same length are in order as text.
     .orderBy(sql`length(series.series_number)`)
@@ -37,7 +41,7 @@ export async function selectedSeries(index: InstanceIndex, selection: RetrieveSe
   return found
 }
 
-function conditionsOf(index: InstanceIndex, selection: RetrieveSelection): Condition[] {
+function conditionsOf(index: InstanceIndex, selection: Selection): Condition[] {
   const { patientId, studyInstanceUids, seriesInstanceUids, sopInstanceUids } = selection
   return [
     ...(patientId === undefined ? [] : [sql<boolean>`study.patient in (select id from patient where patient_id = ${patientId})`]),

@@ -25,7 +25,7 @@ export async function* storedInstances(
   index: InstanceIndex,
   series: readonly SelectedSeries[],
   sopInstanceUids: readonly string[],
-  signal: AbortSignal,
+  signal?: AbortSignal,
   pageRows: number = PAGE_ROWS,
 ): AsyncGenerator<StoredInstance, void, undefined> {
   for (const { id } of series) {
@@ -49,7 +49,7 @@ interface Page {
   readonly pageRows: number
 }
 
-async function readPage(index: InstanceIndex, { seriesId, sopInstanceUids, after, pageRows }: Page, signal: AbortSignal): Promise<Row[]> {
+async function readPage(index: InstanceIndex, { seriesId, sopInstanceUids, after, pageRows }: Page, signal: AbortSignal | undefined): Promise<Row[]> {
   let query = index.database
     .selectFrom('instance')
     .select([
