@@ -26,7 +26,7 @@ const FRAMEWORK_LAYERS = [
 
 const QUERY_RETRIEVE_LAYERS = [
   ['index.ts', 'query-retrieve.ts', 'index-command.ts', 'index-command/'],
-  ['options.ts'],
+  ['options.ts', 'service.ts'],
   ['find/'],
   ['retrieve/'],
   ['retention/'],

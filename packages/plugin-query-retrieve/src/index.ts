@@ -1,3 +1,5 @@
 export { queryRetrieve } from './query-retrieve.ts'
+export type { IndexCounts } from './database/instance-index.ts'
+export type { IndexedFile, InstanceSelection, QueryRetrieveService } from './service.ts'
 export { queryRetrieveOptions } from './options.ts'
 export type { DatabaseOptions, ExtraAttribute, QueryRetrieveOptions, ResolvedQueryRetrieveOptions, RetentionOptions } from './options.ts'

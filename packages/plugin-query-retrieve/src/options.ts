@@ -64,7 +64,7 @@ export interface ResolvedQueryRetrieveOptions {
   readonly retention: RetentionOptions | undefined
 }
 
-const secret = z.union([z.string(), z.strictObject({ file: z.string().min(1) }), z.strictObject({ env: z.string().min(1) })])
+const secret = z.union([z.string(), z.strictObject({ file: z.string().min(1) }), z.strictObject({ env: z.string().min(1) })], { error: 'must be text, { file } or { env }' })
 
 const database = z.union([
   z.strictObject({ sqlite: z.string().min(1).meta({ description: 'The file, on a local disk. A relative path starts at the config file.' }) }),
@@ -75,7 +75,7 @@ const database = z.union([
       maximumConnections: z.int().min(2).max(100).default(10).meta({ description: 'Connections of one process.' }),
     }),
   }),
-])
+], { error: 'must be { sqlite: <file> } or { postgres: { url: <postgres://...> } }' })
 
 const services = <const S extends readonly ModelService[]>(...all: S) => z.array(z.enum(all)).default([...all])
 
@@ -88,11 +88,12 @@ const extraAttributes = z
   )
   .default([])
 
+const SIZE_ERROR = 'must be a size such as 500000000000, "500 GB" or "1.5 TiB"'
+
 const byteSize = z
-  .string()
-  .regex(BYTE_SIZE_PATTERN, 'must be a size such as 500000000000, "500 GB" or "1.5 TiB"')
+  .union([z.number().positive(), z.string().regex(BYTE_SIZE_PATTERN, { abort: true })], { error: SIZE_ERROR })
   // Nothing must not be the most that may stay, and what is too large to count would be no limit.
-  .refine((text) => (parseByteSize(text) ?? 0) > 0, 'must be more than 0 and smaller than 8 PiB')
+  .refine((size) => typeof size === 'number' || (parseByteSize(size) ?? 0) > 0, 'must be more than 0 and smaller than 8 PiB')
 
 /** Options of the plugin; `schema.json` is made from it. */
 export const queryRetrieveOptions: z.ZodType<ResolvedQueryRetrieveOptions, QueryRetrieveOptions> = z
@@ -129,7 +130,7 @@ export const queryRetrieveOptions: z.ZodType<ResolvedQueryRetrieveOptions, Query
     retention: z
       .strictObject({
         maximumAgeDays: z.number().positive().max(36_500).optional().meta({ description: 'Studies that nothing was added to for so many days are deleted.' }),
-        maximumSize: z.union([z.number().positive(), byteSize]).optional().meta({ description: 'Above it, the studies are deleted that nothing was added to for longest: bytes, or text such as 500GiB.' }),
+        maximumSize: byteSize.optional().meta({ description: 'Above it, the studies are deleted that nothing was added to for longest: bytes, or text such as 500GiB.' }),
         dryRun: z.boolean().default(true).meta({ description: 'Only log what would be deleted.' }),
         intervalMs: z.int().min(1000).max(2 ** 31 - 1).default(3_600_000).meta({ description: 'How often to look.' }),
       })

@@ -9,6 +9,7 @@ import { registerRetention } from './retention/register-retention.ts'
 import { StudiesInUse } from './retention/studies-in-use.ts'
 import { registerRetrieve } from './retrieve/register-retrieve.ts'
 import { registerExtendedNegotiation } from './negotiation.ts'
+import { provideIndex } from './service.ts'
 import { storageService } from './storage-service.ts'
 
 /**
@@ -37,6 +38,7 @@ export const queryRetrieve: PluginFactory<typeof queryRetrieveOptions> = defineP
     api.hooks.ready.tapPromise(() => index.start())
     // First, so that it is the last: disposers run in reverse order.
     api.onDispose(() => index.close())
+    provideIndex(context)
     registerExtendedNegotiation(context)
     registerFind(context)
     registerRetrieve(context)

@@ -1,5 +1,5 @@
 import { setImmediate as anotherTurn } from 'node:timers/promises'
-import { QueryStatus, StatusError } from '@dicomtap/framework'
+import { QueryStatus, Stage, StatusError } from '@dicomtap/framework'
 import type { DataSet, FindMatch, Operation, StatusDetails } from '@dicomtap/framework'
 import type { PluginContext } from '../context.ts'
 import { parseIdentifier } from '../identifier/parse-identifier.ts'
@@ -22,7 +22,7 @@ const TURN_MS = 2
 export function registerFind(context: PluginContext): void {
   const models = supportModels(context, 'find')
   if (models.size === 0) return
-  context.api.hooks.cFind.tapPromise({ sopClasses: [...models.keys()] }, async (request, operation) => {
+  context.api.hooks.cFind.tapPromise({ stage: Stage.Fallback, sopClasses: [...models.keys()] }, async (request, operation) => {
     const model = models.get(operation.sopClassUid)
     if (model === undefined) return undefined
     const identifier = await request.identifier.dataset()

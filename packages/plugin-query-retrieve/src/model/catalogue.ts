@@ -32,7 +32,7 @@ export async function buildCatalogue(extra: ResolvedQueryRetrieveOptions['attrib
   for (const [option, level] of Object.entries(OPTION_LEVELS)) {
     for (const [index, entry] of extra[option as keyof typeof OPTION_LEVELS].entries()) {
       const added = extraAttribute(entry, level, dictionary, attributes)
-      if (typeof added === 'string') problems.push(`query-retrieve: attributes.${option}[${index}] ${added}`)
+      if (typeof added === 'string') problems.push(`plugins[query-retrieve].options.attributes.${option}[${index}]: ${added}`)
       else attributes.set(added.tag, added)
     }
   }

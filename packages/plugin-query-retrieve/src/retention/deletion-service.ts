@@ -1,9 +1,6 @@
 import type { PluginContext } from '../context.ts'
 import type { InstanceIndex } from '../database/instance-index.ts'
 import { type Deleted, deleteInstances } from './delete-study.ts'
-import { type DueStudy, dueStudies, storedBytes } from './retention-plan.ts'
-import type { RetentionRule } from './retention-rule.ts'
-import type { StorageRemoval } from '../storage-service.ts'
 
 /** A study, or one series of it, as the index has it. */
 export interface Deletable {
@@ -17,17 +14,11 @@ export interface Deletable {
   readonly newestStoredAtMs: number
 }
 
-/** The service `query-retrieve.deletion`: what the commands of this plugin delete with. */
+/** The service `query-retrieve.deletion`: what `dicomtap index delete` of this plugin deletes with; it is not for others. */
 export interface DeletionService {
-  /** Undefined: the options have none. */
-  readonly rule: RetentionRule | undefined
-  /** Of all files in the index. */
-  storedBytes(): Promise<number>
-  /** What the rule would delete now, oldest first. */
-  due(signal?: AbortSignal): AsyncIterable<DueStudy>
   /** Undefined when the index has nothing of it. */
   find(studyInstanceUid: string, seriesInstanceUid?: string): Promise<Deletable | undefined>
-  delete(what: Deletable, signal: AbortSignal, onProgress?: (files: number) => void): Promise<Deleted>
+  delete(what: Deletable, signal: AbortSignal): Promise<Deleted>
 }
 
 declare module '@dicomtap/framework' {
@@ -36,21 +27,12 @@ declare module '@dicomtap/framework' {
   }
 }
 
-export function provideDeletion({ api, index, directory }: PluginContext, rule: RetentionRule | undefined, storage: StorageRemoval): void {
+export function provideDeletion({ api, index, storage, directory }: PluginContext): void {
   const service: DeletionService = {
-    rule,
-    storedBytes: () => storedBytes(index),
-    due: (signal) => dueStudies(index, rule ?? { maximumAgeMs: undefined, maximumBytes: undefined }, { signal }),
     find: (studyInstanceUid, seriesInstanceUid) => find(index, studyInstanceUid, seriesInstanceUid),
-    async delete(what, signal, onProgress) {
+    async delete(what, signal) {
       const { studyInstanceUid, seriesInstanceUid } = what
-      const deleted = await deleteInstances(what, {
-        index, storage, directory, signal, reason: 'operator', isGentle: false,
-        onBatch: ({ files }) => {
-          onProgress?.(files)
-          return true
-        },
-      })
+      const deleted = await deleteInstances(what, { index, storage, directory, signal, reason: 'operator', isGentle: false })
       api.log.warn('deleted by hand', { studyInstanceUid, seriesInstanceUid, files: deleted.files, bytes: deleted.bytes, remaining: deleted.unremoved.length })
       if (deleted.end === 'failed') throw deleted.error
       return deleted

@@ -7,7 +7,7 @@ import { retentionRule } from './retention-rule.ts'
 export function registerRetention(context: PluginContext): void {
   const { api, options, storage, studiesInUse } = context
   const rule = retentionRule(options.retention)
-  provideDeletion(context, rule, storage)
+  provideDeletion(context)
   if (rule === undefined) return
   // What is sent again and is there already has no newer row.
   storage.hooks.instanceStored.tap('query-retrieve', ({ studyInstanceUid, outcome }) => {

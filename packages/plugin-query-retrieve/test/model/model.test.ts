@@ -64,7 +64,7 @@ test('wrong attributes of the options: a line for each', async (t) => {
   t.is(error?.code, 'DICOMTAP_ERR_PLG_OPTIONS')
   const lines = error?.message.split('\n') ?? []
   t.is(lines.length, study.length)
-  t.regex(lines[0] ?? '', /^query-retrieve: attributes\.study\[0\] 'StudyDescripton' is no attribute; did you mean StudyDescription/)
+  t.regex(lines[0] ?? '', /^plugins\[query-retrieve\]\.options\.attributes\.study\[0\]: 'StudyDescripton' is no attribute; did you mean StudyDescription/)
   t.regex(lines[2] ?? '', /give its vr/)
   t.regex(lines[4] ?? '', /of the level SERIES/)
 })

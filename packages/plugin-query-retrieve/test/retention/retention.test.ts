@@ -384,7 +384,6 @@ test('dicomtap index retention and delete, beside a server that runs', async (t)
   })()
   const one = await archive(t, { folder, plugins: [later] })
   await scanned(one)
-  t.is(deletion?.rule, undefined)
 
   const retention = { maximumAgeDays: 30, maximumSize: '1 GB' }
   const shown = await runHere(folder, 'retention', { json: true, list: true }, undefined, retention)
