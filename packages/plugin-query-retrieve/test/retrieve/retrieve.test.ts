@@ -4,7 +4,7 @@ import test from 'ava'
 import { CompositeInstanceRoot, CompositeInstanceWithoutBulkData, DicomtapError, PatientRoot, PatientStudyOnly, SopClass, StudyRoot, TransferSyntax } from '@dicomtap/framework'
 import type { InstanceIndex } from '../../dist/database/instance-index.js'
 import { containedPath } from '../../dist/retrieve/contained-path.js'
-import { selectedSeries } from '../../dist/retrieve/selected-series.js'
+import { selectedSeries, seriesQuery } from '../../dist/retrieve/selected-series.js'
 import { storedInstances } from '../../dist/retrieve/stored-instances.js'
 import { counts, makeArchive, makeClient, writeFileOf } from './support/archive.js'
 import type { Archive } from './support/archive.js'
@@ -196,6 +196,35 @@ test('a series is read page by page, in order, whatever its numbers are', async 
     t.deepEqual(all, [6, 8, 9, 5, 10, 2, 3, 7, 1, 4].map((at) => `1.1.1.${at}`), `${pageRows} a page`)
   }
   t.deepEqual(await selectedSeries(archive.index, { ...selection, studyInstanceUids: [] }, signal), [], 'nothing asked for is nothing')
+})
+
+test('no selection has the database look at everything', async (t) => {
+  await using archive = await makeArchive({ stores: STORES })
+  await fill(archive)
+  const { index } = archive
+  const many = Array.from({ length: 500 }, (_, number) => `2.25.${number}`)
+  const none = { level: 'IMAGE', patientId: undefined, studyInstanceUids: [], seriesInstanceUids: [], sopInstanceUids: [] } as const
+  const cases = [
+    { patientId: 'A' },
+    { studyInstanceUids: ['1.1'] },
+    { studyInstanceUids: many },
+    { studyInstanceUids: ['1.1'], seriesInstanceUids: ['1.1.1'] },
+    { seriesInstanceUids: many },
+    { sopInstanceUids: ['1.1.1.1'] },
+    { sopInstanceUids: many },
+    { patientId: 'A', studyInstanceUids: ['1.1'], seriesInstanceUids: ['1.1.1'], sopInstanceUids: many },
+  ]
+  for (const one of cases) {
+    const query = seriesQuery(index, { ...none, ...one })
+    if (query === undefined) throw new Error('restricts nothing')
+    const compiled = query.compile()
+    const explained = { compile: () => ({ ...compiled, sql: `explain query plan ${compiled.sql}` }) }
+    const steps: string[] = []
+    for await (const row of index.rows(explained)) steps.push(String((row as unknown as { detail: string }).detail))
+    const scans = steps.filter((step) => /^SCAN (?!json_each)/.test(step))
+    t.deepEqual(scans, [], `${Object.keys(one).join()}: ${steps.join('; ')}`)
+    t.true(steps.some((step) => step.startsWith('SEARCH')))
+  }
 })
 
 test('a thousand UIDs are one query, and quick', async (t) => {
