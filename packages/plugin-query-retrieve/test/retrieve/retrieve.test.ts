@@ -220,7 +220,7 @@ test('no selection has the database look at everything', async (t) => {
     const compiled = query.compile()
     const explained = { compile: () => ({ ...compiled, sql: `explain query plan ${compiled.sql}` }) }
     const steps: string[] = []
-    for await (const row of index.rows(explained)) steps.push(String((row as unknown as { detail: string }).detail))
+    for await (const row of index.rows(explained)) steps.push((row as unknown as { detail: string }).detail)
     const scans = steps.filter((step) => /^SCAN (?!json_each)/.test(step))
     t.deepEqual(scans, [], `${Object.keys(one).join()}: ${steps.join('; ')}`)
     t.true(steps.some((step) => step.startsWith('SEARCH')))
