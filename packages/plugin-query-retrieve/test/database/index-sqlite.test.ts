@@ -2,7 +2,7 @@ import test, { type ExecutionContext } from 'ava'
 import Database from 'libsql'
 import { sql } from 'kysely'
 import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, readdir, readlink, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
@@ -129,6 +129,27 @@ test('what is no index stops the start with one line', async (t) => {
     const error = await t.throwsAsync(startIndex(t, { sqlite: path.join(folder, name) }), { code: 'DICOMTAP_ERR_QR_DATABASE', message })
     t.notRegex(error?.message ?? '', /\n/)
   }
+})
+
+test('connections that many queries at once needed are used again by the next ones', async (t) => {
+  if (process.platform !== 'linux') return t.pass('there is no /proc')
+  const file = await temporaryFile(t)
+  const index = await startIndex(t, { sqlite: file })
+  await Promise.all(Array.from({ length: 100 }, (_, number) => index.add(instanceOf({ sop: String(number) }))))
+  const openFiles = async (): Promise<number> => {
+    const links = await Promise.all((await readdir('/proc/self/fd')).map((one) => readlink(`/proc/self/fd/${one}`).catch(() => '')))
+    return links.filter((link) => link.startsWith(file)).length
+  }
+  const manyQueries = async (): Promise<number> => {
+    const iterators = Array.from({ length: 40 }, () => index.rows(index.database.selectFrom('instance').selectAll())[Symbol.asyncIterator]())
+    await Promise.all(iterators.map((one) => one.next()))
+    await Promise.all(iterators.map((one) => one.return?.()))
+    return openFiles()
+  }
+  let open = 0
+  for (let round = 0; round < 8; round++) open = await manyQueries()
+  // The file and its log, for as many connections as each of two threads may have needed, and one that writes.
+  t.true(open <= 2 * (2 * 40 + 1) + 2, String(open))
 })
 
 test('a statement that takes long holds up neither other queries nor an abort', async (t) => {

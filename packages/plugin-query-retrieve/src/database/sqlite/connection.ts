@@ -6,6 +6,8 @@ import type { WorkerOptions, WorkerRows } from './messages.ts'
 export interface Connection {
   run(sql: string, parameters: readonly unknown[]): WorkerRows
   open(sql: string, parameters: readonly unknown[]): Cursor
+  /** Gives back memory: it may not be used for long. */
+  cool(): void
   close(): void
 }
 
@@ -76,6 +78,9 @@ export function openConnection({ path, role, busyTimeoutMs }: WorkerOptions): Co
     open(sql, parameters) {
       const { statement, columns } = prepare(sql)
       return openCursor(database, statement, columns, parameters.map(bindable))
+    },
+    cool() {
+      database.prepare('PRAGMA shrink_memory').all([])
     },
     close() {
       statements.clear()

@@ -4,7 +4,7 @@ import { SqliteWorker } from './worker-client.ts'
 import type { WorkerOptions, WorkerRows } from './messages.ts'
 
 const READERS = 2
-const MAXIMUM_CURSORS = 128
+const MAXIMUM_CURSORS = 64
 const BATCH_ROWS = [16, 64, 256, 1024] as const
 /** How long a statement that runs may hold up the end. */
 const CLOSE_DEADLINE_MS = 15_000

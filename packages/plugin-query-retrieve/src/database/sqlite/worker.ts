@@ -12,7 +12,12 @@ const options = workerData as WorkerOptions
  */
 const idle: Connection[] = []
 const cursors = new Map<number, { readonly cursor: Cursor; readonly connection: Connection }>()
-const MAXIMUM_IDLE = 4
+/**
+ * libsql closes a connection when the garbage of its statements is collected, and a thread at rest collects none: those
+ * that many cursors needed are used again, and never closed. As many as there may be cursors.
+ */
+const MAXIMUM_IDLE = 64
+const WARM = 4
 
 const NOTHING: WorkerRows = { columns: [], rows: [], changes: 0, isDone: true }
 
@@ -88,8 +93,9 @@ function forget(id: number): void {
 }
 
 function giveBack(connection: Connection): void {
-  if (idle.length < MAXIMUM_IDLE) idle.push(connection)
-  else connection.close()
+  if (idle.length >= MAXIMUM_IDLE) return connection.close()
+  if (idle.length >= WARM) connection.cool()
+  idle.push(connection)
 }
 
 function failureOf(error: unknown): WorkerFailure {
