@@ -20,7 +20,7 @@ export interface SelectedSeries {
  * The series that a selection is in, in the order in which they are sent: study by study, by series number. Of each
  * only its number of instances is read, so that all can be counted before the first is sent.
  */
-export async function selectedSeries(index: InstanceIndex, selection: RetrieveSelection, signal: AbortSignal): Promise<SelectedSeries[]> {
+export async function selectedSeries(index: InstanceIndex, selection: Selection, signal?: AbortSignal): Promise<SelectedSeries[]> {
   const query = seriesQuery(index, selection)
   const found: SelectedSeries[] = []
   // A selection restricts by something: this is no way to get all that there is.
@@ -34,7 +34,7 @@ interface SeriesRow extends Omit<SelectedSeries, 'instances'> {
 }
 
 /** Undefined when the selection restricts nothing. */
-export function seriesQuery(index: InstanceIndex, selection: RetrieveSelection): Compilable<SeriesRow> | undefined {
+export function seriesQuery(index: InstanceIndex, selection: Selection): Compilable<SeriesRow> | undefined {
   const conditions = conditionsOf(index, selection)
   if (conditions.length === 0) return undefined
   return index.database
