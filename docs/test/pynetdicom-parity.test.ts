@@ -43,7 +43,7 @@ test('every counterpart exists', async (t) => {
 })
 
 test('what does not exist is found', async (t) => {
-  const wrong = ['limits.maximumNothing', 'DICOMTAP_ERR_NO_SUCH', '@dicomtap/plugin-nothing', '@dicomtap/plugin-storage: nothing', 'dicomtap nothing', 'dicomtap echo --nothing', 'dicomtap echo <nothing>', '--repeat']
+  const wrong = ['limits.maximumNothing', 'DICOMTAP_ERR_NO_SUCH', '@dicomtap/plugin-nothing', '@dicomtap/plugin-storage: nothing', 'dicomtap nothing', 'dicomtap echo --nothing', 'dicomtap echo <nothing>', 'dicomtap index nothing', 'dicomtap index delete --nothing', '--repeat']
   for (const target of wrong) t.not(problemWith(target), undefined, target)
   const unknown = ['NothingLikeIt', 'Association.nothing', 'AssociateOptions.limits.nothing', 'presentationContexts.nothing', 'nothing']
   t.deepEqual((await unknownToTypes([...unknown, 'Association.release', 'presentationContexts.storage'])).sort(), [...unknown].sort())

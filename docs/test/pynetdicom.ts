@@ -1,11 +1,12 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createProgram } from '@dicomtap/cli'
+import { buildCommand, createProgram } from '@dicomtap/cli'
 import { configJsonSchema, DEFAULT_LIMITS, DEFAULT_TIMEOUTS, ERROR_CODES, HOOK_CATALOG } from '@dicomtap/framework'
 import { run } from './examples.js'
 import { ROOT } from './pages.js'
 import type { Page } from './pages.js'
+import { commandsOfPlugins } from './plugin-commands.js'
 
 /** A row of the guide's tables. */
 export interface MappedName {
@@ -38,6 +39,7 @@ function inBackticks(cell: string): string[] {
 const { properties: CONFIG_KEYS } = configJsonSchema() as { readonly properties: Readonly<Record<string, unknown>> }
 const PLUGINS = readdirSync(join(ROOT, 'packages')).filter((name) => name.startsWith('plugin-'))
 const PROGRAM = createProgram({} as never, () => {})
+for (const definition of await commandsOfPlugins()) PROGRAM.addCommand(buildCommand(definition, () => Promise.resolve()))
 const SCU_COMMANDS = ['echo', 'store', 'find', 'get', 'move']
 
 /** Why a target does not exist; undefined when it does, `types` when the declarations of the packages decide. */
@@ -62,12 +64,18 @@ function problemWithPlugin(target: string): string | undefined {
   return Object.hasOwn(schema.properties ?? {}, option) ? undefined : `${name} has no option ${option}`
 }
 
-/** `start`, `echo --repeat`, `store <path...>`, `--version` */
+/** `start`, `echo --repeat`, `store <path...>`, `index delete --study`, `--version` */
 function problemWithCommand(words: readonly string[]): string | undefined {
   const [first = '', ...rest] = words
-  const command = first.startsWith('-') ? PROGRAM : PROGRAM.commands.find((one) => one.name() === first)
-  if (command === undefined) return `no command ${first}`
+  const named = first.startsWith('-') ? PROGRAM : PROGRAM.commands.find((one) => one.name() === first)
+  if (named === undefined) return `no command ${first}`
+  let command = named
   for (const word of first.startsWith('-') ? words : rest) {
+    const within = command.commands.find((one) => one.name() === word)
+    if (within !== undefined) {
+      command = within
+      continue
+    }
     const isKnown = word.startsWith('<')
       ? command.registeredArguments.some((one) => word === `<${one.name()}${one.variadic ? '...' : ''}>`)
       : command.options.some(({ short, long }) => short === word || long === word)
