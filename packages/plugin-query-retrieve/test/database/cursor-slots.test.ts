@@ -21,7 +21,7 @@ test('a query that waits takes the place of the one whose reader has been away f
   // Given back by its reader too, later: that is no second place.
   second.release()
   const fourth = slots.take(end('fourth'), undefined)
-  t.is(await first.busy(work).catch((error: Error) => error.message.slice(0, 20)), 'A query was ended: i')
+  t.is(await first.busy(work).catch((error: unknown) => (error as Error).message.slice(0, 20)), 'A query was ended: i')
   for (const slot of [first, third, await fourth]) slot.release()
   t.deepEqual(ended, ['second', 'first'])
 })

@@ -143,7 +143,7 @@ test('connections that many queries at once needed are used again by the next on
   const manyQueries = async (): Promise<number> => {
     const iterators = Array.from({ length: 40 }, () => index.rows(index.database.selectFrom('instance').selectAll())[Symbol.asyncIterator]())
     await Promise.all(iterators.map((one) => one.next()))
-    await Promise.all(iterators.map((one) => one.return?.()))
+    await Promise.all(iterators.map(async (one) => one.return?.()))
     return openFiles()
   }
   let open = 0
