@@ -3,6 +3,8 @@ import type { ApplicationEntityOptions } from '@dicomtap/framework'
 import { TO_ASSOCIATE, TO_REQUESTS } from './hostile-input/answer-rows.js'
 import { outcomeOf } from './hostile-input/answer-scenario.js'
 import { FIRST_BYTES, FIXED_FIELDS, ITEMS, USER_INFORMATION } from './hostile-input/association-rows.js'
+import { IDENTIFIERS } from './hostile-input/identifier-rows.js'
+import { answerToIdentifier, startArchive } from './hostile-input/identifier-scenario.js'
 import { REQUESTS } from './hostile-input/request-rows.js'
 import { answerTo } from './hostile-input/scenario.js'
 import { COMMAND_SETS, P_DATA, PDUS } from './hostile-input/transfer-rows.js'
@@ -63,8 +65,24 @@ for (const [heading, scenarios] of Object.entries(TO_REQUESTOR)) {
   }
 }
 
+let archive: Awaited<ReturnType<typeof startArchive>> | undefined
+test.before(async () => {
+  archive = await startArchive()
+})
+test.after.always(() => archive?.[Symbol.asyncDispose]())
+
+const QUERIES = 'Identifiers of queries and retrievals'
+const identifierRows = tableOf(QUERIES)
+for (const [sends, scenario] of Object.entries(IDENTIFIERS)) {
+  test(`${QUERIES}: ${sends}`, async (t) => {
+    const { server } = archive as NonNullable<typeof archive>
+    t.is(await answerToIdentifier(server, scenario), identifierRows.get(sends)?.[0] ?? 'no row in the page')
+    t.deepEqual(server.logged('error'), [])
+  })
+}
+
 test('every row of these tables is tested, in the order of the page, and names the clause it comes from', (t) => {
-  for (const [heading, scenarios] of Object.entries({ ...TO_ACCEPTOR, ...TO_REQUESTOR })) {
+  for (const [heading, scenarios] of Object.entries({ ...TO_ACCEPTOR, ...TO_REQUESTOR, [QUERIES]: IDENTIFIERS })) {
     const rows = tableOf(heading)
     t.deepEqual([...rows.keys()], Object.keys(scenarios), heading)
     for (const [sends, cells] of rows) t.regex(cells.at(-1) ?? '', /^(PS3\.\d+ (\d|[A-F]|table)|this side)/, sends)
