@@ -416,7 +416,7 @@ test('redactOptions hides what is named like a secret and shows where secrets co
   const original = {
     password: 'p', dbPassword: 'p', DB_PASSWORD: 'p', passcode: 1234, 'api-key': 'p', clientSecret: 'p', accessTokens: ['p', 'q'], key: Buffer.from('p'),
     privateKey: { file: './key.pem' }, token: { env: 'TOKEN' }, nested: [{ secret: { value: 'p' } }], passphrase: null, hasPassword: true,
-    keyword: 'shown', monkey: 'shown', keyFile: './key.pem', passive: 'shown', url: 'postgres://me:p@host/db', plain: 'http://host:80/a',
+    keyword: 'shown', monkey: 'shown', keyFile: './key.pem', passive: 'shown', url: 'postgres://me:p@host/db', inQuery: 'postgres://me@host/db?sslmode=require&password=p', raw: 'postgres://me:p/a@q@host/db', plain: 'http://host:80/a',
     bytes: Buffer.from('abc'), big: 1n, run: function hello() {}, circular,
     map: new Map([['password', 'p'], ['user', 'shown']]),
   }
@@ -424,7 +424,7 @@ test('redactOptions hides what is named like a secret and shows where secrets co
   t.deepEqual(redacted, {
     password: '***', dbPassword: '***', DB_PASSWORD: '***', passcode: '***', 'api-key': '***', clientSecret: '***', accessTokens: '***', key: '***',
     privateKey: { file: './key.pem' }, token: { env: 'TOKEN' }, nested: [{ secret: '***' }], passphrase: null, hasPassword: true,
-    keyword: 'shown', monkey: 'shown', keyFile: './key.pem', passive: 'shown', url: 'postgres://me:***@host/db', plain: 'http://host:80/a',
+    keyword: 'shown', monkey: 'shown', keyFile: './key.pem', passive: 'shown', url: 'postgres://me:***@host/db', inQuery: 'postgres://me@host/db?sslmode=require&password=***', raw: 'postgres://me:***@host/db', plain: 'http://host:80/a',
     bytes: '[3 bytes]', big: '1', run: '[function hello]', circular: { name: 'c', self: '[circular]' },
     map: { password: '***', user: 'shown' },
   })

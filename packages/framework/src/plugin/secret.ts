@@ -39,6 +39,10 @@ const SECRET_WORDS = new Set(
   'password passwords passwd passcode passcodes passphrase pwd secret secrets token tokens credential credentials key keys'.split(' '),
 )
 
+/** Of `user:password@host`, up to the last `@`: some are not encoded as they should be. Digits before a path are a port. */
+const URL_PASSWORD = /(\w:\/\/[^\s:/@?#]*):(?!\d{1,5}(?:[/?#]|$))\S+@/g
+const URL_PARAMETER = /([?&](?:password|passwd|passphrase|passcode|pwd|secret|token)=)[^&#\s]+/gi
+
 /**
  * Options in a form that can be printed: values under names like password, secret, token, passcode or
  * key are hidden, as are passwords in URLs; where a secret comes from (`{ file }`, `{ env }`, the path of the file
@@ -51,7 +55,7 @@ export function redactOptions(options: unknown): unknown {
 function redact(value: unknown, ancestors: readonly object[]): unknown {
   switch (typeof value) {
     case 'string':
-      return value.replace(/(\w:\/\/[^\s:/@]*):[^\s@/]+@/g, `$1:${REDACTED}@`)
+      return value.replace(URL_PASSWORD, `$1:${REDACTED}@`).replace(URL_PARAMETER, `$1${REDACTED}`)
     case 'bigint':
     case 'symbol':
       return String(value)
