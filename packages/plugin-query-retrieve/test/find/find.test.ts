@@ -5,12 +5,13 @@ import {
   SopClass,
   StudyRoot,
   TransferSyntax,
+  definePlugin,
   encodeDataSet,
   filterUserItems,
   retrieveNegotiation,
   storageNegotiation,
 } from '@dicomtap/framework'
-import type { DataSet, FindNegotiation } from '@dicomtap/framework'
+import type { DataSet, FindNegotiation, PluginApi } from '@dicomtap/framework'
 import { testScu } from '@dicomtap/framework/testing'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
@@ -194,6 +195,23 @@ test('keys that are not supported are told by FF01, and not returned', async (t)
   const { pending, matches } = await find(scu, { QueryRetrieveLevel: 'STUDY', StudyInstanceUID: '1.2.1', KVP: '', PatientName: '' })
   t.deepEqual(pending, [0xff01])
   t.deepEqual(Object.keys(matches[0] ?? {}).sort(), ['PatientName', 'QueryRetrieveLevel', 'RetrieveAETitle', 'StudyInstanceUID'])
+})
+
+test('any other handler of C-FIND, C-MOVE and C-GET is asked first, also one that came later', async (t) => {
+  const other = definePlugin({
+    name: 'other',
+    apply({ hooks }: PluginApi) {
+      hooks.cFind.tap(() => 0xc101)
+      hooks.cMove.tap(() => 0xc102)
+      hooks.cGet.tap(() => 0xc103)
+    },
+  })
+  const { server } = await startArchive(t, {}, [other()])
+  await using scu = await testScu(server, { contexts: [StudyRoot.Find, StudyRoot.Move, StudyRoot.Get].map((uid) => [uid, TransferSyntax.ExplicitVRLittleEndian] as const) })
+  const identifier = { QueryRetrieveLevel: 'STUDY', StudyInstanceUID: '1.2.3' }
+  t.is((await find(scu, identifier)).status, 0xc101)
+  t.is((await (await scu.move(identifier, StudyRoot.Move, 'NOBODY')).final()).status, 0xc102)
+  t.is((await (await scu.get(identifier, StudyRoot.Get)).final()).status, 0xc103)
 })
 
 test('the character set of answers: none, that of the query, that of the instance, UTF-8', async (t) => {

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { PatientRoot, PatientStudyOnly, SopClass, StudyRoot, TransferSyntax, encodeDataSet, queryNegotiation } from '@dicomtap/framework'
-import type { DataSet, FindNegotiation } from '@dicomtap/framework'
+import type { DataSet, FindNegotiation, Plugin } from '@dicomtap/framework'
 import { createTestServer, testScu } from '@dicomtap/framework/testing'
 import type { TestScu, TestServer } from '@dicomtap/framework/testing'
 import { storage } from '@dicomtap/plugin-storage'
@@ -20,11 +20,11 @@ export interface Archive {
 const { ImplicitVRLittleEndian: IMPLICIT, ExplicitVRLittleEndian: EXPLICIT, DeflatedExplicitVRLittleEndian: DEFLATED } = TransferSyntax
 const FIND_CLASSES = [StudyRoot.Find, PatientRoot.Find, PatientStudyOnly.Find]
 
-/** A server with storage and an index in a folder of its own. */
-export async function startArchive(t: Pick<ExecutionContext, 'teardown'>, options: QueryRetrieveOptions = {}): Promise<Archive> {
+/** A server with storage and an index in a folder of its own; `later` are plugins behind these. */
+export async function startArchive(t: Pick<ExecutionContext, 'teardown'>, options: QueryRetrieveOptions = {}, later: readonly Plugin[] = []): Promise<Archive> {
   const folder = await mkdtemp(path.join(tmpdir(), 'dicomtap-find-'))
   const server = await createTestServer({
-    plugins: [storage({ directory: path.join(folder, 'data') }), queryRetrieve({ database: { sqlite: path.join(folder, 'index.sqlite') }, timezone: '+0000', ...options })],
+    plugins: [storage({ directory: path.join(folder, 'data') }), queryRetrieve({ database: { sqlite: path.join(folder, 'index.sqlite') }, timezone: '+0000', ...options }), ...later],
   })
   t.teardown(async () => {
     await server[Symbol.asyncDispose]()
