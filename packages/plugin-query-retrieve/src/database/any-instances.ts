@@ -3,7 +3,7 @@ import { TAKE_OVER, type Digested } from './known-series.ts'
 import type { DatabaseKind } from './instance-index.ts'
 import { rowKey, writeKeyValues, writeLevel, type WantedRow } from './levels-above.ts'
 import { removeEmpty, type Emptied } from './remove-rows.ts'
-import type { IndexSchema } from './schema.ts'
+import { LEVEL_NUMBERS, type IndexSchema } from './schema.ts'
 
 /**
  * Instances of which something is new. The rows above them come first, from the patient down and in a fixed order,
@@ -58,7 +58,7 @@ export async function addAny(transaction: Transaction<IndexSchema>, kind: Databa
   const byPath = new Map(rows.map(({ instance }) => [instance.path, instance.instance]))
   await writeKeyValues(
     transaction,
-    3,
+    'IMAGE',
     written.filter(({ replaced }) => replaced > 0).map(({ id }) => id),
     written.flatMap(({ id, path }) => {
       const row = byPath.get(path)
@@ -100,6 +100,6 @@ async function forgetOverwritten(
   if (gone.length === 0) return
   const ids = gone.map(({ id }) => id)
   await transaction.deleteFrom('instance').where('id', 'in', ids).execute()
-  await transaction.deleteFrom('key_value').where('level', '=', 3).where('owner', 'in', ids).execute()
+  await transaction.deleteFrom('key_value').where('level', '=', LEVEL_NUMBERS.IMAGE).where('owner', 'in', ids).execute()
   for (const { series } of gone) emptied.series.add(series)
 }

@@ -71,14 +71,6 @@ export class DatabaseIndex implements InstanceIndex {
     return this.#writing(() => this.database.transaction().execute((transaction) => removePaths(transaction, this.kind, paths)))
   }
 
-  clear(): Promise<void> {
-    return this.#writing(() =>
-      this.database.transaction().execute(async (transaction) => {
-        for (const table of ['key_value', 'name_token', 'instance', 'series', 'study', 'patient'] as const) await transaction.deleteFrom(table).execute()
-      }),
-    )
-  }
-
   async *rows<Row>(query: Compilable<Row>, signal?: AbortSignal): AsyncIterable<Row> {
     this.#assert('read')
     const { sql, parameters } = query.compile()

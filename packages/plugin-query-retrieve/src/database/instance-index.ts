@@ -57,8 +57,6 @@ export interface InstanceIndex {
   add(instance: IndexedInstance): Promise<void>
   /** Forgets files, and the series, studies and patients that have nothing left. */
   remove(paths: readonly string[]): Promise<Removed>
-  /** Forgets everything but the settings. */
-  clear(): Promise<void>
   /**
    * The rows of a query, drawn from the database's cursor as they are needed. Ending the loop early, or
    * aborting, closes the cursor; aborting rejects with the reason of the signal.

@@ -2,6 +2,7 @@ import type { IndexedInstance } from '../model/instance.ts'
 import type { DatabaseKind } from './instance-index.ts'
 import type { Backend } from './backend.ts'
 import { digestOf } from './digest.ts'
+import { LEVEL_NUMBERS } from './schema.ts'
 
 /** What an instance brings, with the digests of its levels. */
 export interface Digested {
@@ -79,7 +80,7 @@ export async function addToKnownSeries(backend: Backend, batch: readonly Digeste
   const rows = await backend.run<{ id: number; path: string; replaced: number }>(`add${size}`, statementFor(backend.kind, size), parameters)
   const replaced = rows.filter((row) => row.replaced > 0).map((row) => row.id)
   // What it leaves behind when it is not reached costs a look at an instance that does not match.
-  if (replaced.length > 0) await backend.database.deleteFrom('key_value').where('level', '=', 3).where('owner', 'in', replaced).execute()
+  if (replaced.length > 0) await backend.database.deleteFrom('key_value').where('level', '=', LEVEL_NUMBERS.IMAGE).where('owner', 'in', replaced).execute()
   return new Set(rows.map((row) => row.path))
 }
 

@@ -1,8 +1,9 @@
 import { sql, type Kysely, type Transaction } from 'kysely'
 import type { IndexedInstance, LevelRow } from '../model/instance.ts'
+import type { Level } from '../model/levels.ts'
 import { nameTokens } from '../text/sounds.ts'
 import type { DatabaseKind } from './instance-index.ts'
-import type { IndexSchema } from './schema.ts'
+import { LEVEL_NUMBERS, type IndexSchema } from './schema.ts'
 
 /** Somebody else made the same row at the same time: the transaction is to be tried again. */
 export class Collision extends Error {
@@ -12,8 +13,7 @@ export class Collision extends Error {
 type LevelTable = 'patient' | 'study' | 'series'
 
 interface LevelDefinition {
-  /** In `key_value`. */
-  readonly level: number
+  readonly level: Level
   readonly key: string
   readonly parent: 'patient' | 'study' | undefined
   readonly columns: readonly string[]
@@ -23,14 +23,14 @@ interface LevelDefinition {
 
 const LEVELS: Readonly<Record<LevelTable, LevelDefinition>> = {
   patient: {
-    level: 0,
+    level: 'PATIENT',
     key: 'patient_key',
     parent: undefined,
     columns: ['patient_id', 'issuer', 'name_alphabetic', 'name_ideographic', 'name_phonetic', 'birth_date'],
     row: 't.patient',
   },
-  study: { level: 1, key: 'study_instance_uid', parent: 'patient', columns: ['study_date', 'study_time', 'accession_number', 'study_id'], row: 't.id' },
-  series: { level: 2, key: 'series_instance_uid', parent: 'study', columns: ['modality', 'series_number'], row: 's.id' },
+  study: { level: 'STUDY', key: 'study_instance_uid', parent: 'patient', columns: ['study_date', 'study_time', 'accession_number', 'study_id'], row: 't.id' },
+  series: { level: 'SERIES', key: 'series_instance_uid', parent: 'study', columns: ['modality', 'series_number'], row: 's.id' },
 }
 
 /** One of the rows above the instances, with the instance that was stored last of those that bring it. */
@@ -151,12 +151,12 @@ async function writeLookups(transaction: Transaction<IndexSchema>, table: LevelT
 /** The values of some rows instead of those of `changed`. */
 export async function writeKeyValues(
   transaction: Transaction<IndexSchema>,
-  level: number,
+  level: Level,
   changed: readonly number[],
   written: readonly { readonly id: number; readonly row: LevelRow }[],
 ): Promise<void> {
-  if (changed.length > 0) await transaction.deleteFrom('key_value').where('level', '=', level).where('owner', 'in', changed).execute()
-  const values = written.flatMap(({ id, row }) => row.keyValues.map(({ tag, value }) => ({ level, owner: id, tag, value })))
+  if (changed.length > 0) await transaction.deleteFrom('key_value').where('level', '=', LEVEL_NUMBERS[level]).where('owner', 'in', changed).execute()
+  const values = written.flatMap(({ id, row }) => row.keyValues.map(({ tag, value }) => ({ level: LEVEL_NUMBERS[level], owner: id, tag, value })))
   for (const part of parts(values)) await transaction.insertInto('key_value').values(part).execute()
 }
 

@@ -1,6 +1,7 @@
 import type { Transaction } from 'kysely'
+import type { Level } from '../model/levels.ts'
 import type { DatabaseKind, Removed } from './instance-index.ts'
-import type { IndexSchema } from './schema.ts'
+import { LEVEL_NUMBERS, type IndexSchema } from './schema.ts'
 
 /** Rows that may have nothing left below them. */
 export interface Emptied {
@@ -40,7 +41,7 @@ export async function removePaths(transaction: Transaction<IndexSchema>, kind: D
   for (const part of parts(ids)) {
     const { numDeletedRows } = await transaction.deleteFrom('instance').where('id', 'in', part).executeTakeFirstOrThrow()
     instances += Number(numDeletedRows)
-    await transaction.deleteFrom('key_value').where('level', '=', 3).where('owner', 'in', part).execute()
+    await transaction.deleteFrom('key_value').where('level', '=', LEVEL_NUMBERS.IMAGE).where('owner', 'in', part).execute()
   }
   return { instances, ...(await removeEmpty(transaction, kind, emptied)) }
 }
@@ -56,7 +57,7 @@ export async function removeEmpty(transaction: Transaction<IndexSchema>, kind: D
       .where(({ not, exists, selectFrom }) => not(exists(selectFrom('instance').select('instance.id').whereRef('instance.series', '=', 'series.id'))))
       .returning(['id', 'study'])
       .execute()
-    await forgetValues(transaction, 2, gone)
+    await forgetValues(transaction, 'SERIES', gone)
     for (const { study } of gone) studies.add(study)
     seriesGone += gone.length
   }
@@ -68,7 +69,7 @@ export async function removeEmpty(transaction: Transaction<IndexSchema>, kind: D
       .where(({ not, exists, selectFrom }) => not(exists(selectFrom('series').select('series.id').whereRef('series.study', '=', 'study.id'))))
       .returning(['id', 'patient'])
       .execute()
-    await forgetValues(transaction, 1, gone)
+    await forgetValues(transaction, 'STUDY', gone)
     for (const { patient } of gone) patients.add(patient)
     studiesGone += gone.length
   }
@@ -80,7 +81,7 @@ export async function removeEmpty(transaction: Transaction<IndexSchema>, kind: D
       .where(({ not, exists, selectFrom }) => not(exists(selectFrom('study').select('study.id').whereRef('study.patient', '=', 'patient.id'))))
       .returning(['id'])
       .execute()
-    await forgetValues(transaction, 0, gone)
+    await forgetValues(transaction, 'PATIENT', gone)
     patientsGone += gone.length
   }
   return { series: seriesGone, studies: studiesGone, patients: patientsGone }
@@ -94,9 +95,9 @@ async function lock(transaction: Transaction<IndexSchema>, table: 'patient' | 's
   for (const part of parts([...ids].sort((a, b) => a - b))) await transaction.selectFrom(table).select('id').where('id', 'in', part).orderBy('id').forUpdate().execute()
 }
 
-async function forgetValues(transaction: Transaction<IndexSchema>, level: number, gone: readonly { readonly id: number }[]): Promise<void> {
+async function forgetValues(transaction: Transaction<IndexSchema>, level: Level, gone: readonly { readonly id: number }[]): Promise<void> {
   if (gone.length === 0) return
-  await transaction.deleteFrom('key_value').where('level', '=', level).where('owner', 'in', gone.map(({ id }) => id)).execute()
+  await transaction.deleteFrom('key_value').where('level', '=', LEVEL_NUMBERS[level]).where('owner', 'in', gone.map(({ id }) => id)).execute()
 }
 
 function parts<T>(list: readonly T[]): readonly (readonly T[])[] {

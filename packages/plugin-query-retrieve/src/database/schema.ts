@@ -1,4 +1,5 @@
 import type { Generated } from 'kysely'
+import type { Level } from '../model/levels.ts'
 
 /**
  * The tables. Values of key columns are normalized (see `text/`), and `''` when there is none; `attributes` is JSON
@@ -74,7 +75,7 @@ export interface InstanceTable {
 
 /** Values of attributes that the options want looked up by the database. */
 export interface KeyValueTable {
-  /** The table of `owner`: 0 patient, 1 study, 2 series, 3 instance. */
+  /** Of the table of `owner`: see {@link LEVEL_NUMBERS}. */
   level: number
   owner: number
   tag: number
@@ -93,3 +94,6 @@ export interface SettingTable {
   name: string
   value: string
 }
+
+/** How `key_value` calls the levels. */
+export const LEVEL_NUMBERS: Readonly<Record<Level, number>> = { PATIENT: 0, STUDY: 1, SERIES: 2, IMAGE: 3 }

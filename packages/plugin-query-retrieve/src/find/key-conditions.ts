@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { DatabaseKind } from '../database/instance-index.ts'
+import { LEVEL_NUMBERS } from '../database/schema.ts'
 import type { IndexedAttribute } from '../model/attributes.ts'
 import type { DateTimeKey, Key, Matching, NameMatching } from '../model/query.ts'
 import { namePatterns } from '../text/names.ts'
@@ -8,7 +9,7 @@ import { UNDECIDED, all, allOf, any, anyOf, columnCondition, rangeCondition, sta
 import type { Condition, SqlDecision } from '../database/conditions.ts'
 import { shiftedDate } from './dates.ts'
 import { isFewRows, isManyRows } from './driving-keys.ts'
-import { LEVEL_NUMBERS, columnOf, idOf, notByIndex } from './tables.ts'
+import { columnOf, idOf, notByIndex } from './tables.ts'
 
 export interface KeyContext {
   readonly kind: DatabaseKind

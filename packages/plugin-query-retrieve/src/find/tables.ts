@@ -12,9 +12,6 @@ export const TABLES: Readonly<Record<Level, 'patient' | 'study' | 'series' | 'in
   IMAGE: 'instance',
 }
 
-/** How `key_value` calls the levels. */
-export const LEVEL_NUMBERS: Readonly<Record<Level, number>> = { PATIENT: 0, STUDY: 1, SERIES: 2, IMAGE: 3 }
-
 /** What the rows of each level but the first point with at the one above. */
 const PARENTS: Readonly<Record<Level, string>> = { PATIENT: '', STUDY: 'patient', SERIES: 'study', IMAGE: 'series' }
 

@@ -1,5 +1,5 @@
 import type { DataSet } from '@dicomtap/framework'
-import { shift } from '../matching/moments.ts'
+import { ANY_DATE, shift, WITHOUT_ZONE } from '../matching/moments.ts'
 import type { LocalOffset } from '../matching/moments.ts'
 import { parseDate, parseTime } from '../text/date-time.ts'
 
@@ -8,10 +8,6 @@ export function offsetText(minutes: number): string {
   const absolute = Math.abs(minutes)
   return `${minutes < 0 ? '-' : '+'}${twoDigits(Math.floor(absolute / 60))}${twoDigits(absolute % 60)}`
 }
-
-/** Nobody is born in a zone: birthdays do not move with who asks. */
-const WITHOUT_ZONE: ReadonlySet<string> = new Set(['PatientBirthDate', 'PatientBirthTime'])
-const ANY_DATE = '20000101'
 
 /**
  * Dates and times of an answer in the zone of the query. A date moves together with its time, `StudyDate` with

@@ -34,8 +34,7 @@ export class ScanLease {
     for (;;) {
       const last = await this.#settings.lastScan()
       if (last !== undefined && last.startedAtMs >= sinceMs) return false
-      const other = await this.#settings.scanner()
-      if (other === undefined || !isAlive(other)) break
+      if (!(await isScanUnderWay(this.#settings))) break
       await delay(this.#lookAgainMs, undefined, { signal, ref: false })
     }
     held.add(this.#token)
@@ -53,6 +52,12 @@ export class ScanLease {
   #renew(): Promise<void> {
     return this.#settings.setScanner({ host: hostname(), pid: process.pid, token: this.#token, atMs: Date.now() })
   }
+}
+
+/** Does one of the processes with this index scan now? */
+export async function isScanUnderWay(settings: IndexSettings): Promise<boolean> {
+  const scanner = await settings.scanner()
+  return scanner !== undefined && isAlive(scanner)
 }
 
 function isAlive({ host, pid, token, atMs }: Scanner): boolean {

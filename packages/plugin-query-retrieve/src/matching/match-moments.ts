@@ -4,7 +4,7 @@ import type { DateTimeKey, Matching } from '../model/query.ts'
 import { END_OF_DAY, parseOffset, START_OF_DAY } from '../text/date-time.ts'
 import { normalizedValues, textOf } from '../text/values.ts'
 import { isBetween, matchesTexts } from './match-texts.ts'
-import { MOMENT_CHARACTERS, shift, toUtc, type LocalOffset } from './moments.ts'
+import { ANY_DATE, MOMENT_CHARACTERS, shift, toUtc, WITHOUT_ZONE, type LocalOffset } from './moments.ts'
 
 /** Time zones of a comparison. */
 export interface Zones {
@@ -24,10 +24,6 @@ export function zonesOf(attributes: DataSet, queryMinutes: number | undefined, o
 function inQueryZone(moment: string, { instance, queryMinutes }: Zones): string {
   return queryMinutes === undefined ? moment : shift(moment, queryMinutes - instance(moment))
 }
-
-const ANY_DATE = '20000101'
-/** Nobody is born in a zone: birthdays do not move with who asks. */
-const WITHOUT_ZONE: ReadonlySet<string> = new Set(['PatientBirthDate', 'PatientBirthTime'])
 
 /**
  * The values of a DA or TM attribute in the zone of the query. A date moves with its time, when it has one, and a time

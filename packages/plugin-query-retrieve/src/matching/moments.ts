@@ -27,6 +27,12 @@ function partsOf(moment: string): readonly [number, number, number, number, numb
 /** `YYYYMMDDHHMMSS.FFFFFF` without and its offset at the end. */
 export const MOMENT_CHARACTERS = 21
 
+/** Nobody is born in a zone: birthdays do not move with who asks. */
+export const WITHOUT_ZONE: ReadonlySet<string> = new Set(['PatientBirthDate', 'PatientBirthTime'])
+
+/** The day that a time is on which has no date. */
+export const ANY_DATE = '20000101'
+
 /** A local date and time moved by so many minutes. */
 export function shift(moment: string, minutes: number): string {
   if (minutes === 0) return moment

@@ -1,4 +1,5 @@
 import type { PluginContext } from '../context.ts'
+import { isScanUnderWay } from '../intake/scan-lease.ts'
 import { IndexSettings } from '../maintenance/settings.ts'
 import { RetentionLease } from './retention-lease.ts'
 import type { RetentionRule } from './retention-rule.ts'
@@ -7,8 +8,6 @@ import type { StorageRemoval } from '../storage-service.ts'
 
 /** After the start, and while the index is not complete, it looks this often. */
 const SOON_MS = 30_000
-/** A scan that has said nothing for so long is over. */
-const SCAN_SILENT_MS = 60_000
 
 /** Runs a rule now and then, in one process of those that have the index. */
 export class Retention {
@@ -79,11 +78,9 @@ export class Retention {
     const { index, options } = this.#context
     const settings = new IndexSettings(index)
     if ((await settings.rebuild()) !== undefined) return 'retention waits: a rebuild of the index did not come to its end; run: dicomtap index rebuild'
-    const scanner = await settings.scanner()
-    const isScanning = scanner !== undefined && Date.now() - scanner.atMs < SCAN_SILENT_MS
     const last = await settings.lastScan()
     if (last !== undefined && last.left > 0) return 'retention waits: files of the index are gone; mount the storage folder, or run: dicomtap index check --repair'
-    if (isScanning || (last === undefined && options.scanAtStart)) return 'retention waits until the storage folder was compared with the index'
+    if ((await isScanUnderWay(settings)) || (last === undefined && options.scanAtStart)) return 'retention waits until the storage folder was compared with the index'
     return undefined
   }
 
