@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs'
 import { lstat } from 'node:fs/promises'
-import path from 'node:path'
 import type { InstanceIndex, KnownFile } from '../database/instance-index.ts'
+import { containedPath } from '../retrieve/contained-path.ts'
 import { compareCodePoints } from './code-point-order.ts'
 import { type UnreadableFolder, walkFolder } from './walk-folder.ts'
 
@@ -54,8 +54,11 @@ export async function* compareFolderAndIndex({ root, index, after, signal, onUnr
 
 /** What is at a path now: `gone` only when the system says that there is nothing, not when it cannot tell. */
 export async function statusOf(root: string, relativePath: string): Promise<Stats | 'gone' | { readonly code: string }> {
+  // Of a path that leads out of the folder there is no file in it, whatever is there.
+  const file = containedPath(root, relativePath)
+  if (file === undefined) return 'gone'
   try {
-    const stats = await lstat(path.join(root, relativePath))
+    const stats = await lstat(file)
     return stats.isFile() ? stats : 'gone'
   } catch (error) {
     const { code = 'unknown' } = error as NodeJS.ErrnoException

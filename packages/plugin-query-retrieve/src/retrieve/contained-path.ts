@@ -1,11 +1,55 @@
+import { lstat, realpath } from 'node:fs/promises'
 import path from 'node:path'
 
 /**
- * The file of a row, or undefined when it would not be below the storage folder: whoever can write into a database
- * that several nodes share must not have any file of this machine sent.
+ * The file of a row, or undefined when it would not be below the storage folder, or one of the storage's own: whoever
+ * can write into a database that several nodes share must not have any file of this machine sent.
  */
 export function containedPath(directory: string, relativePath: string): string | undefined {
   if (relativePath === '' || relativePath.includes('\0') || path.isAbsolute(relativePath)) return undefined
   const file = path.resolve(directory, relativePath)
-  return file.startsWith(directory.endsWith(path.sep) ? directory : directory + path.sep) ? file : undefined
+  if (!isBelow(directory, file)) return undefined
+  return path.relative(directory, file).startsWith('.') ? undefined : file
+}
+
+function isBelow(directory: string, file: string): boolean {
+  return file.startsWith(directory.endsWith(path.sep) ? directory : directory + path.sep)
+}
+
+const MAXIMUM_FOLDERS = 1024
+
+/** The same with regard to links: of none that is on the way to a file may the end be outside. */
+export class ContainedFiles {
+  readonly #directory: string
+  #realDirectory: Promise<string> | undefined
+  /** Instances of a series are in one folder, mostly. */
+  readonly #folders = new Map<string, Promise<boolean>>()
+
+  constructor(directory: string) {
+    this.#directory = directory
+  }
+
+  /** A file that is not there is let through: whoever opens it says so. */
+  async resolve(relativePath: string): Promise<string | undefined> {
+    const file = containedPath(this.#directory, relativePath)
+    if (file === undefined) return undefined
+    const [isFolderInside, stats] = await Promise.all([this.#isFolderInside(path.dirname(file)), lstat(file).catch(() => undefined)])
+    return isFolderInside && stats?.isSymbolicLink() !== true ? file : undefined
+  }
+
+  #isFolderInside(folder: string): Promise<boolean> {
+    let isInside = this.#folders.get(folder)
+    if (isInside === undefined) {
+      if (this.#folders.size >= MAXIMUM_FOLDERS) this.#folders.clear()
+      this.#folders.set(folder, (isInside = this.#look(folder)))
+    }
+    return isInside
+  }
+
+  async #look(folder: string): Promise<boolean> {
+    const real = await realpath(folder).catch(() => undefined)
+    if (real === undefined) return true
+    const root = await (this.#realDirectory ??= realpath(this.#directory))
+    return real === root || isBelow(root, real)
+  }
 }

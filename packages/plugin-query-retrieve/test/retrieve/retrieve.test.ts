@@ -1,4 +1,4 @@
-import { rm, unlink, writeFile } from 'node:fs/promises'
+import { rm, unlink, writeFile, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import { CompositeInstanceRoot, CompositeInstanceWithoutBulkData, DicomtapError, PatientRoot, PatientStudyOnly, SopClass, StudyRoot, TransferSyntax } from '@dicomtap/framework'
@@ -166,7 +166,15 @@ test('a path of the index that leaves the folder is never read', async (t) => {
   await archive.index.database.updateTable('instance').set({ path: '../outside' }).where('sop_instance_uid', '=', '1.3.1.1').execute()
   const { final, got } = await client.get(StudyRoot.Get, { QueryRetrieveLevel: 'STUDY', StudyInstanceUID: '1.3' })
   t.deepEqual([final.status, final.failedSopInstanceUids, got], [0xa702, ['1.3.1.1'], []])
-  for (const path of ['', '..', '../x', 'a/../../x', '/etc/passwd', 'a\0b', '.']) t.is(containedPath('/data', path), undefined, path)
+  // Nor by a link in the folder.
+  await symlink(join(archive.directory, '..'), join(archive.directory, 'up'))
+  await symlink(join(archive.directory, '../outside'), join(archive.directory, 'link'))
+  for (const path of ['up/outside', 'link']) {
+    await archive.index.database.updateTable('instance').set({ path }).where('sop_instance_uid', '=', '1.3.1.1').execute()
+    const again = await client.get(StudyRoot.Get, { QueryRetrieveLevel: 'STUDY', StudyInstanceUID: '1.3' })
+    t.deepEqual([again.final.status, again.got], [0xa702, []], path)
+  }
+  for (const path of ['', '..', '../x', 'a/../../x', '/etc/passwd', 'a\0b', '.', '.dicomtap/x']) t.is(containedPath('/data', path), undefined, path)
   t.is(containedPath('/data', 'a/../b'), join('/data', 'b'))
 })
 
