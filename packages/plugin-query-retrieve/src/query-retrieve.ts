@@ -30,7 +30,7 @@ export const queryRetrieve: PluginFactory<typeof queryRetrieveOptions> = defineP
     const storage = storageService(api)
     const { directory } = storage
     if (directory === undefined) {
-      throw new DicomtapError('DICOMTAP_ERR_PLG_OPTIONS', 'plugin-query-retrieve: there is nothing to query while plugin-storage discards what it gets (option discard)')
+      throw new DicomtapError('DICOMTAP_ERR_PLG_OPTIONS', 'plugins[query-retrieve]: there is nothing to query while plugin-storage keeps nothing: turn its option discard off, or remove query-retrieve from plugins')
     }
     const attributes = await buildCatalogue(options.attributes)
     const index = openIndex({ database: options.database, resolvePath: (path) => api.resolvePath(path), log: api.log })

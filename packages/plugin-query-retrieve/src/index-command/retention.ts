@@ -12,7 +12,6 @@ export const retentionCommand: CommandDefinition = {
   summary: 'Show what the option retention would delete now; nothing is deleted.',
   options: [
     { flags: '--list', description: 'also the studies, those that are deleted first at the top' },
-    { flags: '--dry-run', description: 'what this command does in any case' },
     { flags: '--json', description: 'print one JSON object' },
   ],
   help: `
