@@ -1,6 +1,6 @@
+import { ContainedFiles } from './contained-path.ts'
 import type { PluginContext } from './context.ts'
 import type { IndexCounts } from './database/instance-index.ts'
-import { containedPath } from './retrieve/contained-path.ts'
 import { selectedSeries } from './retrieve/selected-series.ts'
 import { storedInstances } from './retrieve/stored-instances.ts'
 
@@ -56,10 +56,11 @@ export function provideIndex({ api, index, directory }: PluginContext): void {
     },
     counts: () => index.counts(),
     async *instances({ studyInstanceUids = [], seriesInstanceUids = [], sopInstanceUids = [] }, signal) {
+      const files = new ContainedFiles(directory)
       for (const series of await selectedSeries(index, { studyInstanceUids, seriesInstanceUids, sopInstanceUids }, signal)) {
         const { studyInstanceUid, seriesInstanceUid } = series
         for await (const { path, ...instance } of storedInstances(index, [series], sopInstanceUids, signal)) {
-          const file = containedPath(directory, path)
+          const file = await files.resolve(path)
           if (file !== undefined) yield { studyInstanceUid, seriesInstanceUid, ...instance, path: file }
         }
       }

@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs'
 import { lstat } from 'node:fs/promises'
 import type { InstanceIndex, KnownFile } from '../database/instance-index.ts'
-import { containedPath } from '../retrieve/contained-path.ts'
+import { containedPath } from '../contained-path.ts'
 import { compareCodePoints } from './code-point-order.ts'
 import { type UnreadableFolder, walkFolder } from './walk-folder.ts'
 

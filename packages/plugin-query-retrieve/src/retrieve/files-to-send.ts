@@ -1,7 +1,7 @@
 import { DicomtapError, RetrieveStatus, StatusError } from '@dicomtap/framework'
 import type { FileToSend, InstanceToSend } from '@dicomtap/framework'
 import type { PluginContext } from '../context.ts'
-import { ContainedFiles } from './contained-path.ts'
+import { ContainedFiles } from '../contained-path.ts'
 import type { StoredInstance } from './stored-instances.ts'
 
 /** Of so many rows it is looked at once where their files are. */

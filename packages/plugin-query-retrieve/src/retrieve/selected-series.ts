@@ -41,9 +41,9 @@ export function seriesQuery(index: InstanceIndex, selection: Selection): Compila
     .selectFrom('study')
     .innerJoin('series', 'series.study', 'study.id')
     .innerJoin('instance', 'instance.series', 'series.id')
-    .select(['series.id as id', 'study.study_instance_uid as studyInstanceUid', sql<number | string>`count(*)`.as('instances')])
+    .select(['series.id as id', 'study.study_instance_uid as studyInstanceUid', 'series.series_instance_uid as seriesInstanceUid', sql<number | string>`count(*)`.as('instances')])
     .where(all(conditions))
-    .groupBy(['study.id', 'study.study_instance_uid', 'series.series_number', 'series.id'])
+    .groupBy(['study.id', 'study.study_instance_uid', 'series.series_instance_uid', 'series.series_number', 'series.id'])
     .orderBy('study.id')
     // Normalized numbers of the same length are in order as text.
     .orderBy(sql`length(series.series_number)`)
