@@ -1,6 +1,6 @@
 import { type CommandInvocation, type ConfiguredPlugin, DicomtapError, type Logger } from '@dicomtap/framework'
 import { existsSync } from 'node:fs'
-import { realpath } from 'node:fs/promises'
+import { realpath, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { InstanceIndex } from '../database/instance-index.ts'
 import { openIndex } from '../database/open-index.ts'
@@ -58,10 +58,7 @@ export interface OpenedFolder extends OpenedIndex {
 }
 
 export async function withFolder<T>(invocation: CommandInvocation, work: (opened: OpenedFolder) => Promise<T>, makes: boolean = false): Promise<T> {
-  const folder = await folderOf(invocation)
-  const root = await realpath(folder).catch((error: unknown) => {
-    throw new CommandError(`${folder} cannot be looked at (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`)
-  })
+  const root = await folderOf(invocation)
   return withIndex(
     invocation,
     (opened) => {
@@ -72,14 +69,31 @@ export async function withFolder<T>(invocation: CommandInvocation, work: (opened
   )
 }
 
-async function folderOf({ arguments: [folder], cwd, pluginOptions }: CommandInvocation): Promise<string> {
-  if (typeof folder === 'string') return resolve(cwd, folder)
-  const storage = await pluginOptions(STORAGE)
+async function folderOf({ arguments: [folder], cwd, options, pluginOptions }: CommandInvocation): Promise<string> {
+  // Paths of the index start at the storage folder: with another one all its rows would be without a file.
+  const isOwn = options['database'] !== undefined && folder !== undefined
+  const storage = isOwn ? undefined : await pluginOptions(STORAGE)
   const directory = (storage?.options as { readonly directory?: string } | undefined)?.directory
-  if (storage === undefined || directory === undefined) {
+  const configured = storage === undefined || directory === undefined ? undefined : storage.resolvePath(directory)
+  if (typeof folder !== 'string') {
+    if (configured !== undefined) return realFolder(configured)
     throw new CommandError('the configuration names no storage folder: give it on the command line, as in dicomtap index rebuild ./data')
   }
-  return storage.resolvePath(directory)
+  const root = await realFolder(resolve(cwd, folder))
+  if (configured !== undefined && root !== (await realpath(configured).catch(() => configured))) {
+    throw new CommandError(`${root} is not the storage folder of the configuration, ${configured}: leave it out, or name the index of that folder with --database`)
+  }
+  return root
+}
+
+async function realFolder(folder: string): Promise<string> {
+  try {
+    const root = await realpath(folder)
+    if ((await stat(root)).isDirectory()) return root
+  } catch (error) {
+    throw new CommandError(`${folder} cannot be looked at (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`)
+  }
+  throw new CommandError(`${folder} is not a folder`)
 }
 
 interface Settings {

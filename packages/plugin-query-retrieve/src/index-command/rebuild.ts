@@ -40,7 +40,7 @@ async function run({ options, signal, stdout, stderr }: CommandInvocation, { ind
       isRestarted: options['restart'] === true,
       onResumed: ({ files }) => {
         state.resumedAt = files
-        if (!isJson) stderr.write(`It goes on behind the ${counted(files, 'file')} of the run that was broken off; --restart begins anew.\n`)
+        if (!isJson && files > 0) stderr.write(`It goes on behind the ${counted(files, 'file')} of the run that was broken off; --restart begins anew.\n`)
       },
       onProgress: (files) => shown().at(files),
       onUnusable: list,

@@ -210,6 +210,27 @@ test('what is wrong with the command line or the database is one line', async (t
   await t.throwsAsync(run(folder, 'stats'), { code: 'DICOMTAP_ERR_QR_DATABASE', message: /^[^\n]+$/ })
 })
 
+test('a folder that is not the storage folder of the configuration costs no rows', async (t) => {
+  const folder = await indexed(t)
+  const plugins = {
+    '@dicomtap/plugin-query-retrieve': queryRetrieveOptions.parse({ database: { sqlite: 'index.sqlite' } }),
+    '@dicomtap/plugin-storage': { directory: 'data' },
+  }
+  await writeImage(join(folder, 'other/1.dcm'), image(4))
+  for (const argument of ['other', 'data/st']) {
+    for (const [name, options] of [['rebuild', {}], ['check', { repair: true }]] as const) {
+      const { code, stderr } = await run(folder, name, options, plugins, argument)
+      t.is(code, 1)
+      t.regex(stderr, /^error: .* is not the storage folder of the configuration, .*data: [^\n]*\n$/)
+    }
+  }
+  t.deepEqual(paths(folder), ['st/1.dcm', 'st/2.dcm', 'st/3.dcm'])
+  await symlink(join(folder, 'data'), join(folder, 'link'))
+  t.is((await run(folder, 'rebuild', {}, plugins, 'link')).code, 0, 'the same by another name')
+  t.is((await run(folder, 'rebuild', { database: 'new.sqlite' }, plugins, 'other')).code, 0, 'an index of its own')
+  t.is((await run(folder, 'check', {}, plugins, 'index.sqlite')).stderr, `error: ${join(folder, 'index.sqlite')} is not a folder\n`)
+})
+
 test('dicomtap index, started by its name', async (t) => {
   const folder = await indexed(t)
   const config = { aeTitle: 'ARCHIVE', plugins: [{ use: '@dicomtap/plugin-storage', options: { directory: './data' } }, { use: '@dicomtap/plugin-query-retrieve', options: { database: { sqlite: './index.sqlite' } } }] }

@@ -18,11 +18,11 @@ export interface Ran {
 }
 
 /** As the command line would run it, without a configuration unless `plugins` are given. */
-export async function run(folder: string, name: string, options: Record<string, unknown> = {}, plugins?: Readonly<Record<string, unknown>>): Promise<Ran> {
+export async function run(folder: string, name: string, options: Record<string, unknown> = {}, plugins?: Readonly<Record<string, unknown>>, argument: string | undefined = plugins === undefined ? 'data' : undefined): Promise<Ran> {
   const [stdout, stderr] = [new Sink(), new Sink()]
   const definition = command.commands?.find((one) => one.name === name)
   const code = await definition!.run!({
-    arguments: plugins === undefined ? ['data'] : [undefined],
+    arguments: [argument],
     options: plugins === undefined ? { database: 'index.sqlite', ...options } : options,
     cwd: folder,
     stdout,
