@@ -72,7 +72,7 @@ class SubOperations {
     } catch (error) {
       this.#stopPulling()
       if (operation.endReason !== undefined && !operation.isCancelled && !isHandlerLate(operation)) throw error
-      // What is under way ends, and counts (PS3.4 C.4.2.2.1).
+      // What is under way ends, and counts (PS3.4 C.4.2.3.1).
       await Promise.all(this.#running)
       return this.#counters.ended(this.#endedBy(error))
     } finally {

@@ -48,7 +48,7 @@ export class GetSender implements InstanceSender {
     try {
       await this.#exchange.withinSourceTime(instance.confirm())
       const context = this.#exchange.contextFor(instance)
-      // PS3.4 C.4.3.2: without a context that the requestor serves as SCP the sub-operation fails.
+      // PS3.4 C.4.3.3.1: without a context that the requestor serves as SCP the sub-operation fails.
       if (context === undefined) return this.#refused(instance)
       const bytes = await this.#exchange.withinSourceTime(Promise.resolve(instance.bytesIn(context.transferSyntax)))
       const sent = this.#isWithoutBulkData ? await madeWhole(bytes, (all) => withoutBulkData(all, context.transferSyntax)) : bytes

@@ -136,7 +136,7 @@ export class MoveSender implements InstanceSender {
     }
   }
 
-  /** PS3.4 C.4.2.2.1: what the destination does not take fails, and the others go on. */
+  /** PS3.4 C.4.2.3.1: what the destination does not take fails, and the others go on. */
   async #sendRefused(instance: PulledInstance): Promise<number | undefined> {
     this.#running += 1
     try {
