@@ -6,7 +6,8 @@ import type { RetrieveSelection } from '../identifier/parse-retrieve-identifier.
 import type { InformationModel } from '../model/levels.ts'
 import { negotiatedRetrieve, supportModels } from '../negotiation.ts'
 import { filesToSend } from './files-to-send.ts'
-import { framesAskedOf } from './frame-request.ts'
+import { frameRequestOf } from './frames/frame-request.ts'
+import { retrieveFrames } from './frames/retrieve-frames.ts'
 import { studyHolder } from './hold-studies.ts'
 import { selectedSeries } from './selected-series.ts'
 import { grantStorageRoles } from './storage-roles.ts'
@@ -41,28 +42,19 @@ async function retrieve(
   const isNegotiated = options.relationalQueries === 'negotiated' && negotiatedRetrieve(association, sopClassUid).relationalRetrieval
   const relational = options.relationalQueries === 'always' || isNegotiated
   const identifier = await request.identifier.dataset()
-  const uid = framesAskedOf(identifier, model)
-  if (uid !== undefined) return refuseFrames(context, uid, operation)
-  const selection = parseRetrieveIdentifier(identifier, { model, relational, tagOf: (name) => attributes.tagOf(name) })
+  const frames = frameRequestOf(identifier, model)
+  const selection = frames === undefined ? parseRetrieveIdentifier(identifier, { model, relational, tagOf: (name) => attributes.tagOf(name) }) : instance(frames.sopInstanceUid)
   const series = await counted(selectedSeries(index, selection, signal))
   // Over meanwhile: nothing would let go of them.
   if (signal.aborted) return RetrieveStatus.CannotPerformSubOperations
   hold(operation, series.map(({ studyInstanceUid }) => studyInstanceUid))
+  if (frames !== undefined) return retrieveFrames(context, frames, series, operation)
   const total = series.reduce((sum, { instances }) => sum + instances, 0)
   return { total, instances: filesToSend(context, storedInstances(index, series, sopInstanceUidsOf(selection), signal), signal) }
 }
 
-/** New instances of some frames of another (PS3.4 Y.3.3) are not made. */
-async function refuseFrames({ api, index }: PluginContext, sopInstanceUid: string, { association, messageId, signal }: Operation): Promise<RetrieveAnswer> {
-  const selection = { level: 'IMAGE', patientId: undefined, studyInstanceUids: [], seriesInstanceUids: [], sopInstanceUids: [sopInstanceUid] } as const
-  const found = await counted(selectedSeries(index, selection, signal))
-  if (found.length === 0) return { status: RetrieveStatus.NoneOfTheFramesFound, errorComment: 'There is no such instance' }
-  api.log.warn('frames were asked for: instances are sent whole, no new ones are made of their frames', {
-    association: association.id,
-    callingAeTitle: association.callingAeTitle,
-    messageId,
-  })
-  return { status: RetrieveStatus.CannotCreateObject, errorComment: 'Instances are sent whole: ask at the level IMAGE' }
+function instance(sopInstanceUid: string): RetrieveSelection {
+  return { level: 'IMAGE', patientId: undefined, studyInstanceUids: [], seriesInstanceUids: [], sopInstanceUids: [sopInstanceUid] }
 }
 
 /** Whole series need no list. */

@@ -324,8 +324,8 @@ test('retention leaves a study alone from the count until the last instance is s
   t.false(archive.studiesInUse.isInUse('1.1'))
 })
 
-// PS3.4 Y.3.2.1: one list, increasing, without duplicates. No instances are made of frames: what is in order is AA01.
-test('frames: AA04 for what is no list of frames, AA00 for no instance, AA01 for the rest, with a line in the log', async (t) => {
+// PS3.4 Y.3.2.1: one list, increasing, without duplicates. The instance is no multi-frame image.
+test('frames: AA04 for what is no list of frames, AA00 for no instance, AA01 for one without frames, with a line in the log', async (t) => {
   await using archive = await makeArchive({ stores: STORES, destination: () => ({ host: '127.0.0.1', port: 104 }) })
   await fill(archive)
   await using client = await makeClient(archive, { accepts: ACCEPTS })
