@@ -2,6 +2,7 @@ import { definePlugin, DicomtapError, type PluginFactory } from '@dicomtap/frame
 import type { PluginContext } from './context.ts'
 import { openIndex } from './database/open-index.ts'
 import { registerFind } from './find/register-find.ts'
+import { registerDiagnosis } from './intake/diagnose.ts'
 import { registerIntake } from './intake/register-intake.ts'
 import { buildCatalogue } from './model/catalogue.ts'
 import { queryRetrieveOptions } from './options.ts'
@@ -43,6 +44,7 @@ export const queryRetrieve: PluginFactory<typeof queryRetrieveOptions> = defineP
     registerFind(context)
     registerRetrieve(context)
     registerIntake(context)
+    registerDiagnosis(context)
     registerRetention(context)
   },
 })

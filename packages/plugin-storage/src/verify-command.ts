@@ -28,10 +28,10 @@ Exit code 0: every recorded object is there, whole. 1: something is missing, cha
 The server may go on storing meanwhile.
 
 Examples:
-  $ dicomtap verify
-  $ dicomtap verify ./data --quick
-  $ dicomtap verify --accept missing        after studies were deleted on purpose
-  $ dicomtap verify --accept unrecorded     of a folder that was filled before there were records`,
+  dicomtap verify
+  dicomtap verify ./data --quick
+  dicomtap verify --accept missing        after studies were deleted on purpose
+  dicomtap verify --accept unrecorded     of a folder that was filled before there were records`,
   run: (invocation) => verify(invocation),
 })
 

@@ -21,8 +21,8 @@ What is deleted cannot be had back. A server may run meanwhile.
 Exit code 0: it is gone. 1: there is no such study, it was not confirmed, or a part of it is still there.
 
 Examples:
-  $ dicomtap index delete --study 1.2.840.113619.2.55
-  $ dicomtap index delete --study 1.2.840.113619.2.55 --series 1.2.840.113619.2.55.3 --yes`,
+  dicomtap index delete --study 1.2.840.113619.2.55
+  dicomtap index delete --study 1.2.840.113619.2.55 --series 1.2.840.113619.2.55.3 --yes`,
   run: (invocation) => deleteByHand(invocation, confirmAtTerminal),
 }
 

@@ -18,8 +18,8 @@ export const retentionCommand: CommandDefinition = {
 The server deletes by itself, once retention.dryRun is false in the configuration.
 
 Examples:
-  $ dicomtap index retention
-  $ dicomtap index retention --list`,
+  dicomtap index retention
+  dicomtap index retention --list`,
   run: (invocation) => retention(invocation),
 }
 

@@ -1,7 +1,6 @@
 import { type Logger, StatusError, StorageStatus } from '@dicomtap/framework'
 import type { PluginContext } from '../context.ts'
 import type { InstanceIndex } from '../database/instance-index.ts'
-import { registerDiagnosis } from './diagnose.ts'
 import { LimitedLines } from './limited-lines.ts'
 import { InstanceReader } from '../maintenance/read-instance.ts'
 import { Reindexer } from '../maintenance/reindexer.ts'
@@ -34,7 +33,6 @@ export function registerIntake(context: PluginContext): void {
   hooks.instanceStored.tapPromise({ name: 'query-retrieve', stage: LAST }, (stored) => intake.stored(stored))
   hooks.instanceRemoved.tapPromise({ name: 'query-retrieve', stage: LAST }, ({ relativePath }) => intake.removed(relativePath))
   hooks.instanceRestored.tapPromise({ name: 'query-retrieve' }, ({ relativePath }) => intake.restored(relativePath))
-  registerDiagnosis(context)
   registerScan(context, reindexer)
   api.onDispose(() => intake.close())
 }
