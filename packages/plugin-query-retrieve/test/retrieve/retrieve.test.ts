@@ -206,6 +206,25 @@ test('a series is read page by page, in order, whatever its numbers are', async 
   t.deepEqual(await selectedSeries(archive.index, { ...selection, studyInstanceUids: [] }, signal), [], 'nothing asked for is nothing')
 })
 
+test('a list of instances in many series is read at once, in order, and not series by series', async (t) => {
+  await using archive = await makeArchive({ stores: STORES })
+  for (let at = 1; at <= 12; at++) {
+    await archive.put(`p/${at}`, 'ct', EXPLICIT, { patientId: 'A', studyInstanceUid: '1.1', seriesInstanceUid: `1.1.${at % 6}`, sopInstanceUid: `1.5.${at}` }, { SeriesNumber: 10 - (at % 6), InstanceNumber: 100 - at })
+  }
+  const sopInstanceUids = Array.from({ length: 11 }, (_, at) => `1.5.${at + 1}`)
+  const { signal } = new AbortController()
+  const selection = { level: 'IMAGE', patientId: undefined, studyInstanceUids: [], seriesInstanceUids: [], sopInstanceUids } as const
+  const { index } = archive
+  const series = await selectedSeries(index, selection, signal)
+  t.is(series.length, 6)
+  let queries = 0
+  const counting = { kind: index.kind, database: index.database, rows: (query: never) => (queries++, index.rows(query, signal)) } as unknown as typeof index
+  const all: string[] = []
+  for await (const { sopInstanceUid } of storedInstances(counting, series, sopInstanceUids, signal)) all.push(sopInstanceUid)
+  t.deepEqual(all, [11, 5, 10, 4, 9, 3, 8, 2, 7, 1, 6].map((at) => `1.5.${at}`))
+  t.is(queries, 2)
+})
+
 test('no selection has the database look at everything', async (t) => {
   await using archive = await makeArchive({ stores: STORES })
   await fill(archive)
