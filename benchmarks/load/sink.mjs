@@ -41,7 +41,7 @@ export async function startSink({ port = 0, maximumLength, pause, onAssociation 
     close: () => server.close(),
     received: () => [...open].reduce(
       (sum, association) => ({ messages: sum.messages + association.figures().messages, dataSetBytes: sum.dataSetBytes + association.figures().dataSetBytes }),
-      ended,
+      { ...ended },
     ),
   }
 }
