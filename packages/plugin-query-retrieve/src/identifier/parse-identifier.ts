@@ -77,7 +77,7 @@ export function parseIdentifier(identifier: DataSet, { model, attributes, negoti
     if (from !== undefined && to !== undefined && from > to) throw violation(`Range runs backwards: ${date.name}`, date.tag, time.tag)
   }
   const timezoneOffsetMinutes = negotiated.timezoneQueryAdjustment ? timezoneOf(identifier) : undefined
-  return { model, level, keys, dateTimeKeys, derivedKeys, returned, derived, itemAttributes, unsupported, characterSets, timezoneOffsetMinutes, negotiated }
+  return { level, keys, dateTimeKeys, derivedKeys, returned, derived, itemAttributes, unsupported, characterSets, timezoneOffsetMinutes }
 }
 
 /** Many times what there is to ask for at a level: who sends more does not want an answer. */

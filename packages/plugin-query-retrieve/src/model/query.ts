@@ -1,6 +1,5 @@
-import type { FindNegotiation } from '@dicomtap/framework'
 import type { IndexedAttribute } from './attributes.ts'
-import type { InformationModel, Level } from './levels.ts'
+import type { Level } from './levels.ts'
 
 /**
  * Parts of a name in a query: `*` and `?` are wildcards, folded as the columns are. `namePatterns` of text/names.ts
@@ -66,7 +65,6 @@ export type DerivedName =
 
 /** A C-FIND identifier that was understood and found in order. */
 export interface Query {
-  readonly model: InformationModel
   readonly level: Level
   /** Those that restrict: universal ones are left out. */
   readonly keys: readonly Key[]
@@ -84,5 +82,4 @@ export interface Query {
   readonly characterSets: readonly string[]
   /** Timezone Offset From UTC (0008,0201) of the identifier in minutes, when adjustment was negotiated. */
   readonly timezoneOffsetMinutes: number | undefined
-  readonly negotiated: FindNegotiation
 }

@@ -1,6 +1,5 @@
 import type { AttributeCatalogue, IndexedAttribute } from '../../../dist/model/attributes.js'
 import { buildCatalogue } from '../../../dist/model/catalogue.js'
-import { MODELS } from '../../../dist/model/levels.js'
 import type { Key, Matching, Query } from '../../../dist/model/query.js'
 
 export const catalogue: AttributeCatalogue = await buildCatalogue({
@@ -18,10 +17,9 @@ export function attribute(name: string): IndexedAttribute {
 
 export const key = (name: string, matching: Matching): Key => ({ attribute: attribute(name), matching })
 
-/** A query of the study root at STUDY that restricts nothing and returns nothing, but for what is given. */
+/** A query at STUDY that restricts nothing and returns nothing, but for what is given. */
 export function queryOf(parts: Partial<Query>): Query {
   return {
-    model: MODELS.studyRoot,
     level: 'STUDY',
     keys: [],
     dateTimeKeys: [],
@@ -32,15 +30,6 @@ export function queryOf(parts: Partial<Query>): Query {
     unsupported: [],
     characterSets: [],
     timezoneOffsetMinutes: undefined,
-    negotiated: {
-      relationalQueries: false,
-      dateTimeMatching: false,
-      fuzzySemanticMatching: false,
-      timezoneQueryAdjustment: false,
-      enhancedMultiFrameImageConversion: false,
-      emptyValueMatching: false,
-      multipleValueMatching: false,
-    },
     ...parts,
   }
 }
