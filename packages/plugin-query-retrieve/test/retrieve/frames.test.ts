@@ -262,6 +262,35 @@ test('functional groups, vectors and frame numbers follow their frames', async (
   }
 })
 
+test('sequences as UN, and with items of undefined length', async (t) => {
+  const group = (frame: number): DataSet => ({ FrameContentSequence: [{ FrameReferenceDateTime: `2024010210150${frame}.25` }] })
+  const implicit = await Promise.all([0, 1, 2].map((frame) => encodeDataSet(group(frame), IMPLICIT)))
+  const explicit = await Promise.all([0, 1, 2].map((frame) => encodeDataSet(group(frame), EXPLICIT)))
+  const tag = Buffer.from('00523092', 'hex')
+  const open = Buffer.from('ffffffff', 'hex')
+  const [itemTag, itemEnd, end] = [Buffer.from('feff00e0', 'hex'), Buffer.from('feff0de000000000', 'hex'), Buffer.from('feffdde000000000', 'hex')]
+  const sized = Buffer.concat(implicit.map((item) => Buffer.concat([itemTag, uint32s(item.length), item])))
+  const unsized = (items: readonly Buffer[]): Buffer => Buffer.concat(items.map((item) => Buffer.concat([itemTag, open, item, itemEnd])))
+  const native = Buffer.concat([Buffer.from('e07f1000', 'hex'), Buffer.from('OB\0\0'), uint32s(6), Buffer.from([0, 1, 2, 3, 4, 5])])
+  for (const groups of [
+    Buffer.concat([tag, Buffer.from('UN\0\0'), uint32s(sized.length), sized]),
+    Buffer.concat([tag, Buffer.from('UN\0\0'), open, unsized(implicit), end]),
+    Buffer.concat([tag, Buffer.from('SQ\0\0'), open, unsized(explicit), end]),
+  ]) {
+    const { dataSet } = await makeImage({ frames: 3, rows: 1, columns: 2, pixelData: Buffer.concat([groups, native]) })
+    const result = await extracted(dataSet, ask('TimeRange', [1, 2]))
+    t.deepEqual(pixels(result), Buffer.from([2, 3, 4, 5]))
+    const left = (result.dataset['PerFrameFunctionalGroupsSequence'] as DataSet[]).map((one) => (one['FrameContentSequence'] as [DataSet])[0]['FrameReferenceDateTime'])
+    t.deepEqual(left, ['20240102101501.25', '20240102101502.25'])
+  }
+})
+
+test('native pixels of which each second chrominance is not there', async (t) => {
+  const attributes = { PhotometricInterpretation: 'YBR_FULL_422', SamplesPerPixel: 3, NumberOfFrames: 3 }
+  const { dataSet } = await makeImage({ rows: 2, columns: 2, attributes, pixelData: Buffer.concat([Buffer.from('e07f1000', 'hex'), Buffer.from('OB\0\0'), uint32s(24), frameBytes(0, 24)]) })
+  t.deepEqual(pixels(await extracted(dataSet, simple(1, 3))), Buffer.concat([frameBytes(0, 24).subarray(0, 8), frameBytes(0, 24).subarray(16)]))
+})
+
 test('AA01: nothing is sent that would say something wrong of its frames', async (t) => {
   const cases: readonly DataSet[] = [
     { FrameIncrementPointer: 0x3004000c, GridFrameOffsetVector: [0, 1, 2, 3, 4] },
@@ -272,6 +301,7 @@ test('AA01: nothing is sent that would say something wrong of its frames', async
     { PositionerPrimaryAngleIncrement: [0, 1, 2, 3, 4] },
     { '60000051': 1, _vrMap: { '60000051': 'US' } },
     { AcquisitionContextSequence: [{ ReferencedFrameNumbers: [1, 2] }] },
+    { IVUSPullbackStartFrameNumber: 2, IVUSPullbackStopFrameNumber: 3 },
     { NumberOfFrames: undefined },
   ]
   for (const attributes of cases) t.is(await refusal(t, (await makeImage({ attributes })).dataSet, simple(1)), 0xaa01, JSON.stringify(attributes))
@@ -291,6 +321,7 @@ test('AA02: what does not fit, is cut off, or cannot be cut', async (t) => {
     { NumberOfFrames: 0 },
     { NumberOfFrames: -1 },
     { NumberOfFrames: 2_147_483_647 },
+    { NumberOfFrames: 4, FrameTimeVector: '1\\'.repeat(300_000) },
     { Rows: 4 },
     { Rows: 0 },
     { BitsAllocated: 12 },
@@ -380,6 +411,10 @@ test('C-GET and C-MOVE: one sub-operation, one instance', async (t) => {
   const timed = await client.get(CompositeInstanceRoot.Get, { QueryRetrieveLevel: 'FRAME', SOPInstanceUID: '2.25.6', TimeRange: [0.04, 0.08] })
   t.is(timed.got[0]?.transferSyntaxUid, JPEG)
   t.deepEqual(readEncapsulated(timed.got[0]?.bytes as Buffer).slice(1), readEncapsulated(compressed.dataSet).slice(2, 4))
+  await using other = await makeClient(archive, { accepts: [[SC, IMPLICIT]] })
+  const converted = (await other.get(CompositeInstanceRoot.Get, identifier)).got[0]
+  t.is(converted?.transferSyntaxUid, IMPLICIT)
+  t.deepEqual((await decodeDataSet(converted?.bytes ?? Buffer.alloc(0), IMPLICIT))['FrameExtractionSequence'], (await decodeDataSet(got.got[0]?.bytes ?? Buffer.alloc(0), EXPLICIT))['FrameExtractionSequence'])
   t.is((await client.get(CompositeInstanceRoot.Get, { ...identifier, SimpleFrameList: 7 })).final.status, 0xaa00)
   await rm(join(archive.directory, 'n'))
   const gone = await client.get(CompositeInstanceRoot.Get, identifier)

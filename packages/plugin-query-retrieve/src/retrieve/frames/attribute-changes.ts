@@ -21,12 +21,12 @@ const GRID_FRAME_OFFSET_VECTOR = 0x3004000c
 
 /**
  * Left out, as optional and no longer true, or of no use: Length to End; when and by whom the instance was created;
- * trims; Effective Duration, R Wave Time Vector, Stereo Pairs Present; the attributes of a concatenation (PS3.4 Y.3.3);
+ * trims and Frame Display Sequence; Effective Duration, R Wave Time Vector, Stereo Pairs Present; the attributes of a concatenation (PS3.4 Y.3.3);
  * Frame Numbers of Interest with what they say; the mask module; Pixel Data Provider URL (Y.3.3); an icon; MACs; and
  * what tells the length of encapsulated pixel data.
  */
 const LEFT_OUT: readonly number[] = [
-  0x00080001, 0x00080012, 0x00080013, 0x00080014, 0x00082142, 0x00082143, 0x00180072, 0x00186060, 0x00200242, 0x00209161, 0x00209162, 0x00209163, 0x00209228,
+  0x00080001, 0x00080012, 0x00080013, 0x00080014, 0x00082142, 0x00082143, 0x00089458, 0x00180072, 0x00186060, 0x00200242, 0x00209161, 0x00209162, 0x00209163, 0x00209228,
   0x00220028, 0x00281090, 0x00286020, 0x00286022, 0x00286023, 0x00286030, 0x00286100, 0x00287fe0, 0x00880200, 0x4ffe0001, 0x7fe00001, 0x7fe00002, 0x7fe00003,
 ]
 
@@ -45,6 +45,9 @@ const TEXT_VECTORS: ReadonlyMap<number, string> = new Map([
 
 /** Of nuclear medicine (PS3.3 C.8.4.8): an index for each frame. Slices have their place by their number among all. */
 const INDEX_VECTORS: readonly number[] = [0x00540010, 0x00540020, 0x00540030, 0x00540050, 0x00540060, 0x00540070, 0x00540090, 0x00540100]
+
+/** Where a pullback of intravascular ultrasound begins and ends: frame numbers, which must be there. */
+const PULLBACK: readonly number[] = [0x00183103, 0x00183104]
 
 /** Motion that is told in steps from frame to frame: angles of the positioner, movement of the table. */
 const STEPS: readonly number[] = [0x00181135, 0x00181136, 0x00181137, 0x00181520, 0x00181521]
@@ -103,6 +106,7 @@ async function refuseUnknown(image: SourceImage): Promise<void> {
   for (const tag of STEPS) {
     if ((await image.texts(tag)).some((text) => Number(text.replaceAll('\0', '')) !== 0)) throw cannotCreate('There is motion told from frame to frame')
   }
+  if (PULLBACK.some((tag) => image.element(tag) !== undefined)) throw cannotCreate('There is a pullback between certain frames')
   if (image.elements.some(isOverlayOfFrames)) throw cannotCreate('It has overlays or curves of certain frames')
   const [characterSet = '', ...others] = await image.texts(SPECIFIC_CHARACTER_SET)
   const isPlain = others.length === 0 && !/^(GB|ISO 2022|ISO_IR 13)/.test(characterSet)

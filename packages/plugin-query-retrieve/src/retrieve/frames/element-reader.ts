@@ -11,7 +11,7 @@ export const ITEM_HEADER_BYTES = 8
 
 const LONG_VRS: ReadonlySet<string> = new Set(['OB', 'OD', 'OF', 'OL', 'OV', 'OW', 'SQ', 'SV', 'UC', 'UN', 'UR', 'UT', 'UV'])
 const MAXIMUM_DEPTH = 64
-const MAXIMUM_ELEMENTS = 4_000_000
+const MAXIMUM_ELEMENTS = 2_000_000
 const PAUSE_ELEMENTS = 4_096
 
 /** An element, an item or a delimitation item. Positions are in the file. */
@@ -45,14 +45,20 @@ export interface Item {
  */
 export class ElementReader {
   readonly #window: FileWindow
+  readonly #signal: AbortSignal | undefined
   #elements = 0
 
-  constructor(window: FileWindow) {
+  /** @param signal ends it with its reason */
+  constructor(window: FileWindow, signal?: AbortSignal) {
     this.#window = window
+    this.#signal = signal
   }
 
   async header(position: number, end: number, explicitVr: boolean): Promise<Header> {
-    if (++this.#elements % PAUSE_ELEMENTS === 0) await setImmediate()
+    if (++this.#elements % PAUSE_ELEMENTS === 0) {
+      await setImmediate()
+      this.#signal?.throwIfAborted()
+    }
     if (this.#elements > MAXIMUM_ELEMENTS) throw cannotExtract('The object has too many elements')
     if (end - position < 8) throw malformed()
     const bytes = await this.#window.view(position, Math.min(12, end - position))

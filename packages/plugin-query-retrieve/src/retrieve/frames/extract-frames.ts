@@ -24,22 +24,23 @@ const CONTRIBUTING_EQUIPMENT_SEQUENCE = 0x0018a001
 /**
  * Makes an instance of some frames of the one in a file (PS3.4 Y.3.3), without decoding any: what is decided is where
  * its bytes come from, and they are read as they are sent.
+ * @param signal ends it with its reason
  * @throws StatusError AA00 to AA03
  * @throws DICOMTAP_ERR_DS_MALFORMED for what is no DICOM file; errors of the system as they are
  */
-export async function extractFrames(path: string, request: FrameRequest): Promise<InstanceToSend> {
+export async function extractFrames(path: string, request: FrameRequest, signal?: AbortSignal): Promise<InstanceToSend> {
   const handle = await open(path, OPEN_FLAGS)
   try {
-    return await planExtraction(path, handle, request)
+    return await planExtraction(path, handle, request, signal)
   } finally {
     await handle.close()
   }
 }
 
-async function planExtraction(path: string, handle: FileHandle, request: FrameRequest): Promise<InstanceToSend> {
+async function planExtraction(path: string, handle: FileHandle, request: FrameRequest, signal?: AbortSignal): Promise<InstanceToSend> {
   const stats = await handle.stat()
   if (!stats.isFile()) throw cannotExtract('It is not a file')
-  const image = await SourceImage.read(new FileWindow(handle, stats.size), request.sopInstanceUid)
+  const image = await SourceImage.read(new FileWindow(handle, stats.size), request.sopInstanceUid, signal)
   const timesMs = await cineTimes(image)
   const selected = selectFrames(request, image.numberOfFrames, request.list === 'TimeRange' ? await timesFor(image, timesMs) : undefined)
   const { frames } = selected

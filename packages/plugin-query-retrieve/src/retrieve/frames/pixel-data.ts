@@ -13,7 +13,7 @@ const BITS_ALLOCATED = 0x00280100
 export const EXTENDED_OFFSET_TABLE = 0x7fe00001
 export const EXTENDED_OFFSET_TABLE_LENGTHS = 0x7fe00002
 
-const MAXIMUM_FRAGMENTS = 1_000_000
+const MAXIMUM_FRAGMENTS = 500_000
 const MAXIMUM_TABLE_BYTES = 8 * MAXIMUM_FRAGMENTS
 
 /** Samples per pixel that are stored of those whose chrominance has fewer (PS3.3 C.7.6.3.1.2). */

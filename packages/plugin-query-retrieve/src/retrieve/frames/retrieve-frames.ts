@@ -22,9 +22,10 @@ export async function retrieveFrames(context: PluginContext, request: FrameReque
   const path = await pathOf(context, request, series, signal)
   try {
     if (path === undefined) throw cannotExtract('The instance cannot be read')
-    const instance = await extractFrames(path, request)
+    const instance = await extractFrames(path, request, signal)
     return signal.aborted ? RetrieveStatus.CannotPerformSubOperations : { total: 1, instances: [instance] }
   } catch (cause) {
+    if (signal.aborted) return RetrieveStatus.CannotPerformSubOperations
     const refusal = cause instanceof StatusError ? cause : new StatusError(RetrieveStatus.CannotExtractFrames, { errorComment: 'The instance cannot be read', cause })
     if (!EXPECTED.has(refusal.status)) warn(context, sopInstanceUid, refusal, operation)
     throw refusal

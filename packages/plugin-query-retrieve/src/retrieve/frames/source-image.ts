@@ -5,8 +5,9 @@ import type { FileWindow } from './file-window.ts'
 import { cannotCreate, cannotExtract } from './refused.ts'
 
 const HEAD_BYTES = 65_536
-const MAXIMUM_VALUE_BYTES = 16 * 1024 * 1024
-const MAXIMUM_FRAMES = 1_000_000
+const MAXIMUM_FRAMES = 250_000
+/** A Decimal String and a backslash for each frame. */
+const MAXIMUM_VALUE_BYTES = 17 * MAXIMUM_FRAMES
 
 const NUMBER_OF_FRAMES = 0x00280008
 const PER_FRAME_FUNCTIONAL_GROUPS = 0x52009230
@@ -45,7 +46,7 @@ export class SourceImage {
    * @throws StatusError AA01 for what is no multi-frame image, AA02 for what cannot be cut
    * @throws DICOMTAP_ERR_DS_MALFORMED for what is no DICOM file
    */
-  static async read(window: FileWindow, sopInstanceUid: string): Promise<SourceImage> {
+  static async read(window: FileWindow, sopInstanceUid: string, signal?: AbortSignal): Promise<SourceImage> {
     const head = decodePart10Header(await window.view(0, Math.min(HEAD_BYTES, window.size)))
     const { sopClassUid, transferSyntaxUid } = head.meta
     if (head.meta.sopInstanceUid !== sopInstanceUid || sopClassUid === undefined) throw cannotExtract('The file is another instance')
@@ -54,7 +55,7 @@ export class SourceImage {
       throw cannotExtract('Frames are not cut out of this transfer syntax')
     }
     const { explicitVr, encapsulated } = encoding
-    const reader = new ElementReader(window)
+    const reader = new ElementReader(window, signal)
     const elements: Element[] = []
     const byTag = new Map<number, Element>()
     let pixelData: Element | undefined
@@ -94,7 +95,7 @@ export class SourceImage {
   /** The values of text, as they stand there; empty when there are none. */
   async texts(tag: number): Promise<string[]> {
     const bytes = await this.bytes(tag)
-    return bytes === undefined ? [] : bytes.toString('latin1').split('\\')
+    return bytes === undefined ? [] : bytes.toString('latin1').split('\\', MAXIMUM_FRAMES + 1)
   }
 
   /** Of an IS or DS. */
