@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { harmless } from '../errors/index.ts'
 import { givenBy } from '../hooks/asked.ts'
 import type { HandlerName } from '../hooks/asked.ts'
@@ -19,6 +20,8 @@ import { RetrieveStatus, Status } from './status-names.ts'
 
 /** How long the handler is waited for to learn what else a new association will be needed for. */
 const PATIENCE_MS = 100
+/** How long the handler is asked what would have been sent, when nothing can be, for the list of what failed. */
+const NAMING_MS = 2_000
 
 /**
  * Performs the C-STORE sub-operations of a C-GET or C-MOVE: pulls instances, has each sent, answers each
@@ -66,7 +69,7 @@ class SubOperations {
     try {
       const unsendable = await this.#sendAll()
       if (unsendable === undefined) return this.#counters.finished()
-      for (const { sopInstanceUid } of this.#instances.waiting) this.#counters.fail(sopInstanceUid)
+      await this.#failRest()
       const outcome = this.#counters.finished()
       return outcome.status === RetrieveStatus.CannotPerformSubOperations ? { ...outcome, ...unsendable } : outcome
     } catch (error) {
@@ -113,6 +116,23 @@ class SubOperations {
         await this.#operation.untilEnd(instances.filled(PATIENCE_MS))
         const unsendable = await this.#operation.untilEnd(sender.prepare(instances.waiting))
         if (unsendable !== undefined) return unsendable
+      }
+    }
+  }
+
+  /** What is not tried has failed: who asked for it wants to know what it was (PS3.4 C.4.2.3). */
+  async #failRest(): Promise<void> {
+    const untilMs = performance.now() + NAMING_MS
+    const instances = this.#instances
+    for (;;) {
+      const next = instances.take()
+      if (next !== undefined) {
+        this.#counters.fail(next.sopInstanceUid)
+        if (!isUnusable(next)) next.close().catch(() => {}) // nothing was read of it
+      } else if (instances.isExhausted || performance.now() > untilMs) {
+        return
+      } else {
+        await this.#operation.untilEnd(Promise.race([instances.pull(), delay(Math.max(0, untilMs - performance.now()), undefined, { ref: false })]))
       }
     }
   }
