@@ -99,10 +99,13 @@ test('all other attributes stay as they were, byte for byte; what is new is said
     '00091001': Buffer.from('secret'),
     _vrMap: { '00091001': 'UN' },
   }
-  const { dataSet } = await makeImage({ attributes })
+  // (0008,0000) UL, 4 bytes: a group length, which would no longer be true.
+  const groupLength = Buffer.from('08000000554c0400', 'hex')
+  const dataSet = Buffer.concat([groupLength, uint32s(500), (await makeImage({ attributes })).dataSet])
   const result = await extracted(dataSet, simple(2, 5))
+  t.false(result.dataSet.includes(groupLength))
   const before = await decodeDataSet(dataSet, EXPLICIT)
-  const gone = ['InstanceCreationDate', 'ConcatenationUID', 'InConcatenationNumber', '00090010', '00091001']
+  const gone = ['00080000', 'InstanceCreationDate', 'ConcatenationUID', 'InConcatenationNumber', '00090010', '00091001']
   const changed = ['SOPInstanceUID', 'NumberOfFrames', 'PixelData', '_vrMap']
   for (const [name, value] of Object.entries(before)) {
     if (gone.includes(name)) t.false(name in result.dataset, name)
