@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { DatabaseKind } from './instance-index.ts'
+import type { DatabaseKind, QueryWork } from './instance-index.ts'
 import type { IndexSchema } from './schema.ts'
 
 /**
@@ -22,7 +22,7 @@ export interface Backend {
   prepare(): Promise<void>
   /** A statement of its own that comes again and again: `name` stands for its text. */
   run<Row>(name: string, sql: string, parameters: readonly unknown[]): Promise<readonly Row[]>
-  stream<Row>(sql: string, parameters: readonly unknown[], signal: AbortSignal | undefined): AsyncIterable<Row>
+  stream<Row>(sql: string, parameters: readonly unknown[], signal: AbortSignal | undefined, work: QueryWork): AsyncIterable<Row>
   troubleOf(error: unknown): Trouble
   /** What went wrong without any value of a row, and what to do. */
   explain(error: unknown): string

@@ -7,7 +7,7 @@ import { Availability } from './availability.ts'
 import type { Backend } from './backend.ts'
 import { readCounts } from './counts.ts'
 import { databaseError } from './database-error.ts'
-import { MAXIMUM_KNOWN_PATHS, type DatabaseKind, type IndexCounts, type InstanceIndex, type KnownFile, type Removed } from './instance-index.ts'
+import { MAXIMUM_KNOWN_PATHS, type DatabaseKind, type IndexCounts, type InstanceIndex, type KnownFile, type QueryWork, type Removed } from './instance-index.ts'
 import { addToKnownSeries, digested } from './known-series.ts'
 import { Collision } from './levels-above.ts'
 import { migrate } from './migrate.ts'
@@ -71,13 +71,13 @@ export class DatabaseIndex implements InstanceIndex {
     return this.#writing(() => this.database.transaction().execute((transaction) => removePaths(transaction, this.kind, paths)))
   }
 
-  async *rows<Row>(query: Compilable<Row>, signal?: AbortSignal): AsyncIterable<Row> {
+  async *rows<Row>(query: Compilable<Row>, signal?: AbortSignal, work: QueryWork = 'lookup'): AsyncIterable<Row> {
     this.#assert('read')
     const { sql, parameters } = query.compile()
     let hasBegun = false
     for (let attempt = 1; ; attempt++) {
       try {
-        for await (const row of this.#backend.stream<Row>(sql, parameters, signal)) {
+        for await (const row of this.#backend.stream<Row>(sql, parameters, signal, work)) {
           hasBegun = true
           yield row
         }

@@ -32,6 +32,12 @@ export interface IndexCounts {
   readonly databaseBytes: number
 }
 
+/**
+ * What a query costs the database: `lookup`, the default, finds its rows by an index; `scan` looks at many for each
+ * one that it gives, and must not keep the others waiting.
+ */
+export type QueryWork = 'lookup' | 'scan'
+
 /** So many paths at most can be asked for at once. */
 export const MAXIMUM_KNOWN_PATHS = 500
 
@@ -61,7 +67,7 @@ export interface InstanceIndex {
    * The rows of a query, drawn from the database's cursor as they are needed. Ending the loop early, or
    * aborting, closes the cursor; aborting rejects with the reason of the signal.
    */
-  rows<Row>(query: Compilable<Row>, signal?: AbortSignal): AsyncIterable<Row>
+  rows<Row>(query: Compilable<Row>, signal?: AbortSignal, work?: QueryWork): AsyncIterable<Row>
   /** Which of these paths have a row. Up to {@link MAXIMUM_KNOWN_PATHS} at once. */
   knownPaths(paths: readonly string[]): Promise<ReadonlyMap<string, KnownFile>>
   /** All files in the order of their paths (by code point), from the first one after `after`. Not one snapshot: it goes on where it was. */

@@ -24,6 +24,12 @@ export function drivingKeys({ keys, dateTimeKeys }: Pick<Query, 'keys' | 'dateTi
   return new Set(ranks.flatMap(({ key, rank }) => (rank === best ? [key] : [])))
 }
 
+/** Many rows may be looked at for one that matches: none is found by a value of its own, and an index does not say all. */
+export function isScan({ keys, dateTimeKeys, derivedKeys }: Pick<Query, 'keys' | 'dateTimeKeys' | 'derivedKeys'>): boolean {
+  if (keys.some(isFewRows)) return false
+  return keys.length + dateTimeKeys.length + derivedKeys.length > 1 || derivedKeys.length > 0 || keys.some(isManyRows)
+}
+
 export function isFewRows(key: Key): boolean {
   return rankOf(key) === 0
 }

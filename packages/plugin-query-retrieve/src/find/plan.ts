@@ -1,13 +1,13 @@
 import { sql } from 'kysely'
 import type { CompiledQuery, Compilable, Kysely, RawBuilder } from 'kysely'
-import type { DatabaseKind, InstanceIndex } from '../database/instance-index.ts'
+import type { DatabaseKind, InstanceIndex, QueryWork } from '../database/instance-index.ts'
 import type { IndexSchema } from '../database/schema.ts'
 import type { IndexedAttribute } from '../model/attributes.ts'
 import type { Level } from '../model/levels.ts'
 import type { Key, Query } from '../model/query.ts'
 import type { Condition, SqlDecision } from '../database/conditions.ts'
 import { derivedColumn, derivedCondition, levelOfDerived } from './derived.ts'
-import { drivingKeys } from './driving-keys.ts'
+import { drivingKeys, isScan } from './driving-keys.ts'
 import { dateTimeCondition, keyCondition } from './key-conditions.ts'
 import type { KeyContext } from './key-conditions.ts'
 import { TABLES, columnOf, depthOf, joined } from './tables.ts'
@@ -19,6 +19,8 @@ export interface FindPlan {
   readonly query: Compilable<FindRow>
   /** What must be decided of each row: SQL gives more than match. */
   readonly undecided: Pick<Query, 'keys' | 'dateTimeKeys'>
+  /** Whether few rows of many that the database looks at may come out. */
+  readonly work: QueryWork
 }
 
 /** Attributes that are returned from a column: they are stored as they came. */
@@ -49,7 +51,7 @@ export function planFind(query: Query, { kind, database }: Pick<InstanceIndex, '
     const level = levelOfDerived(name)
     if (column !== undefined && level !== undefined) plan.addColumn(level, name, column)
   }
-  return { query: plan.compilable(database), undecided: plan.undecided }
+  return { query: plan.compilable(database), undecided: plan.undecided, work: isScan(query) ? 'scan' : 'lookup' }
 }
 
 class Plan {

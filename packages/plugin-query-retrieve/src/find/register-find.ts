@@ -54,7 +54,7 @@ async function* findMatches(
   let matches = 0
   let turnStartedAtMs = performance.now()
   try {
-    for await (const row of index.rows(plan.query, operation.signal)) {
+    for await (const row of index.rows(plan.query, operation.signal, plan.work)) {
       if (operation.signal.aborted) return undefined
       if (performance.now() - turnStartedAtMs > TURN_MS) {
         await anotherTurn()

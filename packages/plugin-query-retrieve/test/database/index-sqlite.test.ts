@@ -157,11 +157,28 @@ test('a statement that takes long holds up neither other queries nor an abort', 
   await index.add(instanceOf())
   const endless = { compile: () => ({ sql: 'with recursive n(x) as (select 1 union all select x + 1 from n limit 3000000) select max(x) as x from n', parameters: [] }) as never }
   const controller = new AbortController()
-  const slow = index.rows(endless, controller.signal)[Symbol.asyncIterator]().next()
+  const slow = index.rows(endless, controller.signal, 'scan')[Symbol.asyncIterator]().next()
   t.is((await index.counts()).instances, 1)
   controller.abort(new Error('enough'))
   await t.throwsAsync(slow, { message: 'enough' })
   t.is(await index.setting('x'), undefined)
+})
+
+test('scans wait for each other, and lookups for none of them', async (t) => {
+  const index = await startIndex(t, { sqlite: await temporaryFile(t) })
+  await index.add(instanceOf())
+  const long = { compile: () => ({ sql: 'with recursive n(x) as (select 1 union all select x + 1 from n limit 2000000) select max(x) as x from n', parameters: [] }) as never }
+  const order: string[] = []
+  const first = async (name: string, rows: AsyncIterable<unknown>): Promise<void> => {
+    for await (const _row of rows) break
+    order.push(name)
+  }
+  await Promise.all([
+    first('scan', index.rows(long, undefined, 'scan')),
+    first('another scan', index.rows(long, undefined, 'scan')),
+    first('lookup', index.rows(index.database.selectFrom('instance').select('path'))),
+  ])
+  t.deepEqual(order, ['lookup', 'scan', 'another scan'])
 })
 
 test('what is added while a transaction runs goes into the next one together, in its order, and apart where one row would be written twice', async (t) => {

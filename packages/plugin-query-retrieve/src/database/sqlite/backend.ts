@@ -2,6 +2,7 @@ import { CompiledQuery, Kysely } from 'kysely'
 import { mkdir, open, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Backend, Trouble } from '../backend.ts'
+import type { QueryWork } from '../instance-index.ts'
 import type { IndexSchema } from '../schema.ts'
 import { sqliteDialect } from './dialect.ts'
 import { rowObjects, SqliteThreads } from './threads.ts'
@@ -59,8 +60,8 @@ export function sqliteBackend(path: string, { busyTimeoutMs = BUSY_TIMEOUT_MS }:
       const { rows } = await database.executeQuery<Row>(CompiledQuery.raw(sql, [...parameters]))
       return rows
     },
-    async *stream<Row>(sql: string, parameters: readonly unknown[], signal: AbortSignal | undefined): AsyncGenerator<Row> {
-      for await (const batch of threads.stream(sql, parameters, signal)) yield* rowObjects<Row>(batch)
+    async *stream<Row>(sql: string, parameters: readonly unknown[], signal: AbortSignal | undefined, work: QueryWork): AsyncGenerator<Row> {
+      for await (const batch of threads.stream(sql, parameters, signal, work)) yield* rowObjects<Row>(batch)
     },
     troubleOf: (error) => (isSystemError(error) ? 'unusable' : (TROUBLE[primaryCode(error)] ?? 'statement')),
     isPassing: (error) => !isSystemError(error) && primaryCode(error) !== 'SQLITE_READONLY' && ['lost', 'unwritable'].includes(TROUBLE[primaryCode(error)] ?? 'statement'),

@@ -73,7 +73,7 @@ class Connection implements DatabaseConnection {
   }
 
   async *streamQuery<Row>({ sql, parameters }: CompiledQuery): AsyncIterableIterator<QueryResult<Row>> {
-    for await (const batch of this.#threads.stream(sql, parameters)) yield resultOf<Row>(batch)
+    for await (const batch of this.#threads.stream(sql, parameters, undefined, 'lookup')) yield resultOf<Row>(batch)
   }
 }
 

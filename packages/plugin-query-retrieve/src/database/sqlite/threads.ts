@@ -1,28 +1,34 @@
 import { CursorSlots } from '../cursor-slots.ts'
 import { Turnstile } from './turnstile.ts'
 import { SqliteWorker } from './worker-client.ts'
+import type { QueryWork } from '../instance-index.ts'
 import type { WorkerOptions, WorkerRows } from './messages.ts'
 
-const READERS = 2
+/** Each has a thread: a step of a scan cannot be interrupted, and a lookup need not wait for it. */
+const READERS: readonly QueryWork[] = ['lookup', 'scan']
 const MAXIMUM_CURSORS = 64
 const BATCH_ROWS = [16, 64, 256, 1024] as const
 /** How long a statement that runs may hold up the end. */
 const CLOSE_DEADLINE_MS = 15_000
 
-/** The threads of one database file: one that writes, in turn, and those that read. */
+interface Reader {
+  readonly worker: SqliteWorker
+  /** What a thread has begun cannot be called off: queries wait for their turn here, where they can. */
+  readonly openings: Turnstile
+}
+
+/** The threads of one database file: one that writes, in turn, one that looks rows up, and one that scans. */
 export class SqliteThreads {
   readonly #writer: SqliteWorker
-  readonly #readers: readonly SqliteWorker[]
+  readonly #readers: Readonly<Record<QueryWork, Reader>>
   /** Resolves when the one before has given the writer back. */
   #turn: Promise<void> = Promise.resolve()
-  /** What a thread has begun cannot be called off: queries wait for their turn here, where they can. */
-  readonly #openings = new Turnstile(READERS)
   readonly #slots = new CursorSlots({ maximum: MAXIMUM_CURSORS })
-  readonly #cursors: number[] = Array.from({ length: READERS }, () => 0)
 
   constructor(options: Omit<WorkerOptions, 'role'>) {
     this.#writer = new SqliteWorker({ ...options, role: 'writer' })
-    this.#readers = Array.from({ length: READERS }, () => new SqliteWorker({ ...options, role: 'reader' }))
+    const reader = (): Reader => ({ worker: new SqliteWorker({ ...options, role: 'reader' }), openings: new Turnstile(1) })
+    this.#readers = { lookup: reader(), scan: reader() }
   }
 
   /** Waits for the writer's other users. What is returned gives it back. */
@@ -40,32 +46,27 @@ export class SqliteThreads {
   }
 
   read(sql: string, parameters: readonly unknown[]): Promise<WorkerRows> {
-    return (this.#readers[this.#leastBusy()] as SqliteWorker).request({ type: 'run', sql, parameters })
+    return this.#readers.lookup.worker.request({ type: 'run', sql, parameters })
   }
 
   /** Rows as they are drawn: the first at once, then more at a time. */
-  async *stream(sql: string, parameters: readonly unknown[], signal?: AbortSignal): AsyncGenerator<WorkerRows> {
+  async *stream(sql: string, parameters: readonly unknown[], signal: AbortSignal | undefined, work: QueryWork): AsyncGenerator<WorkerRows> {
+    const { worker, openings } = this.#readers[work]
     let endCursor = (): Promise<void> => Promise.resolve()
     const slot = await this.#slots.take(() => endCursor(), signal)
-    const leave = await this.#openings.enter(signal).catch((error: unknown) => {
+    const leave = await openings.enter(signal).catch((error: unknown) => {
       slot.release()
       throw error
     })
-    const index = this.#leastBusy()
-    const reader = this.#readers[index] as SqliteWorker
-    this.#count(index, 1)
-    const { id, result } = reader.send({ type: 'open', sql, parameters })
+    const { id, result } = worker.send({ type: 'open', sql, parameters })
     result.then(leave, leave)
     let isDone = false
     let ending: Promise<void> | undefined
     endCursor = () =>
-      (ending ??= (isDone ? Promise.resolve() : reader.request({ type: 'end', cursor: id })).then(
+      (ending ??= (isDone ? Promise.resolve() : worker.request({ type: 'end', cursor: id })).then(
         () => undefined,
         () => undefined,
-      ).finally(() => {
-        this.#count(index, -1)
-        slot.release()
-      }))
+      ).finally(() => slot.release()))
     try {
       let batch = await slot.busy(() => unlessAborted(result, signal))
       for (let size = 0; ; size++) {
@@ -76,7 +77,7 @@ export class SqliteThreads {
         if (isDone) return
         signal?.throwIfAborted()
         const rows = BATCH_ROWS[Math.min(size, BATCH_ROWS.length - 1)] as number
-        batch = await slot.busy(() => unlessAborted(reader.request({ type: 'pull', cursor: id, rows }), signal))
+        batch = await slot.busy(() => unlessAborted(worker.request({ type: 'pull', cursor: id, rows }), signal))
       }
     } finally {
       const ended = endCursor()
@@ -86,16 +87,7 @@ export class SqliteThreads {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#readers, this.#writer].map((worker) => worker.close(CLOSE_DEADLINE_MS)))
-  }
-
-  #count(index: number, difference: number): void {
-    this.#cursors[index] = (this.#cursors[index] as number) + difference
-  }
-
-  #leastBusy(): number {
-    const loads = this.#readers.map((reader, index) => reader.load * 1000 + (this.#cursors[index] as number))
-    return loads.indexOf(Math.min(...loads))
+    await Promise.all([this.#writer, ...READERS.map((work) => this.#readers[work].worker)].map((worker) => worker.close(CLOSE_DEADLINE_MS)))
   }
 }
 

@@ -28,11 +28,6 @@ export class SqliteWorker {
     this.#options = options
   }
 
-  /** Requests that were not answered yet. */
-  get load(): number {
-    return this.#pending.size
-  }
-
   request(body: RequestBody): Promise<WorkerRows> {
     return this.send(body).result
   }
