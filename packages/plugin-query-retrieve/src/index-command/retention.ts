@@ -85,7 +85,9 @@ function text(rule: RetentionRule, found: Found): string {
     lines.push(`To be deleted now: ${counted(studies, 'study', 'studies')}, ${bytesText(bytes)}; ${byAge} by age, ${bySize} by size`)
     lines.push(`Added to last between ${dayOf(oldestMs)} and ${dayOf(newestMs)}`)
   }
-  lines.push(isDryRun ? 'The server only logs it: retention.dryRun is not false.' : 'The server deletes it when it looks next.')
+  if (maximumBytes !== undefined && found.storedBytes - bytes > maximumBytes) lines.push(`Above ${bytesText(maximumBytes)} still: what was stored within the last hour stays.`)
+  if (isDryRun) lines.push('The server only logs it: retention.dryRun is not false.')
+  else if (studies > 0) lines.push('The server deletes it when it looks next.')
   return `${lines.join('\n')}\n`
 }
 

@@ -373,7 +373,7 @@ async function runHere(folder: string, name: string, options: Readonly<Record<st
 
 test('dicomtap index retention and delete, beside a server that runs', async (t) => {
   const folder = await temporaryFolder(t)
-  const files = [await putStudy(folder, '2.25.100', 100, 3), await putStudy(folder, '2.25.200', 50), await putStudy(folder, '2.25.300', 1)]
+  const files = [await putStudy(folder, '2.25.100', 100, 3), await putStudy(folder, '2.25.200', 50), await putStudy(folder, '2.25.300', 0)]
   let deletion: DeletionService | undefined
   const later: Plugin = definePlugin({
     name: 'even-later',
@@ -393,6 +393,10 @@ test('dicomtap index retention and delete, beside a server that runs', async (t)
   const listed = await runHere(folder, 'retention', { list: true }, undefined, retention)
   t.regex(listed.stdout, /^\d{4}-\d\d-\d\d {2}age {3}2\.25\.100\n\d{4}-\d\d-\d\d {2}age {3}2\.25\.200\nThe rule deletes studies that nothing was added to for 30 days, and the oldest above 1\.0 GB\./)
   t.regex(listed.stdout, /To be deleted now: 2 studies, .* 2 by age, 0 by size\n.*\nThe server only logs it: retention\.dryRun is not false\.\n$/)
+  const tight = await runHere(folder, 'retention', {}, undefined, { maximumSize: 1, dryRun: false })
+  t.regex(tight.stdout, /To be deleted now: 2 studies, .*\n.*\nAbove 1 B still: what was stored within the last hour stays\.\nThe server deletes it when it looks next\.\n$/)
+  const loose = await runHere(folder, 'retention', {}, undefined, { maximumSize: '1 GB', dryRun: false })
+  t.regex(loose.stdout, /\nNothing is to be deleted now\.\n$/)
   t.regex((await runHere(folder, 'retention', {})).stderr, /^error: the configuration has no option retention/)
 
   for (const [options, says] of [
