@@ -11,6 +11,7 @@ import { MAXIMUM_KNOWN_PATHS, type DatabaseKind, type IndexCounts, type Instance
 import { addToKnownSeries, digested } from './known-series.ts'
 import { Collision } from './levels-above.ts'
 import { migrate } from './migrate.ts'
+import { recomputeStudies, STUDIES_AT_ONCE } from './recompute-studies.ts'
 import { removePaths } from './remove-rows.ts'
 import type { IndexSchema } from './schema.ts'
 import { WriteQueue, type BatchOutcome } from './write-queue.ts'
@@ -116,6 +117,18 @@ export class DatabaseIndex implements InstanceIndex {
       const end = page.at(-1)
       if (end === undefined || page.length < pageSize) return
       last = end.path
+    }
+  }
+
+  async recomputeStudies(signal?: AbortSignal): Promise<void> {
+    for (let last = -1; ; ) {
+      signal?.throwIfAborted()
+      const page = await this.#reading(() => this.database.selectFrom('study').select('id').where('id', '>', last).orderBy('id').limit(STUDIES_AT_ONCE).execute())
+      const ids = page.map(({ id }) => id)
+      const end = ids.at(-1)
+      if (end === undefined) return
+      await this.#writing(() => this.database.transaction().execute((transaction) => recomputeStudies(transaction, this.kind, ids)))
+      last = end
     }
   }
 

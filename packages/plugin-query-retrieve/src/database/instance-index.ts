@@ -72,6 +72,8 @@ export interface InstanceIndex {
   knownPaths(paths: readonly string[]): Promise<ReadonlyMap<string, KnownFile>>
   /** All files in the order of their paths (by code point), from the first one after `after`. Not one snapshot: it goes on where it was. */
   paths(after?: string, signal?: AbortSignal): AsyncIterable<KnownFile & { readonly path: string }>
+  /** Computes size and last time of all studies from their instances: a time of a study never goes back by itself. */
+  recomputeStudies(signal?: AbortSignal): Promise<void>
   /** What the index remembers of itself. */
   setting(name: string): Promise<string | undefined>
   /** `undefined` forgets it. */

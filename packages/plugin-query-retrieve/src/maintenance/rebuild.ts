@@ -100,6 +100,7 @@ export async function rebuildIndex(options: RebuildOptions): Promise<RebuildResu
 
   // An empty folder is one that is not mounted.
   if (files > 0) removed += await forgetMissing(options)
+  await index.recomputeStudies(signal)
   await settings.setFingerprint(fingerprint)
   await settings.setRebuild(undefined)
   return { files, indexed, superseded, unusable, removed }

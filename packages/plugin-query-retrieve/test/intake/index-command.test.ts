@@ -82,6 +82,14 @@ test('rebuild forgets rows without a file, and of an instance that was stored se
   t.regex(checked.stdout, /: as indexed\n {2}5 files, 3 rows\n.*\n {2}2 older files of/)
 })
 
+test('after a rebuild a study has the time of its newest file, also when that is earlier than before', async (t) => {
+  const folder = await indexed(t)
+  for (const seed of [1, 2, 3]) await utimes(join(folder, `data/st/${seed}.dcm`), 1_700_000_000, 1_700_000_000 + seed)
+  t.is((await run(folder, 'rebuild')).code, 0)
+  const { lastStoredAtMs } = JSON.parse((await run(folder, 'stats', { json: true })).stdout) as { lastStoredAtMs: number }
+  t.is(lastStoredAtMs, 1_700_000_003_000)
+})
+
 test('a rebuild that is broken off goes on behind what is committed', async (t) => {
   const folder = await temporaryFolder(t)
   const root = join(folder, 'data')

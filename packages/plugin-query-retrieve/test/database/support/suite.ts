@@ -255,6 +255,23 @@ export function indexSuite(test: TestFn, databases: TestDatabases): void {
     })
   })
 
+  test('what studies keep of their instances is computed anew, and times may go back', async (t) => {
+    const index = await start(t)
+    // More than one transaction has.
+    await Promise.all(Array.from({ length: 120 }, (_, number) => index.add(instanceOf({ study: `1.${number}`, path: `a${number}`, sizeBytes: number, storedAtMs: 9000 }))))
+    await index.add(instanceOf({ study: '1.7', series: '1.7.9', path: 'other', sizeBytes: 5, storedAtMs: 3000 }))
+    await Promise.all(Array.from({ length: 120 }, (_, number) => index.add(instanceOf({ study: `1.${number}`, path: `a${number}`, sizeBytes: number, storedAtMs: 1000 + number }))))
+    await index.database.updateTable('study').set({ size_bytes: 1 }).where('study_instance_uid', '=', '1.110').execute()
+    const studies = async (): Promise<unknown> =>
+      (await index.database.selectFrom('study').select(['study_instance_uid', 'size_bytes', 'last_stored_at_ms']).where('study_instance_uid', 'in', ['1.7', '1.110', '1.119']).orderBy('size_bytes').execute()).map((row) => [row.study_instance_uid, row.size_bytes, row.last_stored_at_ms])
+    t.deepEqual(await studies(), [['1.110', 1, 9000], ['1.7', 12, 9000], ['1.119', 119, 9000]])
+    await index.recomputeStudies()
+    t.deepEqual(await studies(), [['1.7', 12, 3000], ['1.110', 110, 1110], ['1.119', 119, 1119]])
+    t.deepEqual((await index.database.selectFrom('study').select('id').where('last_stored_at_ms', '=', 9000).execute()).length, 0)
+    await assertSound(t, index)
+    await t.throwsAsync(index.recomputeStudies(AbortSignal.abort(new Error('enough'))), { message: 'enough' })
+  })
+
   test('a loop that ends early, an abort and an error close the cursor', async (t) => {
     const database = await databases.create(t)
     const index = await startIndex(t, database)
