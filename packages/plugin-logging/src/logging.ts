@@ -43,10 +43,11 @@ async function startLogging(api: PluginApi, options: LoggingOptions): Promise<vo
   const restoreSink = api.setLogSink(writer.sink, (level, area) => writer.isEnabled(level, area))
   const tallies = new Tallies()
   // Operations first: an association that ends with them running counts them before it is summed up.
-  logOperations(api.hooks, writer, tallies, options)
+  const repetitions = logOperations(api.hooks, writer, tallies, options)
   const refusals = logAssociations(api.hooks, writer, tallies, options.contexts)
   logIdentifiers(api.hooks, writer, options)
   api.onDispose(async () => {
+    repetitions.endWindow()
     refusals.endWindow()
     restoreSink()
     await writer.close()

@@ -1,3 +1,4 @@
+import { mock } from 'node:test'
 import test from 'ava'
 import { DicomtapError, HookError } from '@dicomtap/framework'
 import { LevelTable } from '../dist/levels.js'
@@ -38,10 +39,10 @@ function setUp({ level = 'info', levels = {}, phi = false, contexts = false, slo
   writer.add(destination)
   const { hooks, fire } = fakeHooks()
   const tallies = new Tallies()
-  logOperations(hooks, writer, tallies, { slowOperationMs: slowOperationMs ?? null })
+  const repetitions = logOperations(hooks, writer, tallies, { slowOperationMs: slowOperationMs ?? null })
   const refusals = logAssociations(hooks, writer, tallies, contexts)
   const lines = (): string[] => destination.entries.map((entry) => renderPretty(entry, false).slice('2026-03-09 10:42:15.020 '.length))
-  return { destination, table, writer, fire, lines, refusals, entries: destination.entries }
+  return { destination, table, writer, fire, lines, refusals, repetitions, entries: destination.entries }
 }
 
 const withoutDuration = (line: string): string => line.replace(/\d+\.\d ms|\d+ ms/g, 'T')
@@ -194,6 +195,99 @@ test('refusals of many addresses have a bound of their own', (t) => {
   refusals.endWindow()
   t.is(entries.length, 257)
   t.regex(lines().at(-1)!, /744 more connections of other addresses refused within a minute/)
+})
+
+const isRepetitions = (line: string): boolean => line.includes(' more w')
+
+test('a failure that repeats is five lines a minute, over all associations, and then a number; all of them at debug', (t) => {
+  const fail = ({ fire }: Pick<ReturnType<typeof setUp>, 'fire'>, times: number, status = 0xa700): void => {
+    for (let i = 0; i < times; i += 1) {
+      const association = fakeAssociation({ id: `a${(i % 2) + 1}` })
+      fire('operationCompleted', completed(fakeOperation({ association }), { status }))
+    }
+  }
+  const info = setUp()
+  fail(info, 317)
+  t.is(info.entries.length, 5)
+  // Another status, and another service, are not lost among them.
+  fail(info, 1, 0xc000)
+  info.fire('operationCompleted', completed(fakeOperation({ service: 'C-FIND', sopClassUid: STUDY_ROOT_FIND }), { status: 0xa700 }))
+  t.is(info.entries.length, 7)
+  info.repetitions.endWindow()
+  t.regex(info.lines()[7]!, /^warn +dimse +C-STORE: 312 more were answered A700 Refused: out of resources within 10 s$/)
+  const { time, ...fields } = JSON.parse(renderJson(info.entries[7]!)) as Record<string, unknown>
+  t.is(typeof time, 'string')
+  t.deepEqual(fields, {
+    level: 'warn',
+    area: 'dimse',
+    message: 'C-STORE: 312 more were answered A700 Refused: out of resources within 10 s',
+    event: 'operation.repetitions',
+    count: 312,
+    service: 'C-STORE',
+    status: 'A700',
+    statusLabel: 'Refused: out of resources',
+  })
+  info.repetitions.endWindow()
+  t.is(info.entries.length, 8)
+
+  const debug = setUp({ level: 'debug' })
+  fail(debug, 50)
+  t.is(debug.entries.length, 50)
+  debug.repetitions.endWindow()
+})
+
+test('the number comes every ten seconds while it goes on, the lines again after a minute', (t) => {
+  mock.timers.enable({ apis: ['setInterval'] })
+  try {
+    const { fire, lines } = setUp({ slowOperationMs: 10 })
+    const fail = (times: number): void => {
+      for (let i = 0; i < times; i += 1) fire('operationCompleted', completed(fakeOperation(), { status: 0xa700 }))
+    }
+    fail(6)
+    mock.timers.tick(9_999)
+    t.is(lines().length, 5)
+    mock.timers.tick(1)
+    t.true(lines().at(-1)!.endsWith('C-STORE: 1 more was answered A700 Refused: out of resources within 10 s'))
+    // Nothing happened: nothing to say.
+    mock.timers.tick(10_000)
+    t.is(lines().length, 6)
+    fail(7)
+    mock.timers.tick(10_000)
+    t.true(lines().at(-1)!.endsWith('C-STORE: 7 more were answered A700 Refused: out of resources within 10 s'))
+    mock.timers.tick(20_000)
+    fail(3)
+    mock.timers.tick(10_000)
+    t.deepEqual([lines().length, lines().filter(isRepetitions).length], [8, 3])
+    fail(5)
+    t.deepEqual([lines().length, lines().filter(isRepetitions).length], [13, 3])
+    mock.timers.tick(600_000)
+    t.is(lines().length, 13)
+  } finally {
+    mock.timers.reset()
+  }
+})
+
+test('what succeeds, is cancelled or gets no answer is not counted as a failure', (t) => {
+  const { fire, entries, repetitions } = setUp({ slowOperationMs: 10 })
+  const find = fakeOperation({ service: 'C-FIND', sopClassUid: STUDY_ROOT_FIND })
+  for (let i = 0; i < 10; i += 1) {
+    fire('operationCompleted', completed(fakeOperation()))
+    fire('operationCompleted', completed(find, { status: 0xfe00 }))
+    fire('operationCompleted', completed(find, { responses: 0, status: 0xa700 }))
+  }
+  repetitions.endWindow()
+  t.is(entries.length, 30)
+})
+
+test('failures of many kinds have a bound of their own', (t) => {
+  const { fire, entries, lines, repetitions } = setUp()
+  for (let i = 0; i < 1000; i += 1) fire('operationCompleted', completed(fakeOperation(), { status: 0xc000 + (i % 100) }))
+  t.is(entries.length, 100)
+  repetitions.endWindow()
+  t.is(entries.length, 100 + 33)
+  t.regex(lines().at(-1)!, /other operations: 680 more were answered with a failure or warning within 10 s/)
+  const told = entries.slice(100).reduce((sum, entry) => sum + Number(entry['count']), 0)
+  t.is(told, 900)
 })
 
 test('what was running when the association ended is no success', (t) => {

@@ -100,6 +100,24 @@ test('rejections, aborts and failing handlers', async (t) => {
   t.false(JSON.stringify(written).includes('DOE'))
 })
 
+test('a close says how many failures had no line yet', async (t) => {
+  const { server, lines } = await loggingServer(t, {}, { handlers: { cStore: () => 0xa700 } })
+  for (const count of [4, 3]) {
+    const scu = await testScu(server.port, { contexts: [...CONTEXTS] })
+    for (let i = 0; i < count; i += 1) {
+      await scu.store({ sopClassUid: SopClass.CTImageStorage, sopInstanceUid: `1.2.3.${i}`, transferSyntaxUid: TransferSyntax.ExplicitVRLittleEndian, dataSet: Buffer.alloc(10) })
+    }
+    await scu.release()
+  }
+  const written = await lines()
+  t.is(written.filter(({ event }) => event === 'operation.completed').length, 5)
+  const told = written.filter(({ event }) => event === 'operation.repetitions')
+  t.is(told.length, 1)
+  t.like(told[0], { level: 'warn', area: 'dimse', service: 'C-STORE', status: 'A700', count: 2 })
+  const sums = written.filter(({ event }) => event === 'association.released').map(({ operations }) => operations)
+  t.deepEqual(sums, [{ 'C-STORE': { A700: 4 } }, { 'C-STORE': { A700: 3 } }])
+})
+
 test('an association that is cut while an object is on its way', async (t) => {
   const started = new AbortController()
   const { server, lines } = await loggingServer(t, { level: 'debug' }, {

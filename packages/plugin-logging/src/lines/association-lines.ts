@@ -3,16 +3,23 @@ import type { Association, AssociationAbortedEvent, HookFacade, LogLevel } from 
 import type { LogWriter } from '../log-writer.ts'
 import { durationInWords, plural } from '../words.ts'
 import { contextRows, contextTable } from './context-table.ts'
-import { RefusalCounter } from './refusal-counter.ts'
+import { FloodCounter } from './flood-counter.ts'
 import { tallyAsFields, tallyInWords } from './tally.ts'
 import type { Tallies } from './tally.ts'
+
+/** Of a scanner, by its address. */
+const REFUSALS = { windowMs: 60_000, tellEveryMs: 60_000, linesPerSubject: 20, linesInAll: 200, maximumSubjects: 256 } as const
 
 /**
  * One line when an association is accepted, one with its sum when it ends. What is refused to an address again and again
  * is counted: `endWindow` of the counter that is given back says the rest.
  */
-export function logAssociations(hooks: HookFacade, writer: LogWriter, tallies: Tallies, withContexts: boolean): RefusalCounter {
-  const refusals = new RefusalCounter(writer)
+export function logAssociations(hooks: HookFacade, writer: LogWriter, tallies: Tallies, withContexts: boolean): FloodCounter<string> {
+  const refusals = new FloodCounter<string>(REFUSALS, (refused, address) => tellRefusals(writer, refused, address))
+  const isFlood = (association: Association): boolean => {
+    const address = plainAddress(association)
+    return refusals.isFlood(address, address)
+  }
   const write = (association: Association, level: LogLevel, event: string, message: string, fields: Record<string, unknown> = {}): void => {
     if (!writer.isEnabled(level, 'acse')) return
     writer.writeOwn({ level, area: 'acse', message, fields: { ...identify(association, event), ...fields }, isSentence: true })
@@ -44,7 +51,7 @@ export function logAssociations(hooks: HookFacade, writer: LogWriter, tallies: T
   hooks.associationRejected.tap(({ association, result, source, reason, why }) => {
     const words = describeRejection({ result, source, reason })
     const message = `association rejected: ${callerAndCalled(association)}: ${words}${why === '' ? '' : ` (${why})`}`
-    const level = association.role === 'acceptor' && refusals.isFlood(plainAddress(association)) ? 'debug' : 'warn'
+    const level = association.role === 'acceptor' && isFlood(association) ? 'debug' : 'warn'
     write(association, level, 'association.rejected', message, { result, source, reason, why, ...securityAsFields(association) })
   })
 
@@ -62,7 +69,7 @@ export function logAssociations(hooks: HookFacade, writer: LogWriter, tallies: T
       : isUnanswered(association)
         ? `no association: ${callerAndCalled(association)}, ${how} (${why})`
         : ended(association, `${how} (${why})`, tallies)
-    const isQuiet = isAnonymous && (by !== 'local' || refusals.isFlood(plainAddress(association)))
+    const isQuiet = isAnonymous && (by !== 'local' || isFlood(association))
     write(association, isQuiet ? 'debug' : 'warn', 'association.aborted', text, {
       by,
       source,
@@ -72,6 +79,12 @@ export function logAssociations(hooks: HookFacade, writer: LogWriter, tallies: T
     })
   })
   return refusals
+}
+
+function tellRefusals(writer: LogWriter, refused: number, remoteAddress: string | undefined): void {
+  const message = `${plural(refused, 'more connection')} of ${remoteAddress ?? 'other addresses'} refused within a minute`
+  const fields = { event: 'association.refusals', refused, ...(remoteAddress === undefined ? {} : { remoteAddress }) }
+  writer.writeOwn({ level: 'warn', area: 'acse', message, fields, isSentence: true })
 }
 
 /** This side asked for it and it never came to be. */

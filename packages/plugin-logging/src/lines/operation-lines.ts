@@ -1,8 +1,9 @@
 import { describeStatus, statusServiceOf } from '@dicomtap/framework'
-import type { DimseRequest, HookFacade, LogLevel, OperationCompletedEvent } from '@dicomtap/framework'
+import type { DimseRequest, HookFacade, LogLevel, Operation, OperationCompletedEvent } from '@dicomtap/framework'
 import type { LogWriter } from '../log-writer.ts'
 import { bytesInWords, durationInWords, plural, statusInHex } from '../words.ts'
 import { sopClassName } from './context-table.ts'
+import { FloodCounter } from './flood-counter.ts'
 import { statusInWords } from './tally.ts'
 import type { SubOperationTally, Tallies } from './tally.ts'
 
@@ -10,14 +11,35 @@ export interface OperationLineOptions {
   readonly slowOperationMs: number | null
 }
 
-/** One line per operation; how severe depends on how it ended. */
-export function logOperations(hooks: HookFacade, writer: LogWriter, tallies: Tallies, options: OperationLineOptions): void {
+/** Failures and warnings of one kind. */
+export interface RepeatedStatus {
+  readonly service: Operation['service']
+  readonly status: number
+  readonly statusLabel: string
+}
+
+/** While a disk is full or a database away, every image of every modality fails alike. */
+const REPETITIONS = { windowMs: 60_000, tellEveryMs: 10_000, linesPerSubject: 5, linesInAll: 100, maximumSubjects: 32 } as const
+
+/**
+ * One line per operation; how severe depends on how it ended. What ends with the same failure or warning again and
+ * again is counted: `endWindow` of the counter that is given back says the rest.
+ */
+export function logOperations(
+  hooks: HookFacade,
+  writer: LogWriter,
+  tallies: Tallies,
+  options: OperationLineOptions,
+): FloodCounter<RepeatedStatus> {
+  const repetitions = new FloodCounter<RepeatedStatus>(REPETITIONS, (count, kind) => tellRepetitions(writer, count, kind))
   hooks.subOperationCompleted.tap(({ operation, status }) => tallies.addSubOperation(operation, status))
   hooks.operationCompleted.tap((event) => {
     const { operation, status, receivedBytes } = event
     if (!isUnanswered(event)) tallies.addOperation(operation, status, receivedBytes)
     const isSlow = isTooSlow(event, options.slowOperationMs)
-    const level = isSlow ? 'warn' : levelOf(event)
+    const ownLevel = levelOf(event)
+    const isRepeated = ownLevel === 'warn' && isRepetition(event, repetitions)
+    const level = isRepeated ? 'debug' : isSlow ? 'warn' : ownLevel
     if (!writer.isEnabled(level, 'dimse')) return
     const subOperations = tallies.subOperationsOf(operation)
     // UIDs lead to the patient in the archive: only for those who look closely.
@@ -30,6 +52,27 @@ export function logOperations(hooks: HookFacade, writer: LogWriter, tallies: Tal
       isSentence: true,
     })
   })
+  return repetitions
+}
+
+function isRepetition({ operation, status }: OperationCompletedEvent, repetitions: FloodCounter<RepeatedStatus>): boolean {
+  const { service, sopClassUid } = operation
+  const statusService = statusServiceOf(service, sopClassUid)
+  const { label: statusLabel } = describeStatus(status, statusService)
+  return repetitions.isFlood(`${service} ${statusService} ${status}`, { service, status, statusLabel })
+}
+
+/** `C-STORE: 312 more were answered A700 Refused: out of resources within 10 s`. */
+function tellRepetitions(writer: LogWriter, count: number, kind: RepeatedStatus | undefined): void {
+  const within = `within ${REPETITIONS.tellEveryMs / 1000} s`
+  const more = `${count} more ${count === 1 ? 'was' : 'were'} answered`
+  const message =
+    kind === undefined
+      ? `other operations: ${more} with a failure or warning ${within}`
+      : `${kind.service}: ${more} ${statusInWords(kind.status, kind.service)} ${within}`
+  const kindFields = kind === undefined ? {} : { ...kind, status: statusInHex(kind.status) }
+  const fields = { event: 'operation.repetitions', count, ...kindFields }
+  writer.writeOwn({ level: 'warn', area: 'dimse', message, fields, isSentence: true })
 }
 
 /**
