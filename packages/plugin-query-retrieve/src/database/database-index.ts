@@ -7,7 +7,7 @@ import { Availability } from './availability.ts'
 import type { Backend } from './backend.ts'
 import { readCounts } from './counts.ts'
 import { databaseError } from './database-error.ts'
-import { MAXIMUM_KNOWN_PATHS, type DatabaseKind, type IndexCounts, type InstanceIndex, type KnownFile, type QueryWork, type Removed } from './instance-index.ts'
+import { MAXIMUM_KNOWN_PATHS, type DatabaseKind, type IndexAccess, type IndexCounts, type InstanceIndex, type KnownFile, type QueryWork, type Removed } from './instance-index.ts'
 import { addToKnownSeries, digested } from './known-series.ts'
 import { Collision } from './levels-above.ts'
 import { migrate } from './migrate.ts'
@@ -29,11 +29,13 @@ export class DatabaseIndex implements InstanceIndex {
   readonly #backend: Backend
   readonly #availability: Availability
   readonly #queue: WriteQueue
+  readonly #access: IndexAccess
   #phase: 'new' | 'open' | 'closing' | 'closed' = 'new'
   #isPrepared = false
   #closed: Promise<void> | undefined
 
-  constructor(backend: Backend, log: Logger) {
+  constructor(backend: Backend, log: Logger, access: IndexAccess = 'write') {
+    this.#access = access
     this.#backend = backend
     this.#availability = new Availability(backend, log, () => this.#probe())
     this.#queue = new WriteQueue((instances) => this.#writeBatch(instances))
@@ -158,14 +160,14 @@ export class DatabaseIndex implements InstanceIndex {
     await this.#backend.close()
   }
 
-  /** Connects; the first time, makes the tables. Writes something, as only that shows whether it can be written. */
+  /** Connects; the first time, makes the tables. Writes something, as only that shows whether it can be written; but not for who only reads. */
   async #prepare(): Promise<void> {
     if (!this.#isPrepared) {
       await this.#backend.prepare()
       await migrate(this.#backend)
       this.#isPrepared = true
     }
-    await this.#writeSetting('lastContact', String(Date.now()))
+    if (this.#access === 'write') await this.#writeSetting('lastContact', String(Date.now()))
   }
 
   /** On a full disk a few bytes may still find room: it is back when there is some for many instances. */

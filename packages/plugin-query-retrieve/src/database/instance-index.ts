@@ -38,6 +38,9 @@ export interface IndexCounts {
  */
 export type QueryWork = 'lookup' | 'scan'
 
+/** What is wanted of an index. */
+export type IndexAccess = 'read' | 'write'
+
 /** So many paths at most can be asked for at once. */
 export const MAXIMUM_KNOWN_PATHS = 500
 

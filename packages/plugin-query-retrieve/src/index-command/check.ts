@@ -10,7 +10,7 @@ import { startProgress } from './progress.ts'
 const LISTED = 100
 
 export function check(invocation: CommandInvocation): Promise<number> {
-  return withFolder(invocation, (opened) => run(invocation, opened))
+  return withFolder(invocation, (opened) => run(invocation, opened), invocation.options['repair'] === true ? 'write' : 'read')
 }
 
 async function run({ options, signal, stdout, stderr }: CommandInvocation, opened: OpenedFolder): Promise<number> {

@@ -23,22 +23,25 @@ export interface OpenedIndex {
   readonly place: string
 }
 
+/** What a command does with the index. */
+export type CommandAccess = 'read' | 'write' | 'make'
+
 const PLUGIN = '@dicomtap/plugin-query-retrieve'
 const STORAGE = '@dicomtap/plugin-storage'
 
 /**
  * Runs `work` with the index of the command line, or else of the configuration.
- * @param makes whether a database that is not there is made
+ * @param access `make`: a database that is not there is made; `read`: works on a full disk and a locked database, too
  */
-export async function withIndex<T>(invocation: CommandInvocation, work: (opened: OpenedIndex) => Promise<T>, makes: boolean = false): Promise<T> {
+export async function withIndex<T>(invocation: CommandInvocation, work: (opened: OpenedIndex) => Promise<T>, access: CommandAccess): Promise<T> {
   const { options, database, resolvePath } = await settingsOf(invocation)
   const place = placeOf(database, resolvePath)
-  if (!makes && 'sqlite' in database && !existsSync(place)) {
+  if (access !== 'make' && 'sqlite' in database && !existsSync(place)) {
     throw new CommandError(`there is no index at ${place}: the first start of the server makes it, or dicomtap index rebuild`)
   }
   const attributes = await buildCatalogue(options.attributes)
   const log = new CommandLog(invocation)
-  const index = openIndex({ database, resolvePath, log: log.logger })
+  const index = openIndex({ database, resolvePath, log: log.logger, access: access === 'read' ? 'read' : 'write' })
   try {
     await index.start()
     if (!index.isReady) throw new DicomtapError('DICOMTAP_ERR_QR_DATABASE', log.firstError ?? `The database ${place} does not answer`)
@@ -57,7 +60,7 @@ export interface OpenedFolder extends OpenedIndex {
   readonly reindexer: Reindexer
 }
 
-export async function withFolder<T>(invocation: CommandInvocation, work: (opened: OpenedFolder) => Promise<T>, makes: boolean = false): Promise<T> {
+export async function withFolder<T>(invocation: CommandInvocation, work: (opened: OpenedFolder) => Promise<T>, access: CommandAccess): Promise<T> {
   const root = await folderOf(invocation)
   return withIndex(
     invocation,
@@ -65,7 +68,7 @@ export async function withFolder<T>(invocation: CommandInvocation, work: (opened
       const reader = new InstanceReader(root, opened.attributes)
       return work({ ...opened, root, reader, reindexer: new Reindexer(root, opened.index, reader) })
     },
-    makes,
+    access,
   )
 }
 

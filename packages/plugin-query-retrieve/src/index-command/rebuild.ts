@@ -9,7 +9,7 @@ import { type Progress, startProgress } from './progress.ts'
 const MAXIMUM_LISTED = 1000
 
 export function rebuild(invocation: CommandInvocation): Promise<number> {
-  return withFolder(invocation, (opened) => run(invocation, opened), true)
+  return withFolder(invocation, (opened) => run(invocation, opened), 'make')
 }
 
 async function run({ options, signal, stdout, stderr }: CommandInvocation, { index, reindexer, attributes, root, place }: OpenedFolder): Promise<number> {

@@ -58,7 +58,7 @@ async function retention(invocation: CommandInvocation): Promise<number> {
     }
     await print(stdout, options['json'] === true ? json(rule, found, options['list'] === true ? studies : undefined) : text(rule, found))
     return 0
-  })
+  }, 'read')
 }
 
 function json({ maximumAgeMs, maximumBytes, isDryRun }: RetentionRule, { oldestMs, newestMs, ...found }: Found, studies: readonly DueStudy[] | undefined): string {

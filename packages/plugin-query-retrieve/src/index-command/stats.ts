@@ -6,7 +6,7 @@ import { type OpenedIndex, withIndex } from './context.ts'
 import { bytesText, number, print, printable } from './output.ts'
 
 export function stats(invocation: CommandInvocation): Promise<number> {
-  return withIndex(invocation, (opened) => run(invocation, opened))
+  return withIndex(invocation, (opened) => run(invocation, opened), 'read')
 }
 
 async function run({ options, stdout }: CommandInvocation, { index, attributes, place }: OpenedIndex): Promise<number> {

@@ -90,6 +90,18 @@ test('after a rebuild a study has the time of its newest file, also when that is
   t.is(lastStoredAtMs, 1_700_000_003_000)
 })
 
+test('stats and check write nothing: neither a lock nor a full disk is in their way', async (t) => {
+  const folder = await indexed(t)
+  const other = new Database(join(folder, 'index.sqlite'))
+  t.teardown(() => other.close())
+  other.exec('begin immediate')
+  const stats = await run(folder, 'stats', { json: true })
+  t.like(JSON.parse(stats.stdout), { instances: 3 })
+  t.is((await run(folder, 'check')).code, 0)
+  other.exec('rollback')
+  t.is((await run(folder, 'check', { repair: true })).code, 0)
+})
+
 test('a rebuild that is broken off goes on behind what is committed', async (t) => {
   const folder = await temporaryFolder(t)
   const root = join(folder, 'data')
