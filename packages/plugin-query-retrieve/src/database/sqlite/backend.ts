@@ -37,6 +37,18 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
   SQLITE_NOMEM: 'there is no memory left',
 }
 
+const BELOW_A_FILE = 'what stands above it is a file and no folder; name another place in database.sqlite'
+
+/** Of what is done before SQLite has the file. */
+const SYSTEM_EXPLANATIONS: Readonly<Record<string, string>> = {
+  EISDIR: 'it is a folder; name a file in database.sqlite, as index.sqlite in that folder',
+  ENOTDIR: BELOW_A_FILE,
+  // Of mkdir, when the folder that is to be made is a file.
+  EEXIST: BELOW_A_FILE,
+  ENOSPC: 'the disk is full; make room',
+  EROFS: 'the file system is read-only; name another place in database.sqlite',
+}
+
 /** The index in a file. */
 export function sqliteBackend(path: string, { busyTimeoutMs = BUSY_TIMEOUT_MS }: { readonly busyTimeoutMs?: number } = {}): Backend {
   const threads = new SqliteThreads({ path, busyTimeoutMs })
@@ -54,6 +66,8 @@ export function sqliteBackend(path: string, { busyTimeoutMs = BUSY_TIMEOUT_MS }:
         if (isSystemError(error) && error.code === 'EEXIST') return undefined
         throw error
       })
+      // SQLite would say only that it cannot be opened.
+      if (file === undefined && (await stat(path).catch(() => undefined))?.isDirectory() === true) throw Object.assign(new Error('It is a folder'), { code: 'EISDIR', syscall: 'open' })
       await file?.close()
     },
     async run<Row>(_name: string, sql: string, parameters: readonly unknown[]): Promise<readonly Row[]> {
@@ -68,7 +82,7 @@ export function sqliteBackend(path: string, { busyTimeoutMs = BUSY_TIMEOUT_MS }:
     // A thread cannot be ended in the midst of a statement; each waits for locks for a limited time.
     breakConnections: () => undefined,
     explain(error) {
-      if (isSystemError(error)) return `${error.syscall} failed with ${error.code}; give the user that runs dicomtap the right to write there`
+      if (isSystemError(error)) return SYSTEM_EXPLANATIONS[error.code] ?? `${error.syscall} failed with ${error.code}; give the user that runs dicomtap the right to write there`
       const code = primaryCode(error)
       const explanation = EXPLANATIONS[code]
       return explanation === undefined ? code : `${explanation} (${code})`
