@@ -53,3 +53,19 @@ export class ContainedFiles {
     return real === root || isBelow(root, real)
   }
 }
+
+/**
+ * Whether a file would count among those that are stored: below the storage folder, however links lead there, and not
+ * below a name with a leading dot. Neither has to exist yet.
+ */
+export async function isAmongStoredFiles(directory: string, file: string): Promise<boolean> {
+  const relative = path.relative(await realPlace(directory), await realPlace(file))
+  return !path.isAbsolute(relative) && relative.split(path.sep).every((name) => !name.startsWith('.'))
+}
+
+/** The real path of what is there, and the rest as it is. */
+async function realPlace(place: string): Promise<string> {
+  const real = await realpath(place).catch(() => undefined)
+  const above = path.dirname(place)
+  return real ?? (above === place ? place : path.join(await realPlace(above), path.basename(place)))
+}

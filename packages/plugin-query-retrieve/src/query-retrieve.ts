@@ -1,5 +1,6 @@
 import { definePlugin, DicomtapError, type PluginFactory } from '@dicomtap/framework'
 import type { PluginContext } from './context.ts'
+import { isAmongStoredFiles } from './contained-path.ts'
 import { openIndex } from './database/open-index.ts'
 import { registerFind } from './find/register-find.ts'
 import { registerDiagnosis } from './intake/diagnose.ts'
@@ -33,8 +34,12 @@ export const queryRetrieve: PluginFactory<typeof queryRetrieveOptions> = defineP
     if (directory === undefined) {
       throw new DicomtapError('DICOMTAP_ERR_PLG_OPTIONS', 'plugins[query-retrieve]: there is nothing to query while plugin-storage keeps nothing: turn its option discard off, or remove query-retrieve from plugins')
     }
+    const { database } = options
+    if ('sqlite' in database && (await isAmongStoredFiles(directory, api.resolvePath(database.sqlite)))) {
+      throw new DicomtapError('DICOMTAP_ERR_PLG_OPTIONS', `plugins[query-retrieve].options.database.sqlite: put it outside of the storage folder ${directory}, or there below a name with a leading dot: other files in it are taken for stored objects`)
+    }
     const attributes = await buildCatalogue(options.attributes)
-    const index = openIndex({ database: options.database, resolvePath: (path) => api.resolvePath(path), log: api.log })
+    const index = openIndex({ database, resolvePath: (path) => api.resolvePath(path), log: api.log })
     const context: PluginContext = { api, options, attributes, index, storage, directory, studiesInUse: new StudiesInUse() }
     api.hooks.ready.tapPromise(() => index.start())
     // First, so that it is the last: disposers run in reverse order.

@@ -1,4 +1,4 @@
-import { readFile, rm } from 'node:fs/promises'
+import { mkdir, readFile, realpath, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplicationEntity, decodePart10Header, definePlugin, DicomtapError } from '@dicomtap/framework'
 import type { DataSet } from '@dicomtap/framework'
@@ -88,6 +88,29 @@ test('before plugin-storage in the list it works; twice, without a storage or wi
   t.regex(await errorOf(started(queryRetrieve(options))), /^DICOMTAP_ERR_PLG_MISSING_DEPENDENCY: Plugin 'query-retrieve' requires 'storage'.*$/)
   t.regex(await errorOf(started(storage({ discard: true }), queryRetrieve(options))), /^DICOMTAP_ERR_PLG_OPTIONS: .*option discard.*$/)
   await rm(folder, { recursive: true, force: true })
+})
+
+test('a database among the stored files is refused, but for one below a name with a leading dot', async (t) => {
+  const folder = await realpath(await temporaryFolder(t))
+  const data = join(folder, 'data')
+  await mkdir(join(data, 'sub'), { recursive: true })
+  await symlink(join(data, 'sub'), join(folder, 'link'))
+  const told = async (sqlite: string, directory: string = data): Promise<string> => {
+    const ae = new ApplicationEntity({ aeTitle: 'PACS' })
+    try {
+      await ae.use(storage({ directory, minimumFreeSpace: null }), queryRetrieve({ database: { sqlite: join(folder, sqlite) } }))
+      return await errorOf(ae.ready())
+    } catch (error) {
+      return await errorOf(Promise.reject(error as Error))
+    } finally {
+      await ae.close()
+    }
+  }
+  const refused = (directory: string): string =>
+    `DICOMTAP_ERR_PLG_OPTIONS: plugins[query-retrieve].options.database.sqlite: put it outside of the storage folder ${directory}, or there below a name with a leading dot: other files in it are taken for stored objects`
+  for (const place of ['data/index.sqlite', 'data/new/folder/index.sqlite', 'link/index.sqlite', 'data']) t.is(await told(place), refused(data), place)
+  t.is(await told('later/index.sqlite', join(folder, 'later')), refused(join(folder, 'later')))
+  for (const place of ['data/.index/index.sqlite', 'data/sub/.index.sqlite', 'data.sqlite', 'index/index.sqlite']) t.is(await told(place), 'undefined', place)
 })
 
 test('options that are wrong are told with their path, a line each', async (t) => {

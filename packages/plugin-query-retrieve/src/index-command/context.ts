@@ -2,6 +2,7 @@ import { type CommandInvocation, type ConfiguredPlugin, DicomtapError, type Logg
 import { existsSync } from 'node:fs'
 import { realpath, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { isAmongStoredFiles } from '../contained-path.ts'
 import type { InstanceIndex } from '../database/instance-index.ts'
 import { openIndex } from '../database/open-index.ts'
 import { InstanceReader } from '../maintenance/read-instance.ts'
@@ -62,6 +63,10 @@ export interface OpenedFolder extends OpenedIndex {
 
 export async function withFolder<T>(invocation: CommandInvocation, work: (opened: OpenedFolder) => Promise<T>, access: CommandAccess): Promise<T> {
   const root = await folderOf(invocation)
+  const { database, resolvePath } = await settingsOf(invocation)
+  if ('sqlite' in database && (await isAmongStoredFiles(root, resolvePath(database.sqlite)))) {
+    throw new CommandError(`${resolvePath(database.sqlite)} is in the storage folder, where it is taken for a stored object: name another place for the database, or there one below a name with a leading dot`)
+  }
   return withIndex(
     invocation,
     (opened) => {

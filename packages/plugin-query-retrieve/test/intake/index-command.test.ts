@@ -225,6 +225,7 @@ test('what is wrong with the command line or the database is one line', async (t
   t.regex((await run(folder, 'rebuild', {}, {})).stderr, /^error: the configuration names no storage folder: give it on the command line[^\n]*\n$/)
   t.regex((await run(folder, 'stats', {}, {})).stderr, /^error: the configuration does not name @dicomtap\/plugin-query-retrieve[^\n]*\n$/)
   t.regex((await run(folder, 'stats', { database: 'postgres://a:secret@localhost/x' })).stderr, /^error: a password on the command line[^\n]*PGPASSWORD\n$/)
+  t.regex((await run(folder, 'rebuild', { database: 'data/index.sqlite' })).stderr, /^error: [^\n]*index\.sqlite is in the storage folder, [^\n]*\n$/)
   t.regex((await run(folder, 'stats')).stderr, /^error: there is no index at .*index\.sqlite: [^\n]*\n$/)
   await writeFile(join(folder, 'index.sqlite'), 'this is no database, whatever its name says. '.repeat(100))
   await t.throwsAsync(run(folder, 'stats'), { code: 'DICOMTAP_ERR_QR_DATABASE', message: /^[^\n]+$/ })
