@@ -150,6 +150,7 @@ const EXPECTED: readonly (readonly [line: RegExp, expect: (t: ExecutionContext, 
     t.regex(out, /\(0020,000d\) UI \[1\.2\.840\.113619\.2\.30\.1[\0 ]?\]/)
     t.regex(out, /\(0020,1208\) IS \[2 *\]/)
   }],
+  [/^npx dicomtap get .* --output compressed$/, (t) => t.deepEqual(filesIn(join(folder, 'compressed')).map(dataSetOf).sort(), sent())],
   [/^(?:npx dicomtap get|getscu) /, (t) => t.deepEqual([...new Set(filesIn(join(folder, 'got')).map(dataSetOf))].sort(), sent())],
   [/^(?:npx dicomtap move|movescu) /, (t) => t.deepEqual([...new Set(filesIn(join(folder, 'moved')).map(dataSetOf))].sort(), sent())],
   [/^npx dicomtap peers add /, () => {}],

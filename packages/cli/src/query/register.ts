@@ -141,7 +141,7 @@ function addGet(program: Command, actions: QueryActions, exit: Exit): void {
 Examples:
   dicomtap get pacs:104 StudyInstanceUID=1.2.3 --output study
   dicomtap get ARCHIVE@pacs:104 --level SERIES StudyInstanceUID=1.2.3 SeriesInstanceUID=1.2.3.4 -o series
-  dicomtap get pacs:104 StudyInstanceUID=1.2.3 --storage-classes CT,SR --transfer-syntax all
+  dicomtap get pacs:104 StudyInstanceUID=1.2.3 --storage-classes CTImageStorage,MRImageStorage --transfer-syntax all
   dicomtap get pacs:104 StudyInstanceUID=1.2.3 --name '{Modality}/{SeriesInstanceUID}/{SOPInstanceUID}.dcm'
 ${RECEIVE_HELP}
 
