@@ -18,7 +18,7 @@ import { CT_IMAGE, EXPLICIT_LE, IMPLICIT_LE, MR_IMAGE, STUDY_ROOT_GET } from '..
 // Memory that files are read into is used again when the socket has flushed it (dimse/user/store-slabs.ts).
 // What arrives must be what the files hold, however slow the receiver, whatever is aborted beside it. Every
 // file has other bytes, so that memory which is filled too early shows. A send is worth several runs of the others.
-const SENDS = Math.max(200, Math.min(3_000, Number(process.env['DICOMTAP_FUZZ_RUNS'] ?? 0) / 5))
+const SENDS = Math.max(100, Math.min(3_000, Number(process.env['DICOMTAP_FUZZ_RUNS'] ?? 0) / 5))
 const SEED = Number(process.env['DICOMTAP_FUZZ_SEED'] ?? 20240611)
 const FILES = 60
 const MIB = 1_048_576
