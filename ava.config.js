@@ -1,5 +1,5 @@
-// The interop tests run with the others when DCMTK is installed; where they have a step of their own, not twice.
-const isInteropApart = process.env.DICOMTAP_INTEROP === 'apart'
+// What starts other programs, or many processes of its own, are suites apart: scripts/test-suite.mjs names the one it runs.
+const apart = process.env.DICOMTAP_SUITE === undefined ? ['!**/*.interop.test.js', '!**/*.process.test.js'] : []
 
 export default {
   files: [
@@ -7,7 +7,7 @@ export default {
     'create-app/dist-test/**/*.test.js',
     'examples/*/dist-test/**/*.test.js',
     'docs/dist-test/**/*.test.js',
-    ...(isInteropApart ? ['!**/*.interop.test.js'] : []),
+    ...apart,
   ],
   timeout: '60s',
   concurrency: 3,

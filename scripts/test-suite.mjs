@@ -1,6 +1,7 @@
-// Runs one of the suites that `npm test` does not run in full:
+// Runs one of the suites that `npm test` does not run, or not in full:
 //   interop  the tests against DCMTK, dcmjs-dimse, PostgreSQL and Orthanc; what is not installed, or a skipped test, is
 //            a failure here
+//   commands the command line, each command in a process of its own
 //   faults   the storage on disks that fail and in processes that are killed, at every call to the file system
 //   hostile  bad peers of all kinds in the numbers that are promised: 10 000 connections, every service cut at every moment
 //   fuzz     the fuzz and property tests with many runs (DICOMTAP_FUZZ_RUNS, default 100 000)
@@ -30,6 +31,11 @@ const suites = {
       if (!existsSync('/usr/sbin/Orthanc') && spawnSync('Orthanc', ['--version']).error !== undefined) fail('Orthanc is not installed: apt-get install orthanc')
     },
   },
+  commands: {
+    files: '**/*.process.test.js',
+    env: {},
+    before() {},
+  },
   faults: {
     files: '**/*faults.test.js',
     env: { DICOMTAP_FAULTS: 'full' },
@@ -54,7 +60,7 @@ suite.before()
 
 const ava = spawn(process.execPath, [join(ROOT, 'node_modules/ava/entrypoints/cli.mjs'), '--timeout=20m', suite.files, ...rest], {
   cwd: ROOT,
-  env: { ...process.env, ...suite.env },
+  env: { ...process.env, ...suite.env, DICOMTAP_SUITE: name },
   stdio: ['inherit', 'pipe', 'inherit'],
 })
 let output = ''
