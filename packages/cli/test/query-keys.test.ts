@@ -481,6 +481,9 @@ test('storage contexts: 127 at most, in the role of SCP, each transfer syntax ap
   const chosen = [TransferSyntax.JPEG2000, TransferSyntax.RLELossless]
   t.deepEqual(storageContexts(model, ['CTImageStorage'], chosen).map(({ transferSyntaxes }) => transferSyntaxes), [[chosen[0]], [chosen[1]]])
   t.deepEqual(storageContexts(model, undefined, chosen)[0]?.transferSyntaxes, chosen)
+  // 127 contexts for 60 classes: two each, the first transfer syntax in one and the others in the other.
+  const threeOfSixty = storageContexts(model, sixty, [...chosen, '1.2.840.10008.1.2.5']).filter(({ abstractSyntax }) => abstractSyntax === sixty[0])
+  t.deepEqual(threeOfSixty.map(({ transferSyntaxes }) => transferSyntaxes), [[chosen[0]], [chosen[1], '1.2.840.10008.1.2.5']])
   t.true(storageContexts(resolveModel('hanging-protocol', 'get').model, undefined, undefined).some(({ abstractSyntax }) => abstractSyntax === '1.2.840.10008.5.1.4.38.1'))
 })
 

@@ -45,7 +45,11 @@ function defaultSopClasses({ hasLevels }: QueryModel, room: number): string[] {
 }
 
 function transferSyntaxLists(wanted: readonly string[] | undefined, perClass: number): readonly (readonly string[])[] {
-  if (wanted !== undefined) return wanted.length <= perClass ? wanted.map((uid) => [uid]) : [wanted]
+  if (wanted !== undefined) {
+    const apart = wanted.length <= perClass ? wanted.length : perClass - 1
+    const together = wanted.slice(apart)
+    return [...wanted.slice(0, apart).map((uid) => [uid]), ...(together.length === 0 ? [] : [together])]
+  }
   if (perClass === 1) return [DEFAULT_TRANSFER_SYNTAXES]
   const { ExplicitVRLittleEndian: explicit, ImplicitVRLittleEndian: implicit } = TransferSyntax
   const rare = DEFAULT_TRANSFER_SYNTAXES.filter((uid) => uid !== explicit && uid !== implicit)
