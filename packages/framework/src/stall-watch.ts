@@ -1,7 +1,12 @@
 import { statfs } from 'node:fs/promises'
 
-/** Longer than the system takes to give the processor to others and back. */
-const STALL_MS = 5
+/** A call of this length was held up: by the disk, or because the system gave the processor to others. */
+const HELD_UP_MS = 5
+/**
+ * How much of a second may go into such calls. A disk that stalls exceeds it with one or a few of them; a machine whose
+ * processors are busy elsewhere does not, and a thread of the pool would wait for a processor just the same.
+ */
+const TOLERATED_MS_PER_S = 50
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 10_000
 /** A disk that is slow stalls again as soon as it is tried; one that does not for so long is forgiven. */
@@ -37,16 +42,29 @@ export async function isOnLocalFileSystem(path: string): Promise<boolean> {
 export class StallWatch {
   #pausedUntilMs = Number.NEGATIVE_INFINITY
   #pauseMs = FIRST_PAUSE_MS
+  /** Time lost in calls that were held up, less what is tolerated since. */
+  #lostMs = 0
+  #lostAtMs = Number.NEGATIVE_INFINITY
 
-  /** False for a while after a call that stalled. */
+  /** False for a while after calls that stalled. */
   isQuick(nowMs: number): boolean {
     return nowMs >= this.#pausedUntilMs
   }
 
   report(startMs: number, endMs: number): void {
-    if (endMs - startMs < STALL_MS) return
+    if (endMs - startMs >= HELD_UP_MS) this.#heldUp(startMs, endMs)
+  }
+
+  #heldUp(startMs: number, endMs: number): void {
+    const forgivenMs = (Math.max(0, startMs - this.#lostAtMs) / 1000) * TOLERATED_MS_PER_S
+    this.#lostMs = Math.max(0, this.#lostMs - forgivenMs) + endMs - startMs
+    this.#lostAtMs = endMs
+    if (this.#lostMs < TOLERATED_MS_PER_S) return
     const isRepeated = startMs - this.#pausedUntilMs < FORGIVEN_AFTER_MS
     this.#pauseMs = isRepeated ? Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS
     this.#pausedUntilMs = endMs + this.#pauseMs
+    // Whether it is quick again shows when it is tried again: then one call is enough.
+    this.#lostMs = TOLERATED_MS_PER_S
+    this.#lostAtMs = this.#pausedUntilMs
   }
 }

@@ -48,12 +48,15 @@ test('a stall is felt once: the next calls go to the thread pool, for longer eac
   t.true(watch.isQuick(0))
   watch.report(0, 4)
   t.true(watch.isQuick(4), 'four milliseconds are no stall')
+  watch.report(100, 110)
+  watch.report(900, 925)
+  t.true(watch.isQuick(925), 'less than 50 ms within a second may be the processor')
   watch.report(1000, 1050)
   t.false(watch.isQuick(1050))
   t.false(watch.isQuick(1149))
   t.true(watch.isQuick(1150), '100 ms after the first')
   watch.report(1200, 1210)
-  t.false(watch.isQuick(1409))
+  t.false(watch.isQuick(1409), 'a short one is enough for a disk that stalled just before')
   t.true(watch.isQuick(1410), '200 ms after the second')
   let end = 1410
   for (const pauseMs of [400, 800, 1600, 3200, 6400, 10_000, 10_000]) {
@@ -64,6 +67,16 @@ test('a stall is felt once: the next calls go to the thread pool, for longer eac
   }
   watch.report(end + 1000, end + 1100)
   t.true(watch.isQuick(end + 1200), 'forgiven after a second without one')
+})
+
+test('many short stalls are as bad as a long one', (t) => {
+  const watch = new StallWatch()
+  let calls = 0
+  for (let now = 0; watch.isQuick(now); now += 40) {
+    watch.report(now, now + 10)
+    calls += 1
+  }
+  t.is(calls, 6, '10 of each 40 ms, of which 1.5 are tolerated')
 })
 
 test('a call that stalls sends the next ones to the thread pool', async (t) => {
