@@ -44,7 +44,7 @@ async function startLogging(api: PluginApi, options: LoggingOptions): Promise<vo
   const tallies = new Tallies()
   // Operations first: an association that ends with them running counts them before it is summed up.
   const repetitions = logOperations(api.hooks, writer, tallies, options)
-  const refusals = logAssociations(api.hooks, writer, tallies, options.contexts)
+  const refusals = logAssociations(api.hooks, writer, tallies, options)
   logIdentifiers(api.hooks, writer, options)
   api.onDispose(async () => {
     repetitions.endWindow()

@@ -25,6 +25,8 @@ export interface LoggingOptions {
   readonly stderr: boolean
   readonly file: FileOptions | null
   readonly contexts: boolean
+  /** Calling AE titles of load balancers and monitors. */
+  readonly healthChecks: readonly string[]
   readonly phi: boolean
   /** Of C-FIND, C-GET and C-MOVE; with `phi` only. */
   readonly requestIdentifiers: boolean
@@ -81,6 +83,10 @@ export const loggingOptions: z.ZodType<LoggingOptions, LoggingOptionsInput> = z
     stderr: z.boolean().default(true).describe('Write to standard error'),
     file: file.nullable().default(null),
     contexts: z.boolean().default(false).describe('Log the presentation contexts of each association as a table'),
+    healthChecks: z
+      .array(z.string().trim().min(1).max(16))
+      .default([])
+      .describe('Calling AE titles of load balancers and monitors: their associations are lines at debug, as long as they do nothing but C-ECHO'),
     phi: z.boolean().default(false).describe('Let through what may hold patient data: data sets, error texts of unknown origin'),
     requestIdentifiers: z
       .boolean()

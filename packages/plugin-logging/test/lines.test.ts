@@ -29,10 +29,11 @@ interface Set {
   readonly levels?: ConstructorParameters<typeof LevelTable>[1]
   readonly phi?: boolean
   readonly contexts?: boolean
+  readonly healthChecks?: readonly string[]
   readonly slowOperationMs?: number
 }
 
-function setUp({ level = 'info', levels = {}, phi = false, contexts = false, slowOperationMs }: Set = {}) {
+function setUp({ level = 'info', levels = {}, phi = false, contexts = false, healthChecks = [], slowOperationMs }: Set = {}) {
   const destination = keepingDestination()
   const table = new LevelTable(level, levels)
   const writer = new LogWriter(table, phi)
@@ -40,7 +41,7 @@ function setUp({ level = 'info', levels = {}, phi = false, contexts = false, slo
   const { hooks, fire } = fakeHooks()
   const tallies = new Tallies()
   const repetitions = logOperations(hooks, writer, tallies, { slowOperationMs: slowOperationMs ?? null })
-  const refusals = logAssociations(hooks, writer, tallies, contexts)
+  const refusals = logAssociations(hooks, writer, tallies, { contexts, healthChecks })
   const lines = (): string[] => destination.entries.map((entry) => renderPretty(entry, false).slice('2026-03-09 10:42:15.020 '.length))
   return { destination, table, writer, fire, lines, refusals, repetitions, entries: destination.entries }
 }
@@ -315,6 +316,46 @@ test('a connection that asks for nothing is no news: load balancers look every f
   t.deepEqual(lines(), [
     'debug acse   a1     connection ended by the network before an association request: 10.0.4.17:51234 (connection lost)',
   ])
+})
+
+test('a health check is no news while it does nothing but C-ECHO and ends well', (t) => {
+  const run = (level: 'info' | 'debug', values: Parameters<typeof fakeAssociation>[0], then: (fire: ReturnType<typeof setUp>['fire'], association: ReturnType<typeof fakeAssociation>) => void): string[] => {
+    const { fire, lines } = setUp({ level, contexts: true, healthChecks: ['MONITOR'] })
+    const association = fakeAssociation({ callingAeTitle: 'MONITOR', ...values })
+    fire('associationAccepted', { association })
+    then(fire, association)
+    return lines().map((line) => withoutDuration(line).slice(0, line.indexOf(':')))
+  }
+  const echo = (fire: ReturnType<typeof setUp>['fire'], association: ReturnType<typeof fakeAssociation>, status = 0): void =>
+    fire('operationCompleted', completed(fakeOperation({ association, service: 'C-ECHO', sopClassUid: VERIFICATION }), { status }))
+  const checked = (fire: ReturnType<typeof setUp>['fire'], association: ReturnType<typeof fakeAssociation>): void => {
+    echo(fire, association)
+    fire('associationReleased', { association })
+  }
+  t.deepEqual(run('info', {}, checked), [])
+  t.deepEqual(run('debug', {}, checked), ['debug acse   a1     association accepted', 'debug dimse  a1/7   C-ECHO Verification SOP Class', 'debug acse   a1     association released'])
+  t.deepEqual(run('info', { callingAeTitle: 'CT01' }, checked), ['info  acse   a1     association accepted', 'info  acse   a1     association released'])
+  t.deepEqual(run('info', { role: 'requestor' }, checked), ['info  acse   a1     association accepted', 'info  acse   a1     association released'])
+  t.deepEqual(run('info', { acceptedContexts: [] }, checked), ['warn  acse   a1     association accepted'])
+
+  const released = ['info  acse   a1     association released']
+  const more = (fire: ReturnType<typeof setUp>['fire'], association: ReturnType<typeof fakeAssociation>): void => {
+    fire('operationCompleted', completed(fakeOperation({ association })))
+    checked(fire, association)
+  }
+  t.deepEqual(run('info', {}, more), released, 'it stored, too')
+  t.deepEqual(run('info', { operations: [{ service: 'C-ECHO' }] }, checked), released, 'one had no answer')
+  t.deepEqual(
+    run('info', {}, (fire, association) => {
+      echo(fire, association, 0x0122)
+      fire('associationReleased', { association })
+    }),
+    ['warn  dimse  a1/7   C-ECHO Verification SOP Class', ...released],
+  )
+  t.deepEqual(
+    run('info', {}, (fire, association) => fire('associationAborted', { association, by: 'network', source: undefined, reason: 0, message: 'read ECONNRESET' })),
+    ['warn  acse   a1     association ended by the network (read ECONNRESET)'],
+  )
 })
 
 test('operations: quiet for stores and echoes that succeed, a line for the others', (t) => {

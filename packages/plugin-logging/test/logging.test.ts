@@ -214,6 +214,7 @@ test('options: defaults, and every mistake named', (t) => {
     stderr: true,
     file: { path: 'x.log', maximumBytes: 50_000_000, maximumFiles: 10, compress: false, mode: '640' },
     contexts: false,
+    healthChecks: [],
     phi: false,
     requestIdentifiers: false,
     responseIdentifiers: false,

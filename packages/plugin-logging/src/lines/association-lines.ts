@@ -1,10 +1,11 @@
 import { describeAbort, describeRejection } from '@dicomtap/framework'
 import type { Association, AssociationAbortedEvent, HookFacade, LogLevel } from '@dicomtap/framework'
 import type { LogWriter } from '../log-writer.ts'
+import type { LoggingOptions } from '../options.ts'
 import { durationInWords, plural } from '../words.ts'
 import { contextRows, contextTable } from './context-table.ts'
 import { FloodCounter } from './flood-counter.ts'
-import { tallyAsFields, tallyInWords } from './tally.ts'
+import { isEchoOnly, tallyAsFields, tallyInWords } from './tally.ts'
 import type { Tallies } from './tally.ts'
 
 /** Of a scanner, by its address. */
@@ -14,7 +15,13 @@ const REFUSALS = { windowMs: 60_000, tellEveryMs: 60_000, linesPerSubject: 20, l
  * One line when an association is accepted, one with its sum when it ends. What is refused to an address again and again
  * is counted: `endWindow` of the counter that is given back says the rest.
  */
-export function logAssociations(hooks: HookFacade, writer: LogWriter, tallies: Tallies, withContexts: boolean): FloodCounter<string> {
+export function logAssociations(
+  hooks: HookFacade,
+  writer: LogWriter,
+  tallies: Tallies,
+  { contexts: withContexts, healthChecks }: Pick<LoggingOptions, 'contexts' | 'healthChecks'>,
+): FloodCounter<string> {
+  const isHealthCheck = ({ role, callingAeTitle }: Association): boolean => role === 'acceptor' && healthChecks.includes(callingAeTitle)
   const refusals = new FloodCounter<string>(REFUSALS, (refused, address) => tellRefusals(writer, refused, address))
   const isFlood = (association: Association): boolean => {
     const address = plainAddress(association)
@@ -42,10 +49,10 @@ export function logAssociations(hooks: HookFacade, writer: LogWriter, tallies: T
     const refused = association.rejectedContexts.length
     const contexts = refused === 0 ? plural(accepted, 'context') : `${accepted} of ${plural(accepted + refused, 'context')}`
     // Nothing can be done on an association without contexts: worth a look.
-    const level = accepted === 0 ? 'warn' : 'info'
+    const level = accepted === 0 ? 'warn' : isHealthCheck(association) ? 'debug' : 'info'
     const message = `association accepted: ${callerAndCalled(association)}, ${contexts}${securityInWords(association)}`
     write(association, level, 'association.accepted', message, { acceptedContexts: accepted, refusedContexts: refused, ...securityAsFields(association) })
-    if (withContexts) writeContexts(association)
+    if (withContexts && !isHealthCheck(association)) writeContexts(association)
   })
 
   hooks.associationRejected.tap(({ association, result, source, reason, why }) => {
@@ -56,7 +63,9 @@ export function logAssociations(hooks: HookFacade, writer: LogWriter, tallies: T
   })
 
   hooks.associationReleased.tap(({ association }) => {
-    write(association, 'info', 'association.released', ended(association, 'released', tallies), sum(association, tallies))
+    // Anybody may call himself so: what did more than a health check has its line.
+    const isRoutine = isHealthCheck(association) && association.operations.length === 0 && isEchoOnly(tallies.of(association))
+    write(association, isRoutine ? 'debug' : 'info', 'association.released', ended(association, 'released', tallies), sum(association, tallies))
   })
 
   hooks.associationAborted.tap(({ association, by, source, reason, message }) => {

@@ -56,6 +56,11 @@ export class Tallies {
   }
 }
 
+/** Nothing but C-ECHO, and each was answered 0000: what a health check does. */
+export function isEchoOnly({ operations }: AssociationTally): boolean {
+  return [...operations].every(([service, statuses]) => service === 'C-ECHO' && [...statuses.keys()].every((status) => status === 0))
+}
+
 /** `C-STORE 211 Success, 1 A700 Refused: Out of resources; 111.0 MB received`. */
 export function tallyInWords({ operations, receivedBytes }: AssociationTally): string {
   const services = [...operations].map(([service, statuses]) => `${service} ${statusesInWords(service, statuses)}`)
