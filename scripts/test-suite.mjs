@@ -1,6 +1,6 @@
 // Runs one of the suites that `npm test` does not run, or not in full:
-//   interop  the tests against DCMTK, dcmjs-dimse, PostgreSQL and Orthanc; what is not installed, or a skipped test, is
-//            a failure here
+//   interop  the tests against DCMTK, dcmjs-dimse, PostgreSQL, Orthanc and HAProxy; what is not installed, or a skipped
+//            test, is a failure here
 //   commands the command line, each command in a process of its own
 //   faults   the storage on disks that fail and in processes that are killed, at every call to the file system
 //   hostile  bad peers of all kinds in the numbers that are promised: 10 000 connections, every service cut at every moment
@@ -29,6 +29,7 @@ const suites = {
       if (missing.length > 0) fail(`DCMTK is not installed (${missing.join(', ')}): apt-get install dcmtk, brew install dcmtk`)
       if (!hasPostgres()) fail('PostgreSQL is not installed: apt-get install postgresql, brew install postgresql, or set DICOMTAP_POSTGRES_URL')
       if (!existsSync('/usr/sbin/Orthanc') && spawnSync('Orthanc', ['--version']).error !== undefined) fail('Orthanc is not installed: apt-get install orthanc')
+      if (!existsSync('/usr/sbin/haproxy') && spawnSync('haproxy', ['-v']).error !== undefined) fail('HAProxy is not installed: apt-get install haproxy, brew install haproxy')
     },
   },
   commands: {
