@@ -21,7 +21,7 @@ const FRAMEWORK_LAYERS = [
   ['acse/', 'describe.ts'],
   ['dul/'],
   ['dataset/', 'pdu/', 'identity.ts', 'console-log.ts'],
-  ['logger.ts', 'near-names.ts', 'file-io.ts', 'stall-watch.ts', 'turns.ts', 'errors/'],
+  ['logger.ts', 'near-names.ts', 'file-io.ts', 'server-process.ts', 'stall-watch.ts', 'turns.ts', 'errors/'],
 ]
 
 const QUERY_RETRIEVE_LAYERS = [

@@ -8,6 +8,7 @@ import { AssociationPool } from './association/pool.ts'
 import { AssociationRegistry } from './association/registry.ts'
 import { withoutContext } from './association/requested-contexts.ts'
 import type { AssociationSettings } from './association/settings.ts'
+import type { SharedPlaces } from './association/shared-places.ts'
 import { SupportedContexts } from './association/supported-contexts.ts'
 import { requestAssociation } from './associate.ts'
 import { closeApplicationEntity } from './close.ts'
@@ -37,6 +38,8 @@ import type { Logger } from './logger.ts'
 import { PluginContainer } from './plugin/container.ts'
 import type { PluginInfo } from './plugin/container.ts'
 import type { PluginInput } from './plugin/types.ts'
+import { LocalStates } from './server-process.ts'
+import type { ServerProcess, SharedObject, SharedState } from './server-process.ts'
 
 /**
  * A DICOM application entity: titles, contexts, limits, hooks and plugins, and the listeners that let
@@ -73,6 +76,8 @@ export class ApplicationEntity extends Bindable {
   readonly #contexts: SupportedContexts
   #requestedContexts: readonly RequestedContext[] = []
   readonly #servers: AssociationServer[] = []
+  readonly #serverProcess: ServerProcess | undefined
+  readonly #localStates: LocalStates
   readonly #abort = new AbortController()
   #isSealed = false
   #starting: Promise<void> | undefined
@@ -83,10 +88,12 @@ export class ApplicationEntity extends Bindable {
 
   /**
    * @param options also a whole resolved config, as `parseConfig` gives it.
+   * @param serverProcess given when this is one of several processes of a server.
    * @throws DICOMTAP_ERR_CFG_INVALID with one line per value that is not allowed.
    */
-  constructor(options: ApplicationEntityOptions | ResolvedConfig = {}) {
+  constructor(options: ApplicationEntityOptions | ResolvedConfig = {}, serverProcess?: ServerProcess) {
     super()
+    this.#serverProcess = serverProcess
     // What parseConfig gave has been checked, and knows its file.
     const config = 'file' in options ? options : parseConfig(options)
     this.#config = config
@@ -98,8 +105,10 @@ export class ApplicationEntity extends Bindable {
     this.limits = resolveLimits(config.limits)
     this.#contexts = new SupportedContexts(config.contexts)
     this.hooks = createHooks()
-    const log: ReplaceableLogger = createLogger({ level: config.logLevel ?? 'info' })
+    const common = serverProcess === undefined ? {} : { worker: serverProcess.name }
+    const log: ReplaceableLogger = createLogger({ level: config.logLevel ?? 'info', common })
     this.log = log
+    this.#localStates = new LocalStates(log)
     const guardContext = createGuardContext({
       table: this.hooks,
       log: this.log,
@@ -123,6 +132,7 @@ export class ApplicationEntity extends Bindable {
         setLogSink: (sink, isEnabled) => log.setSink(sink, isEnabled),
         logger: this.log.child({}, 'plugin'),
         signal: this.#abort.signal,
+        shareState: (name, module, options) => this.#shareState(name, module, options),
         resolvePath: (path) => resolvePath(config.file === undefined ? process.cwd() : dirname(config.file), path),
       },
     })
@@ -168,6 +178,11 @@ export class ApplicationEntity extends Bindable {
     return this.#servers.filter((server) => server.isListening)
   }
 
+  /** The name of this process, when it is one of several of a server: `w1`. */
+  get worker(): string | undefined {
+    return this.#serverProcess?.name
+  }
+
   get isClosing(): boolean {
     return this.#closing !== undefined
   }
@@ -205,6 +220,7 @@ export class ApplicationEntity extends Bindable {
     // What a listener asks for and no plugin brings must not wait for the listener to be told of.
     for (const [index, listener] of this.#config.listen.entries()) await this.#plugins.listenerOptions(listener, `listen[${index}]`)
     await runLifecycle(this.hooks.configResolved, { applicationEntity: this, config: this.#config })
+    await this.#shareLimits()
     await runLifecycle(this.hooks.ready, { applicationEntity: this })
     this.#isSealed = true
   }
@@ -338,7 +354,7 @@ export class ApplicationEntity extends Bindable {
       servers: this.#servers,
       registry: this.#registry,
       subAssociations: this.subAssociations,
-      plugins: this.#plugins,
+      plugins: { dispose: () => this.#dispose() },
       signal: this.#abort,
       preClosed: () => {
         this.#isPreClosed = true
@@ -362,6 +378,25 @@ export class ApplicationEntity extends Bindable {
     return describeApplicationEntity(this)
   }
 
+  #shareState<T extends SharedObject>(name: string, module: string, options: unknown): Promise<SharedState<T>> {
+    const process = this.#serverProcess
+    if (process === undefined) return this.#localStates.open(name, module, options)
+    return process.openState(name, module, options) as Promise<SharedState<unknown>> as Promise<SharedState<T>>
+  }
+
+  async #shareLimits(): Promise<void> {
+    const process = this.#serverProcess
+    if (process === undefined) return
+    const module = new URL('./association/shared-places.js', import.meta.url).href
+    this.#registry.share({ process, places: await this.#shareState<SharedPlaces>('associations', module, {}) })
+  }
+
+  async #dispose(): Promise<Error[]> {
+    const failed = await this.#plugins.dispose()
+    await this.#localStates.dispose()
+    return failed
+  }
+
   #refuseWhenClosed(code: ErrorCode = 'DICOMTAP_ERR_NET_LISTEN'): void {
     if (this.isClosing) throw new DicomtapError(code, 'The application entity is closed')
   }
@@ -375,6 +410,7 @@ export class ApplicationEntity extends Bindable {
       log: this.log,
       hooks: this.hooks,
       registry: this.#registry,
+      process: this.#serverProcess,
       settings: () => associationSettings(options, this, scope),
       environmentFor: (server, settings) => this.#environmentFor(server, settings),
     })
@@ -385,7 +421,7 @@ export class ApplicationEntity extends Bindable {
     return {
       ae: this,
       server,
-      id: `a${this.#associations}`,
+      id: `${this.#serverProcess === undefined ? '' : `${this.#serverProcess.name}-`}a${this.#associations}`,
       hooks: this.hooks,
       log: this.log,
       registry: this.#registry,

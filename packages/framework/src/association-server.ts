@@ -19,6 +19,7 @@ import { Bindable } from './hooks/bindable.ts'
 import type { HandlerBindings } from './hooks/bindings.ts'
 import type { HookTable } from './hooks/types.ts'
 import type { Logger } from './logger.ts'
+import type { ServerProcess, SharedListener } from './server-process.ts'
 
 /** @internal What an ApplicationEntity gives its listeners. */
 export interface ServerEnvironment {
@@ -28,6 +29,8 @@ export interface ServerEnvironment {
   readonly log: Logger
   readonly hooks: HookTable
   readonly registry: AssociationRegistry
+  /** Who has the listening sockets when this is one of several processes. */
+  readonly process: ServerProcess | undefined
   /** The settings for a connection that arrives now. */
   settings(): AssociationSettings
   /** What an association of this listener lives in. */
@@ -39,6 +42,13 @@ const LISTEN_ADVICE: Readonly<Record<string, string>> = {
   EACCES: 'this user may not open it; choose a port above 1023 or grant the privilege (CAP_NET_BIND_SERVICE on Linux)',
   EADDRNOTAVAIL: 'this machine has no such address; check `host`',
   ENOTFOUND: 'the host name is unknown; check `host`',
+}
+
+/** DICOMTAP_ERR_NET_LISTEN, with what to do about it. */
+export function listenError(error: NodeJS.ErrnoException, port: number, host: string | undefined): DicomtapError {
+  const advice = LISTEN_ADVICE[error.code ?? ''] ?? error.message
+  const where = host === undefined ? `port ${port}` : `${host} port ${port}`
+  return new DicomtapError('DICOMTAP_ERR_NET_LISTEN', `Cannot listen on ${where}: ${advice}`, { cause: error })
 }
 
 /**
@@ -60,6 +70,7 @@ export class AssociationServer extends Bindable {
   readonly #environment: ServerEnvironment
   readonly #server: Server
   #address: AddressInfo | undefined
+  #shared: SharedListener | undefined
   #isClosed = false
 
   /** @internal */
@@ -71,7 +82,7 @@ export class AssociationServer extends Bindable {
     this.bindings = environment.bindings
     this.bindAll(environment.options.handlers)
     this.#server = createServer({ ...SOCKET_OPTIONS, pauseOnConnect: true }, (socket) => {
-      this.#connected(socket)
+      this.accept(socket)
     })
   }
 
@@ -95,7 +106,7 @@ export class AssociationServer extends Bindable {
   }
 
   get isListening(): boolean {
-    return this.#server.listening
+    return this.#shared === undefined ? this.#server.listening : !this.#isClosed
   }
 
   /** Associations that came in here and have not ended. */
@@ -111,12 +122,16 @@ export class AssociationServer extends Bindable {
   /** @internal @throws DICOMTAP_ERR_NET_LISTEN */
   async open(): Promise<void> {
     const { port = DEFAULT_PORT, host, backlog = DEFAULT_BACKLOG } = this.options
+    const { process } = this.#environment
+    if (process !== undefined) {
+      this.#shared = await process.listen({ ...SOCKET_OPTIONS, port, backlog, ...(host === undefined ? {} : { host }) }, (socket) => {
+        this.accept(socket)
+      })
+      this.#address = this.#shared.address
+      return
+    }
     await new Promise<void>((resolve, reject) => {
-      const failed = (error: NodeJS.ErrnoException): void => {
-        const advice = LISTEN_ADVICE[error.code ?? ''] ?? error.message
-        const where = host === undefined ? `port ${port}` : `${host} port ${port}`
-        reject(new DicomtapError('DICOMTAP_ERR_NET_LISTEN', `Cannot listen on ${where}: ${advice}`, { cause: error }))
-      }
+      const failed = (error: NodeJS.ErrnoException): void => reject(listenError(error, port, host))
       this.#server.once('error', failed)
       this.#server.listen({ port, backlog, ...(host === undefined ? {} : { host }) }, () => {
         this.#server.off('error', failed)
@@ -134,6 +149,7 @@ export class AssociationServer extends Bindable {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
+    if (this.#shared !== undefined) return this.#shared.close()
     await new Promise<void>((resolve) => {
       // Its callback waits for every connection; listening ends at once.
       this.#server.close()
@@ -162,7 +178,8 @@ export class AssociationServer extends Bindable {
     return describeServer(this)
   }
 
-  #connected(accepted: Socket): void {
+  /** @internal A connection that was accepted for this listener, paused. */
+  accept(accepted: Socket): void {
     // Gone between accept and now: there is nobody to talk to.
     if (accepted.remoteAddress === undefined) {
       accepted.destroy()

@@ -16,6 +16,8 @@ export interface ReplaceableLogger extends Logger {
 export interface LoggerOptions {
   /** Least severe level that is written. Default `info`. Does not bind a sink that has a filter of its own. */
   readonly level?: LogLevel | 'silent'
+  /** Fields of every line. */
+  readonly common?: Readonly<Record<string, unknown>>
   /** Default: readable lines on stderr. */
   readonly sink?: LogSink
 }
@@ -26,12 +28,12 @@ interface Output {
 }
 
 /** The log that works without a logging plugin. */
-export function createLogger({ level = 'info', sink = consoleSink() }: LoggerOptions = {}): ReplaceableLogger {
+export function createLogger({ level = 'info', common = {}, sink = consoleSink() }: LoggerOptions = {}): ReplaceableLogger {
   const least = level === 'silent' ? -1 : LEVELS.indexOf(level)
   const byLevel: LogFilter = (candidate) => LEVELS.indexOf(candidate) <= least
   const own: Output = { sink, isEnabled: byLevel }
   const outputs: Output[] = []
-  const root = childLogger(() => outputs.at(-1) ?? own, fallingBackTo(own), {}, 'server')
+  const root = childLogger(() => outputs.at(-1) ?? own, fallingBackTo(own), common, 'server')
   return {
     ...root,
     setSink(replacement, isEnabled = byLevel) {

@@ -15,6 +15,7 @@ import type { LogRecord } from '../dist/logger.js'
 import { PluginContainer } from '../dist/plugin/container.js'
 import { orderPlugins } from '../dist/plugin/order.js'
 import { redactOptions, resolveSecret } from '../dist/plugin/secret.js'
+import { LocalStates } from '../dist/server-process.js'
 import type { Plugin, PluginApi, PluginDefinition, SopClassSupport } from '../dist/plugin/types.js'
 
 interface Bench {
@@ -30,6 +31,7 @@ function bench(options: { bootTimeoutMs?: number | null; file?: string; framewor
   const supported: SopClassSupport[] = []
   const logger = createLogger({ level: 'trace', sink: (record) => records.push(record) })
   const config: ResolvedConfig = { aeTitle: 'TEST', listen: [], file: options.file }
+  const states = new LocalStates(logger)
   const container = new PluginContainer({
     applicationEntity: {} as never,
     hooks,
@@ -42,6 +44,7 @@ function bench(options: { bootTimeoutMs?: number | null; file?: string; framewor
       logger,
       signal: new AbortController().signal,
       resolvePath: (path) => resolve('/config', path),
+      shareState: (name, module, given) => states.open(name, module, given),
     },
     ...(options.bootTimeoutMs === undefined ? {} : { bootTimeoutMs: options.bootTimeoutMs }),
   })

@@ -16,6 +16,8 @@ export interface AdmissionPolicy {
 /** The smallest P-DATA-TF that can carry a PDV with a byte in it: 4 length, 1 context, 1 header, 1 data. */
 export const SMALLEST_PDU_BYTES = 7
 
+export const OVER_ASSOCIATION_LIMIT = 'limits.maximumAssociations is reached'
+
 /**
  * The checks an A-ASSOCIATE-RQ must pass before anybody is asked (PS3.8 9.3.4). The first one that fails
  * ends the check, so that nothing is told beyond it and no handler runs for a peer that is refused.
@@ -35,6 +37,6 @@ export function admissionRejection(request: AAssociateRq, policy: AdmissionPolic
   if (maximumLength !== 0 && maximumLength < SMALLEST_PDU_BYTES) {
     return { rejection: REJECTIONS.peerMaximumLength, why: `the peer takes PDUs of at most ${maximumLength} bytes: none fits` }
   }
-  if (policy.isOverAssociationLimit) return { rejection: REJECTIONS.localLimit, why: 'limits.maximumAssociations is reached' }
+  if (policy.isOverAssociationLimit) return { rejection: REJECTIONS.localLimit, why: OVER_ASSOCIATION_LIMIT }
   return undefined
 }

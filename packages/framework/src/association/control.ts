@@ -1,4 +1,5 @@
-import { describeRejection } from '../acse/rejections.ts'
+import { OVER_ASSOCIATION_LIMIT } from '../acse/admission.ts'
+import { REJECTIONS, describeRejection } from '../acse/rejections.ts'
 import type { Rejection } from '../acse/types.ts'
 import { DimseServiceProvider } from '../dimse/provider.ts'
 import type { DimseHost } from '../dimse/provider.ts'
@@ -12,14 +13,14 @@ import type { HookTable } from '../hooks/types.ts'
 import type { Logger } from '../logger.ts'
 import type { AAssociateAc, AAssociateRj, AAssociateRq } from '../pdu/types.ts'
 import { admit, decide } from './acceptor.ts'
-import type { Acceptance } from './acceptor.ts'
+import type { Acceptance, AcceptorContext } from './acceptor.ts'
 import { limitAge } from './age.ts'
 import type { Association, AssociationState } from './association.ts'
 import { AssociationFacts } from './facts.ts'
 import { HookObserver } from './hook-observer.ts'
 import { Opening } from './opening.ts'
 import type { AssociationOrigin, IncomingOrigin } from './origin.ts'
-import type { AssociationRegistry } from './registry.ts'
+import type { AssociationRegistry, NoPlace } from './registry.ts'
 import { confirmation } from './requestor.ts'
 import type { Confirmation } from './requestor.ts'
 import type { AssociationSettings } from './settings.ts'
@@ -142,6 +143,22 @@ export class AssociationControl extends AssociationFacts implements DulUser, Dim
       return
     }
     this.#registry.admit(this.association)
+    const place = this.#registry.place(this.association, this.settings.limits.maximumAssociations)
+    if (place === undefined) this.#decide(request, context)
+    else void this.#whenPlaced(place, request, context)
+  }
+
+  /** One of several processes that share the limits. */
+  async #whenPlaced(place: Promise<NoPlace | undefined>, request: AAssociateRq, context: AcceptorContext): Promise<void> {
+    const none = await place
+    // Meanwhile the peer may have gone, or the time be over.
+    if (this.#state !== 'negotiating' || this.dul.state !== 'Sta3') return
+    if (none === undefined) this.#decide(request, context)
+    else if (none === 'limit') this.#reject(REJECTIONS.localLimit, OVER_ASSOCIATION_LIMIT)
+    else this.#reject(REJECTIONS.congestion, 'the process that counts the associations of this server does not answer')
+  }
+
+  #decide(request: AAssociateRq, context: AcceptorContext): void {
     void decide({ association: this.association, request }, context).then(
       (decision) => {
         // While handlers were asked the peer may have gone, or the time be over.

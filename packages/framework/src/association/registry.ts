@@ -1,4 +1,6 @@
+import type { ServerProcess, SharedState } from '../server-process.ts'
 import type { Association } from './association.ts'
+import type { SharedPlaces } from './shared-places.ts'
 
 /** A connection that handlers of `incomingConnection` are asked about. */
 export interface ArrivingConnection {
@@ -11,9 +13,21 @@ const STALE_AFTER_MS = 1_000
 /** Connections beyond the pending limit, young and ended ones, before the oldest is cut however young it is. */
 const PENDING_MARGIN = 1_024
 
+/** How the processes of a server share the limits. */
+export interface SharedLimits {
+  readonly process: Pick<ServerProcess, 'processes' | 'connectionsLeft'>
+  readonly places: SharedState<SharedPlaces>
+}
+
+/** Why there is no place: all are taken, or nobody says whether there is one. */
+export type NoPlace = 'limit' | 'congestion'
+
 /**
  * The associations of one ApplicationEntity and its limits. A connection is pending until its
  * A-ASSOCIATE-RQ is admitted, active from then until it is gone.
+ *
+ * In a server of several processes the places of associations are counted by one of them; of connections that are
+ * pending each process has its share.
  */
 export class AssociationRegistry {
   /** Connections that are being prepared: their socket is not yet an association's. */
@@ -26,6 +40,9 @@ export class AssociationRegistry {
   readonly #connections = new Set<Association>()
   /** Of these the ones that have ended and wait for the peer to close (Sta13), oldest first. */
   readonly #ended = new Set<Association>()
+  /** Those that hold a place of the server, or have asked for one. */
+  readonly #holders = new Set<Association>()
+  #shared: SharedLimits | undefined
   #isClosing = false
 
   get active(): readonly Association[] {
@@ -48,6 +65,11 @@ export class AssociationRegistry {
     return this.#pending.size + this.#arriving.size
   }
 
+  /** From now on the limits are those of several processes together. */
+  share(shared: SharedLimits): void {
+    this.#shared = shared
+  }
+
   /** From now on every request is over the limit: the AE is closing. */
   refuseNew(): void {
     this.#isClosing = true
@@ -59,7 +81,7 @@ export class AssociationRegistry {
    */
   hasRoomFor(maximumPending: number): boolean {
     const waiting = this.#connections.size - this.#active.size - this.#requested.size + this.#arriving.size
-    if (waiting < maximumPending + PENDING_MARGIN) return true
+    if (waiting < this.#share(maximumPending + PENDING_MARGIN)) return true
     const [oldest] = this.#ended
     if (oldest === undefined) return this.#dropOldest(Date.now())
     this.#ended.delete(oldest)
@@ -85,7 +107,8 @@ export class AssociationRegistry {
 
   /** It has become an association, or is gone. */
   removeArriving(connection: ArrivingConnection): void {
-    this.#arriving.delete(connection)
+    // What is not there made room, and was told of.
+    if (this.#arriving.delete(connection)) this.#connectionsLeft()
   }
 
   /** Lets go what is being prepared. */
@@ -104,7 +127,7 @@ export class AssociationRegistry {
   }
 
   isOverAssociationLimit(maximumAssociations: number): boolean {
-    return this.#active.size >= maximumAssociations
+    return this.#shared === undefined && this.#active.size >= maximumAssociations
   }
 
   /** The request passed admission: it takes a place among the associations. */
@@ -113,12 +136,21 @@ export class AssociationRegistry {
     this.#active.add(association)
   }
 
+  /**
+   * One of several processes: asks for a place of the server for an association that was admitted.
+   * @returns undefined when there is nobody to ask: it has its place.
+   */
+  place(association: Association, maximumAssociations: number): Promise<NoPlace | undefined> | undefined {
+    return this.#shared === undefined ? undefined : this.#askForPlace(this.#shared, association, maximumAssociations)
+  }
+
   /** The association has ended; its connection may wait for the peer to close it (Sta13). */
   remove(association: Association): void {
-    this.#pending.delete(association)
-    this.#active.delete(association)
+    const wasHere = this.#pending.delete(association) || this.#active.delete(association)
     this.#requested.delete(association)
     if (this.#connections.has(association)) this.#ended.add(association)
+    if (this.#holders.delete(association)) this.#shared?.places.tell('give')
+    if (wasHere) this.#connectionsLeft()
   }
 
   disconnected(association: Association): void {
@@ -127,9 +159,32 @@ export class AssociationRegistry {
     this.#ended.delete(association)
   }
 
+  async #askForPlace({ places }: SharedLimits, association: Association, maximumAssociations: number): Promise<NoPlace | undefined> {
+    let isTaken: boolean
+    try {
+      isTaken = await places.call('take', maximumAssociations)
+    } catch {
+      return 'congestion'
+    }
+    if (!isTaken) return 'limit'
+    // It may have ended meanwhile.
+    if (this.#active.has(association)) this.#holders.add(association)
+    else places.tell('give')
+    return undefined
+  }
+
+  /** Of what all processes may have together. */
+  #share(maximum: number): number {
+    return this.#shared === undefined ? maximum : Math.max(1, Math.floor(maximum / this.#shared.process.processes))
+  }
+
+  #connectionsLeft(): void {
+    this.#shared?.process.connectionsLeft(() => this.pendingCount + this.#active.size)
+  }
+
   #makeRoom(maximumPending: number): void {
     const staleBefore = Date.now() - STALE_AFTER_MS
-    while (this.pendingCount >= maximumPending && this.#dropOldest(staleBefore));
+    while (this.pendingCount >= this.#share(maximumPending) && this.#dropOldest(staleBefore));
   }
 
   /** The connection that has not asked for an association for longest, if it came that long ago. False when there is none. */

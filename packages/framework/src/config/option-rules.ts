@@ -135,8 +135,21 @@ const PLUGIN: Rule<PluginInput> = {
   },
 }
 
+/** Each takes some 100 MiB. */
+const MAXIMUM_WORKERS = 64
+
+const WORKERS = value<number | 'auto'>(
+  `auto or a number of processes, 1 to ${MAXIMUM_WORKERS}`,
+  { anyOf: [{ type: 'integer', minimum: 1, maximum: MAXIMUM_WORKERS }, { enum: ['auto'] }] },
+  (candidate) => {
+    if (candidate === 'auto') return candidate
+    return Number.isInteger(candidate) && (candidate as number) >= 1 && (candidate as number) <= MAXIMUM_WORKERS ? (candidate as number) : undefined
+  },
+)
+
 const CONFIG: FieldsOf<Config> = {
   ...APPLICATION_ENTITY,
+  workers: described(WORKERS, 'Processes that share the listeners and the limits; auto: one for each core', 1),
   listen: described(orNothing(listOf(objectOf<ListenerOptions>(LISTENER))), 'The sockets to listen on', [{ port: DEFAULT_PORT }]),
   plugins: described(orNothing(listOf(PLUGIN)), 'The plugins, in the order of their start'),
 }

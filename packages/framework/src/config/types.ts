@@ -154,6 +154,8 @@ export interface ApplicationEntityOptions {
 
 /** The config file: `defineConfig({...})`. */
 export interface Config extends ApplicationEntityOptions {
+  /** Processes of `dicomtap start` that share the listeners and the limits; `auto`: one for each core. Default 1. */
+  readonly workers?: number | 'auto'
   readonly listen?: readonly ListenerOptions[]
   /** Falsy entries are skipped, arrays (presets) flattened. */
   readonly plugins?: readonly PluginInput[]

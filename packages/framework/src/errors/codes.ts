@@ -32,6 +32,7 @@ export const ERROR_CODES = {
   DICOMTAP_ERR_NET_LISTEN: 'A listener could not be opened',
   DICOMTAP_ERR_NET_CONNECT: 'A connection could not be made',
   DICOMTAP_ERR_NET_CLOSED: 'The connection ended',
+  DICOMTAP_ERR_NET_PROCESS: 'Another process of the server failed or does not answer',
   // TLS: secure transport
   DICOMTAP_ERR_TLS_UNAVAILABLE: 'A secure connection was asked for and no plugin provides one',
   DICOMTAP_ERR_TLS_CREDENTIALS: 'A certificate, a key or a revocation list cannot be used',

@@ -2,6 +2,7 @@ import type { ApplicationEntity } from '../application-entity.ts'
 import type { ListenerPluginKey, ResolvedConfig } from '../config/types.ts'
 import type { HookFacade } from '../hooks/types.ts'
 import type { LogArea, Logger, LogLevel, LogSink } from '../logger.ts'
+import type { SharedObject, SharedState } from '../server-process.ts'
 
 /**
  * Services that plugins give each other by name. Extend it by declaration merging:
@@ -66,6 +67,16 @@ export interface PluginApi {
   injectOptional<T = unknown>(name: string): T | undefined
   /** An absolute path: relative ones start at the config file's folder, else the working folder. */
   resolvePath(path: string): string
+  /**
+   * State that holds for the whole server, however many processes it has (`dicomtap start --workers`): counts of a
+   * limit, a file that only one may write. `module` exports `createSharedState(options, { log })`; with several processes
+   * one of them loads it, and calls of the others reach it as JSON. The first call of a name makes it.
+   * @throws what the module throws
+   * @example
+   * const state = await api.shareState<Counter>('counter', new URL('./counter.js', import.meta.url), {})
+   * const count = await state.call('increase', 'CT1')
+   */
+  shareState<T extends SharedObject>(name: string, module: string | URL, options: unknown): Promise<SharedState<T>>
   /** Run at close, in reverse order of registration over all plugins. */
   onDispose(dispose: () => void | Promise<void>): void
   /** Take over log output; the last plugin to call it wins. The returned function restores the previous one. */
