@@ -1,5 +1,5 @@
 import { ApplicationEntity } from '@dicomtap/framework'
-import type { LogLevel, ResolvedConfig } from '@dicomtap/framework'
+import type { LogLevel, ResolvedConfig, ServerProcess } from '@dicomtap/framework'
 import { loadConfig } from './config/load-config.ts'
 import { loadPlugins } from './plugins/load-plugins.ts'
 
@@ -21,18 +21,21 @@ export interface Application {
  * Everything up to a started application entity that does not listen yet: finds and checks the
  * configuration, loads its plugins, starts them.
  *
+ * @param source the file, or the configuration that was loaded already.
  * @param created called before the plugins start.
+ * @param serverProcess given when this is one of several processes of a server.
  * @throws DICOMTAP_ERR_CFG_*, DICOMTAP_ERR_PLG_*, DICOMTAP_ERR_HOOK_*
  */
 export async function createApplication(
-  configFile: string | undefined,
+  source: string | undefined | Pick<Application, 'config' | 'file'>,
   overrides: Overrides = {},
   created: (ae: ApplicationEntity) => void = () => {},
+  serverProcess?: ServerProcess,
 ): Promise<Application> {
-  const { config: configured, file } = await loadConfig({ file: configFile })
+  const { config: configured, file } = typeof source === 'object' ? source : await loadConfig({ file: source })
   const config = override(configured, overrides)
   const plugins = await loadPlugins(config)
-  const ae = new ApplicationEntity(config)
+  const ae = new ApplicationEntity(config, serverProcess)
   created(ae)
   await ae.use(...plugins)
   return { ae, config, file }

@@ -20,6 +20,7 @@ export interface StartOptions extends ConfigOptions {
   readonly port?: number
   readonly aeTitle?: string
   readonly logLevel?: string
+  readonly workers?: number | 'auto'
 }
 export interface JsonOptions extends ConfigOptions {
   readonly json?: boolean
@@ -74,6 +75,9 @@ ${EXIT_CODES}`,
       new Option('-l, --log-level <level>', 'how much is logged, instead of what is configured')
         .choices(['error', 'warn', 'info', 'debug', 'trace', 'silent']),
     )
+    .addOption(
+      new Option('-w, --workers <number>', 'processes that share the work, or auto: one for each core; instead of what is configured').argParser(parseWorkers),
+    )
     .addHelpText(
       'after',
       `
@@ -81,6 +85,7 @@ Examples:
   dicomtap start
   dicomtap start --config /etc/dicomtap/archive.yaml
   dicomtap start --port 11113 --log-level debug
+  dicomtap start --workers auto
 
 When it can be reached it prints one line on stdout. Logs go to stderr.
   Ctrl-C, SIGTERM   finish what runs, refuse what is new, exit 0; a second one aborts at once, exit 130 or 143
@@ -175,6 +180,16 @@ function command(program: Command, name: string): Command {
     .showHelpAfterError(`Run "dicomtap ${name} --help" to see what it takes.`)
     .option('-c, --config <file>', 'the configuration file')
     .option('--verbose', 'print the stack of an error too')
+}
+
+/** The same limit as in the configuration. */
+const MAXIMUM_WORKERS = 64
+
+function parseWorkers(value: string): number | 'auto' {
+  const workers = Number(value)
+  if (value === 'auto') return value
+  if (!/^\d{1,2}$/u.test(value) || workers < 1 || workers > MAXIMUM_WORKERS) throw new InvalidArgumentError(`auto, or a number from 1 to ${MAXIMUM_WORKERS}.`)
+  return workers
 }
 
 function parsePort(value: string): number {

@@ -12,7 +12,7 @@ const PER_MS = 60_000
  * it is logged and the server goes on. An exception that nobody caught leaves the process in a state
  * that nobody knows: it is logged and the server closes, exit code 1, for the supervisor to restart it.
  */
-export function catchStrayErrors(ae: ApplicationEntity, stop: Stop): void {
+export function catchStrayErrors(ae: Pick<ApplicationEntity, 'log' | 'plugins'>, stop: Pick<Stop, 'fail'>): void {
   const mayLog = limited(ae)
   const tell = (message: string, thrown: unknown): void => {
     if (!mayLog()) return
@@ -29,7 +29,7 @@ export function catchStrayErrors(ae: ApplicationEntity, stop: Stop): void {
 }
 
 /** So many lines a minute; what was left out is said with the next one that is not. */
-function limited(ae: ApplicationEntity): () => boolean {
+function limited(ae: Pick<ApplicationEntity, 'log'>): () => boolean {
   let since = Number.NEGATIVE_INFINITY
   let lines = 0
   return () => {

@@ -1,66 +1,47 @@
-import { basename } from 'node:path'
-import type { ApplicationEntity, AssociationServer, LogLevel, ResolvedConfig } from '@dicomtap/framework'
+import type { LogLevel } from '@dicomtap/framework'
 import { createApplication, override } from '../application.ts'
 import { loadConfig } from '../config/load-config.ts'
-import { endpoint } from '../output/endpoint.ts'
-import { problemsOf } from '../output/report-error.ts'
-import { painter, print } from '../output/terminal.ts'
+import { print } from '../output/terminal.ts'
 import type { StartOptions } from '../program.ts'
+import { readyLine } from '../ready-line.ts'
+import { reloadOnHangup } from '../reload-on-hangup.ts'
+import { serve } from '../serve.ts'
+import { stopOnSignals, stoppable } from '../stop-on-signals.ts'
 import { catchStrayErrors } from '../stray-errors.ts'
-import { stopOnSignals } from '../stop-on-signals.ts'
+import { WORKER_VARIABLE } from '../workers/protocol.ts'
+import { workerCount } from '../workers/worker-count.ts'
 
 /** Runs the server until a signal stops it. The answer is the exit code. */
 export async function start(options: StartOptions): Promise<number> {
-  const overrides = { ...options, logLevel: options.logLevel as LogLevel | 'silent' | undefined }
+  if (process.env[WORKER_VARIABLE] !== undefined) {
+    const { isWorker, runWorker } = await import('../workers/worker.ts')
+    if (isWorker()) return runWorker(options)
+  }
   const stop = stopOnSignals()
   const hangup = reloadOnHangup()
-  const { ae, file, config } = await createApplication(options.config, overrides, (created) => catchStrayErrors(created, stop))
-  stop.started(ae)
+  const overrides = { ...options, logLevel: options.logLevel as LogLevel | 'silent' | undefined }
+  const loaded = await loadConfig({ file: options.config })
+  const workers = workerCount(options.workers, loaded.config)
+  if (workers > 1) {
+    const { runPrimary } = await import('../workers/primary.ts')
+    const config = override(loaded.config, overrides)
+    return runPrimary({ workers, config, file: loaded.file, stop, hangup, isVerbose: options.verbose === true })
+  }
+  const { ae, file, config } = await createApplication(loaded, overrides, (created) => catchStrayErrors(created, stop))
+  stop.started(stoppable(ae))
   try {
-    const servers = await ae.listenAll()
-    hangup.started(ae, async () => override((await loadConfig({ file: config.file })).config, overrides))
-    print(readyLine(ae, servers, config, file))
+    const servers = await serve(ae)
+    hangup.started({
+      log: ae.log,
+      get isClosing() {
+        return ae.isClosing
+      },
+      reload: async () => ae.reload(override((await loadConfig({ file: config.file })).config, overrides)),
+    })
+    print(readyLine({ servers, plugins: ae.plugins().length }, config, file))
   } catch (error) {
     await ae.close({ deadlineMs: 0 })
     throw error
   }
   return stop.exitCode
-}
-
-function readyLine(ae: ApplicationEntity, servers: readonly AssociationServer[], config: ResolvedConfig, file: string): string {
-  const paint = painter(process.stdout)
-  const places = servers.map(({ aeTitle, host, port }, index) => {
-    const { tls = false } = config.listen[index] ?? {}
-    return `${aeTitle} on ${endpoint(host, port)}${tls === false ? '' : ' with TLS'}`
-  })
-  const plugins = ae.plugins().length
-  const details = `${plugins} ${plugins === 1 ? 'plugin' : 'plugins'}, ${basename(file)}, ${Math.round(process.uptime() * 1000)} ms`
-  return `${paint('green', 'ready')} ${paint('bold', places.join(', '))} (${details})`
-}
-
-/**
- * SIGHUP: a configuration that is wrong is reported, and the one that runs stays. Before the server has
- * started there is nothing to reload, but the signal must not end it. Windows has no such signal.
- */
-function reloadOnHangup(): { started(ae: ApplicationEntity, load: () => Promise<ResolvedConfig>): void } {
-  let reload = async (): Promise<void> => {}
-  let running: Promise<void> | undefined
-  if (process.platform !== 'win32') {
-    process.on('SIGHUP', () => {
-      running ??= reload().finally(() => (running = undefined))
-    })
-  }
-  return {
-    started(ae, load) {
-      reload = async () => {
-        try {
-          if (ae.isClosing) return
-          await ae.reload(await load())
-          ae.log.info('configuration reloaded')
-        } catch (error) {
-          for (const { code, message } of problemsOf(error)) ae.log.error(`not reloaded: ${message}`, { code })
-        }
-      }
-    },
-  }
 }

@@ -39,13 +39,13 @@ export class Peer {
     return new Peer(socket)
   }
 
-  associate(calledAeTitle = 'DICOMTAP'): Promise<number> {
+  associate(calledAeTitle = 'DICOMTAP', callingAeTitle = 'TESTER'): Promise<number> {
     this.#socket.write(
       encodePdu({
         type: 'A-ASSOCIATE-RQ',
         protocolVersion: 1,
         calledAeTitle,
-        callingAeTitle: 'TESTER',
+        callingAeTitle,
         applicationContextName: '1.2.840.10008.3.1.1.1',
         presentationContexts: [{ id: 1, abstractSyntax: VERIFICATION, transferSyntaxes: [IMPLICIT_VR_LITTLE_ENDIAN] }],
         userInformation: [

@@ -58,6 +58,8 @@ export interface RunningServer {
   kill(signal: NodeJS.Signals): void
   /** As when the reader of a pipe goes away. */
   closeStreams(): void
+  /** Resolves when something was written to stderr. @throws when the server has ended. */
+  loggedMore(): Promise<void>
   /** Resolves when stderr holds the text. */
   logged(text: string): Promise<void>
   readonly log: () => string
@@ -87,6 +89,12 @@ export async function startServer(t: ExecutionContext, args: readonly string[], 
     })
     void ended.then(({ code }) => reject(new Error(`ended with ${code} before it was ready: ${log}`)))
   })
+  const loggedMore = async (wanted = 'more'): Promise<void> => {
+    const gone = ended.then(() => {
+      throw new Error(`ended without "${wanted}": ${log}`)
+    })
+    await Promise.race([once(child.stderr, 'data'), gone])
+  }
   return {
     port: Number(/port (\d+)|:(\d+)/u.exec(readyLine)?.slice(1).find(Boolean)),
     readyLine,
@@ -95,13 +103,9 @@ export async function startServer(t: ExecutionContext, args: readonly string[], 
       child.stdout.destroy()
       child.stderr.destroy()
     },
+    loggedMore,
     async logged(text) {
-      while (!log.includes(text)) {
-        const gone = ended.then(() => {
-          throw new Error(`ended without "${text}": ${log}`)
-        })
-        await Promise.race([once(child.stderr, 'data'), gone])
-      }
+      while (!log.includes(text)) await loggedMore(text)
     },
     log: () => log,
     ended,

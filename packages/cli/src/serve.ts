@@ -1,0 +1,6 @@
+import type { ApplicationEntity, AssociationServer } from '@dicomtap/framework'
+
+/** What every process of a server does once its plugins have started. */
+export async function serve(ae: ApplicationEntity): Promise<readonly AssociationServer[]> {
+  return ae.listenAll()
+}
