@@ -12,6 +12,12 @@ import type { IndexSchema } from './schema.ts'
  */
 export type Trouble = 'retry' | 'lost' | 'unwritable' | 'unusable' | 'statement'
 
+/** A statement that is run with each set of parameters, all of them in one transaction. */
+export interface RepeatedStatement {
+  readonly sql: string
+  readonly parameters: readonly (readonly unknown[])[]
+}
+
 /** What differs between the databases. */
 export interface Backend {
   readonly kind: DatabaseKind
@@ -20,6 +26,13 @@ export interface Backend {
   readonly database: Kysely<IndexSchema>
   /** Makes ready to connect: folders, passwords. */
   prepare(): Promise<void>
+  /** The tables are there, and something will be written. */
+  prepareToWrite?(): Promise<void>
+  /**
+   * Writes at once where that does not keep others waiting: how many rows each set of parameters changed, committed.
+   * Undefined: nothing was done, for whatever reason; `run` or a transaction may do it.
+   */
+  writeAtOnce?(statement: RepeatedStatement): readonly number[] | undefined
   /** A statement of its own that comes again and again: `name` stands for its text. */
   run<Row>(name: string, sql: string, parameters: readonly unknown[]): Promise<readonly Row[]>
   stream<Row>(sql: string, parameters: readonly unknown[], signal: AbortSignal | undefined, work: QueryWork): AsyncIterable<Row>

@@ -8,7 +8,7 @@ import type { Backend } from './backend.ts'
 import { readCounts } from './counts.ts'
 import { databaseError } from './database-error.ts'
 import { MAXIMUM_KNOWN_PATHS, type DatabaseKind, type IndexAccess, type IndexCounts, type InstanceIndex, type KnownFile, type QueryWork, type Removed } from './instance-index.ts'
-import { addToKnownSeries, digested } from './known-series.ts'
+import { addAtOnce, addToKnownSeries, digested, type Digested } from './known-series.ts'
 import { Collision } from './levels-above.ts'
 import { migrate } from './migrate.ts'
 import { recomputeStudies, STUDIES_AT_ONCE } from './recompute-studies.ts'
@@ -167,7 +167,9 @@ export class DatabaseIndex implements InstanceIndex {
       await migrate(this.#backend)
       this.#isPrepared = true
     }
-    if (this.#access === 'write') await this.#writeSetting('lastContact', String(Date.now()))
+    if (this.#access !== 'write') return
+    await this.#writeSetting('lastContact', String(Date.now()))
+    await this.#backend.prepareToWrite?.()
   }
 
   /** On a full disk a few bytes may still find room: it is back when there is some for many instances. */
@@ -238,7 +240,9 @@ export class DatabaseIndex implements InstanceIndex {
   async #writeBatch(instances: readonly IndexedInstance[]): Promise<BatchOutcome> {
     try {
       this.#availability.assert('write')
-      await this.#retried(() => this.#write(instances))
+      const batch = instances.map(digested)
+      const rest = addAtOnce(this.#backend, batch)
+      if (rest.length > 0) await this.#retried(() => this.#write(rest))
       return instances.map(() => undefined)
     } catch (error) {
       if (error instanceof DicomtapError) return instances.map(() => error)
@@ -252,8 +256,7 @@ export class DatabaseIndex implements InstanceIndex {
     }
   }
 
-  async #write(instances: readonly IndexedInstance[]): Promise<void> {
-    const batch = instances.map(digested)
+  async #write(batch: readonly Digested[]): Promise<void> {
     const plain = batch.filter(({ instance }) => instance.instance.keyValues.length === 0)
     let added: ReadonlySet<string> = new Set()
     if (plain.length > 0) {

@@ -84,6 +84,39 @@ export async function addToKnownSeries(backend: Backend, batch: readonly Digeste
   return new Set(rows.map((row) => row.path))
 }
 
+/**
+ * The same for those that are new to their series, where the database can be written at once.
+ * @returns those that need more than that
+ */
+export function addAtOnce(backend: Backend, batch: readonly Digested[]): readonly Digested[] {
+  if (backend.writeAtOnce === undefined || batch.some(({ instance }) => instance.instance.keyValues.length > 0)) return batch
+  const parameters = batch.map(({ instance, patient, study, series }) => [
+    instance.sopInstanceUid,
+    instance.sopClassUid,
+    instance.transferSyntaxUid,
+    instance.instance.columns['instance_number'] ?? '',
+    instance.path,
+    instance.sizeBytes,
+    instance.storedAtMs,
+    instance.instance.attributes,
+    instance.studyInstanceUid,
+    study,
+    instance.patientKey,
+    patient,
+    instance.seriesInstanceUid,
+    series,
+  ])
+  const changes = backend.writeAtOnce({ sql: ADD_ONE, parameters })
+  return changes === undefined ? batch : batch.filter((_one, index) => changes[index] === 0)
+}
+
+/** Whatever is there already fails: what becomes of it is another statement's matter. */
+const ADD_ONE = `insert into instance (series, sop_instance_uid, sop_class_uid, transfer_syntax_uid, instance_number, path, size_bytes, stored_at_ms, attributes)
+select s.id, ?, ?, ?, ?, ?, ?, ?, ?
+from study as t cross join patient as p cross join series as s
+where t.study_instance_uid = ? and t.digest = ? and p.id = t.patient and p.patient_key = ? and p.digest = ?
+and s.study = t.id and s.series_instance_uid = ? and s.digest = ?`
+
 const statements = new Map<string, string>()
 
 function statementFor(kind: DatabaseKind, size: number): string {

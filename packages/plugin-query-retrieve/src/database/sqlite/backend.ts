@@ -6,6 +6,7 @@ import type { QueryWork } from '../instance-index.ts'
 import type { IndexSchema } from '../schema.ts'
 import { sqliteDialect } from './dialect.ts'
 import { rowObjects, SqliteThreads } from './threads.ts'
+import { WriterAtOnce } from './writer-at-once.ts'
 
 /** How long a statement waits for a lock that another process holds. */
 const BUSY_TIMEOUT_MS = 10_000
@@ -53,6 +54,7 @@ const SYSTEM_EXPLANATIONS: Readonly<Record<string, string>> = {
 export function sqliteBackend(path: string, { busyTimeoutMs = BUSY_TIMEOUT_MS }: { readonly busyTimeoutMs?: number } = {}): Backend {
   const threads = new SqliteThreads({ path, busyTimeoutMs })
   const database = new Kysely<IndexSchema>({ dialect: sqliteDialect(threads) })
+  const atOnce = new WriterAtOnce(path, (hold) => threads.checkpoint(hold))
   return {
     kind: 'sqlite',
     place: path,
@@ -70,6 +72,8 @@ export function sqliteBackend(path: string, { busyTimeoutMs = BUSY_TIMEOUT_MS }:
       if (file === undefined && (await stat(path).catch(() => undefined))?.isDirectory() === true) throw Object.assign(new Error('It is a folder'), { code: 'EISDIR', syscall: 'open' })
       await file?.close()
     },
+    prepareToWrite: () => atOnce.open(),
+    writeAtOnce: (statement) => atOnce.write(statement),
     async run<Row>(_name: string, sql: string, parameters: readonly unknown[]): Promise<readonly Row[]> {
       const { rows } = await database.executeQuery<Row>(CompiledQuery.raw(sql, [...parameters]))
       return rows
@@ -92,6 +96,7 @@ export function sqliteBackend(path: string, { busyTimeoutMs = BUSY_TIMEOUT_MS }:
       return sizes.reduce((sum, size) => sum + size, 0)
     },
     async close() {
+      await atOnce.close()
       await threads.close()
     },
   }

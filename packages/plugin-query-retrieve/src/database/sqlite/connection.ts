@@ -8,6 +8,8 @@ export interface Connection {
   open(sql: string, parameters: readonly unknown[]): Cursor
   /** Gives back memory: it may not be used for long. */
   cool(): void
+  /** Moves all of the log into the file. Nothing happens while others are in the way. */
+  emptyLog(): void
   close(): void
 }
 
@@ -33,6 +35,7 @@ const LIBSQL_ROWS_AHEAD = 100
 const MAXIMUM_BATCH_BYTES = 1_048_576
 const MAXIMUM_BATCH_MS = 20
 const MAXIMUM_STATEMENTS = 64
+const EMPTY_LOG_WAIT_MS = 200
 
 const PRAGMAS: Readonly<Record<WorkerOptions['role'], readonly string[]>> = {
   // A file without a row is found at the next start: what a power failure takes comes back. A crash takes nothing.
@@ -81,6 +84,14 @@ export function openConnection({ path, role, busyTimeoutMs }: WorkerOptions): Co
     },
     cool() {
       database.prepare('PRAGMA shrink_memory').all([])
+    },
+    emptyLog() {
+      database.prepare(`PRAGMA busy_timeout = ${EMPTY_LOG_WAIT_MS}`).all([])
+      try {
+        database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all([])
+      } catch {
+        // A log that stays is read at the next start.
+      }
     },
     close() {
       statements.clear()

@@ -45,6 +45,23 @@ export class SqliteThreads {
     return this.#writer.request({ type: 'run', sql, parameters })
   }
 
+  /**
+   * Moves the log into the file, most of it while others write, and the rest while they may not: only then is the next
+   * one to write, here, able to begin the log anew, which waits for the disk.
+   */
+  async checkpoint(hold: (isHeld: boolean) => void): Promise<void> {
+    const release = await this.takeWriter()
+    try {
+      await this.write('pragma wal_checkpoint(passive)', [])
+      hold(true)
+      await this.write('pragma wal_checkpoint(passive)', [])
+      await this.write("update setting set value = value where name = 'lastContact'", [])
+    } finally {
+      hold(false)
+      release()
+    }
+  }
+
   read(sql: string, parameters: readonly unknown[]): Promise<WorkerRows> {
     return this.#readers.lookup.worker.request({ type: 'run', sql, parameters })
   }
@@ -87,7 +104,9 @@ export class SqliteThreads {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#writer, ...READERS.map((work) => this.#readers[work].worker)].map((worker) => worker.close(CLOSE_DEADLINE_MS)))
+    // The writer last: what others read keeps it from emptying the log.
+    await Promise.all(READERS.map((work) => this.#readers[work].worker.close(CLOSE_DEADLINE_MS)))
+    await this.#writer.close(CLOSE_DEADLINE_MS)
   }
 }
 

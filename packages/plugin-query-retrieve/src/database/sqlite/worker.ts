@@ -60,6 +60,7 @@ function perform(request: WorkerRequest): WorkerRows {
       return NOTHING
     case 'close':
       for (const id of [...cursors.keys()]) end(id)
+      if (options.role === 'writer') idle[0]?.emptyLog()
       for (const connection of idle.splice(0)) connection.close()
       return NOTHING
   }
