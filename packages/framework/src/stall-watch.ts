@@ -7,6 +7,11 @@ const HELD_UP_MS = 5
  * processors are busy elsewhere does not, and a thread of the pool would wait for a processor just the same.
  */
 const TOLERATED_MS_PER_S = 50
+/** Longer than a call into the page cache takes; one that the processor was taken from takes as long. */
+const SLOW_MS = 1.5
+/** A slow call outweighs three quick ones. A busy machine holds up one of fifty, a slow disk most of them. */
+const SLOW_WEIGHT = 3
+const SLOW_CALLS = 8
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 10_000
 /** A disk that is slow stalls again as soon as it is tried; one that does not for so long is forgiven. */
@@ -45,6 +50,8 @@ export class StallWatch {
   /** Time lost in calls that were held up, less what is tolerated since. */
   #lostMs = 0
   #lostAtMs = Number.NEGATIVE_INFINITY
+  /** By how much slow calls outweigh quick ones. */
+  #slowness = 0
 
   /** False for a while after calls that stalled. */
   isQuick(nowMs: number): boolean {
@@ -52,14 +59,24 @@ export class StallWatch {
   }
 
   report(startMs: number, endMs: number): void {
-    if (endMs - startMs >= HELD_UP_MS) this.#heldUp(startMs, endMs)
+    const tookMs = endMs - startMs
+    if (tookMs < SLOW_MS) {
+      if (this.#slowness > 0) this.#slowness -= 1
+      return
+    }
+    this.#slowness = Math.min(this.#slowness + SLOW_WEIGHT, SLOW_CALLS * SLOW_WEIGHT)
+    if (this.#slowness === SLOW_CALLS * SLOW_WEIGHT) this.#pause(startMs, endMs)
+    else if (tookMs >= HELD_UP_MS) this.#heldUp(startMs, endMs)
   }
 
   #heldUp(startMs: number, endMs: number): void {
     const forgivenMs = (Math.max(0, startMs - this.#lostAtMs) / 1000) * TOLERATED_MS_PER_S
     this.#lostMs = Math.max(0, this.#lostMs - forgivenMs) + endMs - startMs
     this.#lostAtMs = endMs
-    if (this.#lostMs < TOLERATED_MS_PER_S) return
+    if (this.#lostMs >= TOLERATED_MS_PER_S) this.#pause(startMs, endMs)
+  }
+
+  #pause(startMs: number, endMs: number): void {
     const isRepeated = startMs - this.#pausedUntilMs < FORGIVEN_AFTER_MS
     this.#pauseMs = isRepeated ? Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS
     this.#pausedUntilMs = endMs + this.#pauseMs

@@ -69,6 +69,25 @@ test('a stall is felt once: the next calls go to the thread pool, for longer eac
   t.true(watch.isQuick(end + 1200), 'forgiven after a second without one')
 })
 
+test('a disk of which most calls take some milliseconds is slow, a processor that others use is not', (t) => {
+  // What a small object takes: calls that end in the page cache, and those that wait for the disk.
+  const callsUntilSlow = (durations: readonly number[]): number => {
+    const watch = new StallWatch()
+    let now = 0
+    for (let calls = 0; calls < 100_000; calls++) {
+      if (!watch.isQuick(now)) return calls
+      const tookMs = durations[calls % durations.length] ?? 0
+      watch.report(now, now + tookMs)
+      now += tookMs + 0.1
+    }
+    return Infinity
+  }
+  t.is(callsUntilSlow([2]), 8)
+  t.true(callsUntilSlow([0.03, 2]) <= 24, 'the writes alone')
+  t.is(callsUntilSlow(Array.from({ length: 100 }, (_, call) => (call === 50 ? 4 : 0.03))), Infinity, 'a time slice now and then')
+  t.is(callsUntilSlow([0.03, 0.4]), Infinity)
+})
+
 test('many short stalls are as bad as a long one', (t) => {
   const watch = new StallWatch()
   let calls = 0
