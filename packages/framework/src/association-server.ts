@@ -12,6 +12,7 @@ import type { ListenerOptions } from './config/types.ts'
 import { describeServer, printsAs } from './describe.ts'
 import { prepareConnection } from './association/incoming.ts'
 import { SOCKET_OPTIONS } from './dul/connect.ts'
+import { setOnListener } from './dul/listener-options.ts'
 import { takeOver } from './dul/take-over.ts'
 import type { TransportSocket } from './dul/transport.ts'
 import { DicomtapError } from './errors/index.ts'
@@ -143,6 +144,7 @@ export class AssociationServer extends Bindable {
       })
     })
     this.#address = this.#server.address() as AddressInfo
+    setOnListener(this.#server)
   }
 
   /** Stops listening. Associations live on; `ae.close()` ends them. */
@@ -185,6 +187,8 @@ export class AssociationServer extends Bindable {
       accepted.destroy()
       return
     }
+    // Of its own options, or of those of the listening socket.
+    ;(accepted as TransportSocket).hasNoDelay = true
     // Those of the moment in which it arrived, however long handlers take.
     const settings = this.#environment.settings()
     if (!this.#hasRoomFor(accepted, settings)) return

@@ -1,6 +1,7 @@
 import { Socket } from 'node:net'
 import type { OnReadOpts, SocketConstructorOpts } from 'node:net'
 import { ReadBuffers } from './read-buffers.ts'
+import { handOver } from './take-over.ts'
 import type { BufferedSocket } from './take-over.ts'
 
 /**
@@ -19,21 +20,15 @@ export interface ConnectionTarget {
 
 /** Opens a TCP connection whose socket reads into its own buffers, as accepted ones do. */
 export function connectSocket({ host, port, localAddress, localPort }: ConnectionTarget): BufferedSocket {
-  const readBuffers = new ReadBuffers()
+  const readBuffers = new ReadBuffers(false)
   const onread: OnReadOpts = {
     buffer: () => readBuffers.next(),
-    callback: (length, buffer) => {
-      socket.onChunk?.((buffer as Buffer).subarray(0, length))
-      return true
-    },
+    callback: (length, buffer) => handOver(socket, length, buffer),
   }
   const local = { ...(localAddress === undefined ? {} : { localAddress }), ...(localPort === undefined ? {} : { localPort }) }
   // The constructor takes it (net.connect gives it its options); the types of Node 20 do not say so.
   const socket = new Socket({ onread } as SocketConstructorOpts) as Socket & { -readonly [K in keyof BufferedSocket]: BufferedSocket[K] }
   socket.readBuffers = readBuffers
-  socket.on('close', () => {
-    readBuffers.close()
-  })
   try {
     socket.connect({ host, port, ...local, ...SOCKET_OPTIONS })
   } catch (error) {

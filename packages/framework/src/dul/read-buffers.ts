@@ -1,11 +1,13 @@
 /** One read fills at most this: larger reads cost fewer turns of the event loop per MiB. */
 const BUFFER_BYTES = 262_144
-/** For connections that are no associations, of which there may be many. */
-const SMALL_BUFFER_BYTES = 16_384
+/** Fits into the read buffer that all connections share. */
+const SMALL_BYTES = 32_768
 /** Buffers kept for the next connection; the rest is left to the garbage collector. */
 const SPARE_BUFFERS = 32
 /** A fragment smaller than this is copied rather than pin a whole buffer. */
 const COPY_BELOW_BYTES = 32_768
+/** After so many reads that one of the shared size would have taken, the large buffer goes back. */
+const FEW_BYTES_READS = 8
 
 interface Slot {
   readonly buffer: Buffer
@@ -17,6 +19,12 @@ interface Slot {
 
 const spares: Buffer[] = []
 
+/**
+ * Connections that have little to say, which are most at any time, are all read into this one: a read is walked before
+ * the next one of anybody, and what is kept of it is copied.
+ */
+const SHARED: Slot = { buffer: Buffer.allocUnsafeSlow(SMALL_BYTES), pins: 0, isGivenAway: false }
+
 function takeBuffer(): Buffer {
   return spares.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES)
 }
@@ -26,35 +34,50 @@ function giveBack(buffer: Buffer): void {
 }
 
 /**
- * The buffers that one connection is read into. A buffer is read into again and again as long as nobody
+ * The buffers that one connection is read into: the one that all share until a read fills it, then large ones. A buffer is read into again and again as long as nobody
  * keeps a fragment of it; one that is pinned is replaced for the next read and returns when its last
  * fragment is let go. So data sets reach their sink without a copy, and memory stays the same however
  * much is received.
  */
 export class ReadBuffers {
-  #isLarge: boolean
+  #mayBeLarge: boolean
+  /** So many more reads into a large buffer, unless they bring much. */
+  #largeReads: number
   #current: Slot
-  readonly #pinned = new Map<ArrayBufferLike, Slot>()
+  #pinned: Map<ArrayBufferLike, Slot> | undefined
   /** Part of it is not walked yet. */
   #left: Slot | undefined
   #isClosed = false
 
+  /** @param isLarge begin with large buffers */
   constructor(isLarge = true) {
-    this.#isLarge = isLarge
-    this.#current = newSlot(isLarge)
+    this.#mayBeLarge = isLarge
+    this.#largeReads = isLarge ? FEW_BYTES_READS : 0
+    this.#current = isLarge ? largeSlot() : SHARED
   }
 
-  /** Much is to be read: there is an association. Before and after it small buffers are enough. */
+  /** There is an association: much may be read. Before and after it the shared buffer is enough. */
   set isLarge(value: boolean) {
-    this.#isLarge = value
+    this.#mayBeLarge = value
+  }
+
+  /** So many bytes were read into the last buffer that was asked for. */
+  received(bytes: number): void {
+    if (bytes >= SMALL_BYTES) this.#largeReads = FEW_BYTES_READS
+    else if (this.#largeReads > 0) this.#largeReads -= 1
   }
 
   /** Where the next read goes. */
   next(): Buffer {
     const before = this.#current
+    const isLarge = this.#largeReads > 0 && this.#mayBeLarge
+    // Nothing of the shared one is ever in use when somebody reads.
+    if (before === SHARED && !isLarge) return before.buffer
     const isInUse = before.pins > 0 || before.isGivenAway || before === this.#left
-    if (isInUse || isLargeSlot(before) !== this.#isLarge) this.#current = newSlot(this.#isLarge)
-    if (before !== this.#current) this.#giveBackUnlessUsed(before)
+    if (isInUse || before === SHARED || !isLarge) {
+      this.#current = isLarge ? largeSlot() : SHARED
+      this.#giveBackUnlessUsed(before)
+    }
     return this.#current.buffer
   }
 
@@ -65,7 +88,7 @@ export class ReadBuffers {
   leave(rest: Buffer): Buffer {
     const slot = this.#slotOf(rest)
     if (slot === undefined) return rest
-    if (rest.length < COPY_BELOW_BYTES) {
+    if (rest.length < COPY_BELOW_BYTES || slot === SHARED) {
       const copy = Buffer.from(rest)
       this.returnLeft()
       return copy
@@ -86,32 +109,33 @@ export class ReadBuffers {
   keep(fragment: Buffer): Buffer {
     const slot = this.#slotOf(fragment)
     if (slot === undefined) return fragment
-    if (fragment.length < COPY_BELOW_BYTES) return Buffer.from(fragment)
+    if (fragment.length < COPY_BELOW_BYTES || slot === SHARED) return Buffer.from(fragment)
     slot.pins += 1
+    this.#pinned ??= new Map()
     this.#pinned.set(fragment.buffer, slot)
     return fragment
   }
 
   /** Lets a kept fragment go. False when it was not pinned: a copy, or memory of its own. */
   release(fragment: Buffer): boolean {
-    return this.#unpin(this.#pinned.get(fragment.buffer))
+    return this.#unpin(this.#pinned?.get(fragment.buffer))
   }
 
   /** Hands a kept fragment over for good: its buffer is never read into again. False as for `release`. */
   giveAway(fragment: Buffer): boolean {
-    const slot = this.#pinned.get(fragment.buffer)
+    const slot = this.#pinned?.get(fragment.buffer)
     if (slot !== undefined) slot.isGivenAway = true
     return this.#unpin(slot)
   }
 
   /** Was the fragment kept without a copy? */
   isPinned(fragment: Buffer): boolean {
-    return this.#pinned.has(fragment.buffer)
+    return this.#pinned?.has(fragment.buffer) === true
   }
 
   /** Memory that is pinned, in bytes. */
   get pinnedBytes(): number {
-    return this.#pinned.size * BUFFER_BYTES
+    return (this.#pinned?.size ?? 0) * BUFFER_BYTES
   }
 
   /** The connection is closed: nothing is read any more. */
@@ -131,7 +155,7 @@ export class ReadBuffers {
     if (slot === undefined) return false
     slot.pins -= 1
     if (slot.pins > 0) return true
-    this.#pinned.delete(slot.buffer.buffer)
+    this.#pinned?.delete(slot.buffer.buffer)
     this.#giveBackUnlessUsed(slot)
     return true
   }
@@ -142,10 +166,6 @@ export class ReadBuffers {
   }
 }
 
-function isLargeSlot({ buffer }: Slot): boolean {
-  return buffer.length === BUFFER_BYTES
-}
-
-function newSlot(isLarge: boolean): Slot {
-  return { buffer: isLarge ? takeBuffer() : Buffer.allocUnsafeSlow(SMALL_BUFFER_BYTES), pins: 0, isGivenAway: false }
+function largeSlot(): Slot {
+  return { buffer: takeBuffer(), pins: 0, isGivenAway: false }
 }

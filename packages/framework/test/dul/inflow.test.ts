@@ -91,3 +91,45 @@ test('what is held back costs one buffer, which comes back', async (t) => {
   }
   t.is(Buffer.concat(slow.walked).length, 100 * READ_BYTES)
 })
+
+// ── which buffers ───────────────────────────────────────────────────────────────────────────────────────
+
+const SHARED_BYTES = 32_768
+const LARGE_BYTES = 262_144
+
+test('connections share a buffer until a read fills it, and give the large one back when they have little to say', (t) => {
+  const [one, other] = [new ReadBuffers(false), new ReadBuffers(false)]
+  const shared = one.next()
+  t.is(shared.length, SHARED_BYTES)
+  t.is(other.next(), shared)
+  one.received(SHARED_BYTES)
+  t.is(one.next(), shared, 'no association yet')
+  one.isLarge = true
+  t.is(one.next().length, LARGE_BYTES)
+  t.is(other.next(), shared)
+  const large = one.next()
+  for (let reads = 0; reads < 7; reads++) {
+    one.received(SHARED_BYTES - 1)
+    t.is(one.next(), large, 'a short read, as at the end of every object')
+  }
+  one.received(LARGE_BYTES)
+  one.received(1)
+  t.is(one.next(), large, 'begun anew')
+  for (let reads = 0; reads < 7; reads++) one.received(1)
+  t.is(one.next(), shared)
+  one.received(SHARED_BYTES)
+  one.isLarge = false
+  t.is(one.next(), shared, 'the association is over')
+})
+
+test('what is kept of the shared buffer, or left for later, is a copy however long', (t) => {
+  const [one, other] = [new ReadBuffers(false), new ReadBuffers(false)]
+  const shared = one.next().fill(1)
+  const kept = one.keep(shared)
+  const left = one.leave(shared.subarray(1))
+  t.is(one.pinnedBytes, 0)
+  other.next().fill(2)
+  t.true(kept.every((byte) => byte === 1))
+  t.true(left.every((byte) => byte === 1))
+  t.is(left.length, SHARED_BYTES - 1)
+})
