@@ -39,7 +39,7 @@ import { PluginContainer } from './plugin/container.ts'
 import type { PluginInfo } from './plugin/container.ts'
 import type { PluginInput } from './plugin/types.ts'
 import { LocalStates } from './server-process.ts'
-import type { ServerProcess, SharedObject, SharedState } from './server-process.ts'
+import type { ServerProcess, SharedState } from './server-process.ts'
 
 /**
  * A DICOM application entity: titles, contexts, limits, hooks and plugins, and the listeners that let
@@ -378,7 +378,7 @@ export class ApplicationEntity extends Bindable {
     return describeApplicationEntity(this)
   }
 
-  #shareState<T extends SharedObject>(name: string, module: string, options: unknown): Promise<SharedState<T>> {
+  #shareState<T extends object>(name: string, module: string, options: unknown): Promise<SharedState<T>> {
     const process = this.#serverProcess
     if (process === undefined) return this.#localStates.open(name, module, options)
     return process.openState(name, module, options) as Promise<SharedState<unknown>> as Promise<SharedState<T>>

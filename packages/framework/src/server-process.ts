@@ -5,7 +5,7 @@ import type { Logger } from './logger.ts'
  * What a module of shared state exports as `createSharedState`. It is called once, in the one process that keeps the
  * state; methods of what it makes get who calls before their own arguments.
  */
-export type CreateSharedState<T extends SharedObject = SharedObject> = (options: never, context: SharedStateContext) => T | Promise<T>
+export type CreateSharedState<T extends object = SharedObject> = (options: never, context: SharedStateContext) => T | Promise<T>
 
 export interface SharedStateContext {
   readonly log: Logger
@@ -78,7 +78,7 @@ export class LocalStates {
     this.#log = log
   }
 
-  async open<T extends SharedObject>(name: string, module: string, options: unknown): Promise<SharedState<T>> {
+  async open<T extends object>(name: string, module: string, options: unknown): Promise<SharedState<T>> {
     let made = this.#objects.get(name)
     if (made === undefined) {
       made = makeSharedObject(module, options, { log: this.#log })

@@ -4,7 +4,7 @@ import { DicomtapError, harmless } from '../errors/index.ts'
 import { containedController } from '../hooks/contained-signal.ts'
 import type { HookFacade } from '../hooks/types.ts'
 import type { Logger } from '../logger.ts'
-import type { SharedObject, SharedState } from '../server-process.ts'
+import type { SharedState } from '../server-process.ts'
 import type { Disposers } from './disposers.ts'
 import type { ServiceRegistry } from './services.ts'
 import type { PluginApi, SopClassSupport } from './types.ts'
@@ -17,7 +17,7 @@ export interface PluginHost {
   /** Aborted when the AE closes. */
   readonly signal: AbortSignal
   resolvePath(path: string): string
-  shareState<T extends SharedObject>(name: string, module: string, options: unknown): Promise<SharedState<T>>
+  shareState<T extends object>(name: string, module: string, options: unknown): Promise<SharedState<T>>
 }
 
 export interface PluginApiParts {
@@ -48,7 +48,7 @@ export function createPluginApi(parts: PluginApiParts): PluginApi {
     inject: (name: string) => services.inject(plugin, name) as never,
     injectOptional: (name: string) => services.injectOptional(name) as never,
     resolvePath: (path: string) => host.resolvePath(path),
-    shareState: <T extends SharedObject>(name: string, module: string | URL, options: unknown) => host.shareState<T>(`${plugin}/${name}`, String(module), options),
+    shareState: <T extends object>(name: string, module: string | URL, options: unknown) => host.shareState<T>(`${plugin}/${name}`, String(module), options),
     onDispose: (dispose: () => void | Promise<void>) => disposers.add(plugin, dispose),
     setLogSink: (...args: Parameters<PluginApi['setLogSink']>) => host.setLogSink(...args),
   }) satisfies PluginApi

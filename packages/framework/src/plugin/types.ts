@@ -2,7 +2,7 @@ import type { ApplicationEntity } from '../application-entity.ts'
 import type { ListenerPluginKey, ResolvedConfig } from '../config/types.ts'
 import type { HookFacade } from '../hooks/types.ts'
 import type { LogArea, Logger, LogLevel, LogSink } from '../logger.ts'
-import type { SharedObject, SharedState } from '../server-process.ts'
+import type { SharedState } from '../server-process.ts'
 
 /**
  * Services that plugins give each other by name. Extend it by declaration merging:
@@ -76,7 +76,7 @@ export interface PluginApi {
    * const state = await api.shareState<Counter>('counter', new URL('./counter.js', import.meta.url), {})
    * const count = await state.call('increase', 'CT1')
    */
-  shareState<T extends SharedObject>(name: string, module: string | URL, options: unknown): Promise<SharedState<T>>
+  shareState<T extends object>(name: string, module: string | URL, options: unknown): Promise<SharedState<T>>
   /** Run at close, in reverse order of registration over all plugins. */
   onDispose(dispose: () => void | Promise<void>): void
   /** Take over log output; the last plugin to call it wins. The returned function restores the previous one. */
