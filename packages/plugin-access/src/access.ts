@@ -1,11 +1,12 @@
 import { createRequire } from 'node:module'
 import { DicomtapError, Stage, definePlugin } from '@dicomtap/framework'
-import type { AssociationServer, DimseService, IncomingConnection, Operation, PluginApi, PluginFactory } from '@dicomtap/framework'
+import type { AssociationServer, DimseService, IncomingConnection, Operation, PluginApi, PluginFactory, SharedState } from '@dicomtap/framework'
 import { AddressSet, parseHost, plainAddress } from './addresses.ts'
 import { bearable, destinationOf, mayMoveTo, secured } from './address-book.ts'
 import { diagnosePeers } from './diagnose.ts'
 import { Gate, associationEnded } from './gate.ts'
 import { HostNames } from './host-names.ts'
+import type { SharedSlots } from './admission/shared-slots.ts'
 import { accessOptions, proxyProtocolOptions } from './options.ts'
 import type { ResolvedAccessOptions, ResolvedProxyProtocolOptions } from './options.ts'
 import { settingsFor } from './peer-settings.ts'
@@ -17,7 +18,7 @@ import { receiveProxyHeader } from './proxy-protocol/receive.ts'
 import { REFUSED_STATUS, SERVICE_HOOKS } from './refused-status.ts'
 import { publicPeer } from './service.ts'
 import { unknownPeersPath } from './unknown-peers/file.ts'
-import { UnknownPeersKeeper } from './unknown-peers/keeper.ts'
+import type { SharedUnknownPeers } from './unknown-peers/shared-list.ts'
 
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
 
@@ -40,7 +41,8 @@ export const access: PluginFactory<typeof accessOptions> = definePlugin({
   async apply(api, options) {
     const path = api.resolvePath(options.peers)
     const hostNames = new HostNames({ log: api.log, resolveMs: options.resolveMs })
-    const unknownPeers = keeperOf(api, options, path)
+    const slots = await api.shareState<SharedSlots>('slots', new URL('./admission/shared-slots.js', import.meta.url), {})
+    const unknownPeers = unknownPeersOf(api, options, path)
     const source = new PolicySource({
       path,
       settings: policySettings(options),
@@ -48,10 +50,10 @@ export const access: PluginFactory<typeof accessOptions> = definePlugin({
       log: api.log,
       watchMs: options.watchMs,
       changed: (policy) => {
-        gate.slots.keepOnly(new Set([policy.unknown.key, ...policy.peers.map(({ key }) => key)]))
+        slots.tell('keepOnly', [policy.unknown.key, ...policy.peers.map(({ key }) => key)])
         const isKnown = (aeTitle: string, address: string): boolean =>
           policy.candidates(aeTitle).some((peer) => peer.hasCertificate === undefined && peer.isAt(plainAddress(address), hostNames.addressesOf))
-        unknownPeers?.forget(({ aeTitle, address }) => isKnown(aeTitle, address))
+        void unknownPeers.forget(isKnown)
       },
     })
     try {
@@ -63,7 +65,8 @@ export const access: PluginFactory<typeof accessOptions> = definePlugin({
       policy: () => source.current,
       hostNames,
       log: api.log,
-      unknownPeers,
+      slots,
+      unknownPeers: () => unknownPeers.current,
       tls: api.injectOptional<TlsService>('tls'),
       userIdentity: api.injectOptional<UserIdentityService>('user-identity'),
     })
@@ -96,16 +99,41 @@ export function unknownPeersFile({ unknownPeers }: ResolvedAccessOptions, peersP
   return unknownPeers.file === undefined ? unknownPeersPath(peersPath) : resolvePath(unknownPeers.file)
 }
 
-function keeperOf(api: PluginApi, options: ResolvedAccessOptions, peersPath: string): UnknownPeersKeeper | undefined {
-  const path = unknownPeersFile(options, peersPath, api.resolvePath)
-  if (path === undefined || options.unknownPeers === false) return undefined
-  return new UnknownPeersKeeper({ path, maximum: options.unknownPeers.maximum, log: api.log })
+/** The list of unknown peers, once the server is ready. */
+interface UnknownPeersOfServer {
+  readonly current: SharedState<SharedUnknownPeers> | undefined
+  open(): Promise<void>
+  /** Takes out those that are known now. */
+  forget(isKnown: (aeTitle: string, address: string) => boolean): Promise<void>
+}
+
+function unknownPeersOf(api: PluginApi, { unknownPeers, ...options }: ResolvedAccessOptions, peersPath: string): UnknownPeersOfServer {
+  const path = unknownPeersFile({ ...options, unknownPeers }, peersPath, api.resolvePath)
+  let current: SharedState<SharedUnknownPeers> | undefined
+  return {
+    get current() {
+      return current
+    },
+    async open() {
+      if (path === undefined || unknownPeers === false) return
+      const module = new URL('./unknown-peers/shared-list.js', import.meta.url)
+      current = await api.shareState<SharedUnknownPeers>('unknown-peers', module, { path, maximum: unknownPeers.maximum })
+    },
+    async forget(isKnown) {
+      try {
+        const known = (await current?.call('all'))?.filter(({ aeTitle, address }) => isKnown(aeTitle, address)) ?? []
+        if (known.length > 0) current?.tell('forget', known)
+      } catch (error) {
+        api.log.warn('peers that are known now stay in the list of unknown ones', { error })
+      }
+    },
+  }
 }
 
 interface Parts {
   readonly source: PolicySource
   readonly hostNames: HostNames
-  readonly unknownPeers: UnknownPeersKeeper | undefined
+  readonly unknownPeers: UnknownPeersOfServer
   readonly gate: Gate
   readonly path: string
 }
@@ -113,7 +141,7 @@ interface Parts {
 function tapLifecycle(api: PluginApi, options: ResolvedAccessOptions, { source, hostNames, unknownPeers, gate, path }: Parts): void {
   api.hooks.ready.tapPromise(async () => {
     const { current: policy } = source
-    await Promise.all([hostNames.use(policy.hostNames), unknownPeers?.load()])
+    await Promise.all([hostNames.use(policy.hostNames), unknownPeers.open()])
     if (policy.peers.length === 0 && policy.rules.length === 0) {
       const state = source.isMissing ? 'is not there' : 'names no peer'
       if (options.default === 'deny') {
@@ -143,11 +171,10 @@ function tapLifecycle(api: PluginApi, options: ResolvedAccessOptions, { source, 
     })
     for (const finding of findings) report({ ...finding, plugin: 'access' })
   })
-  api.onDispose(async () => {
+  api.onDispose(() => {
     source.unwatch()
     hostNames.stop()
     gate.refusals.stop()
-    await unknownPeers?.close()
   })
 }
 

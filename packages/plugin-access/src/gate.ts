@@ -1,6 +1,7 @@
-import type { Association, Logger, Rejection } from '@dicomtap/framework'
+import type { Association, Logger, Rejection, SharedState } from '@dicomtap/framework'
 import { RefusalLog } from './admission/refusal-log.ts'
-import { AssociationSlots } from './admission/slots.ts'
+import type { SharedSlots } from './admission/shared-slots.ts'
+import type { SlotLimits } from './admission/slots.ts'
 import type { HostNames } from './host-names.ts'
 import { decide, describeRefusal, identify } from './policy/decide.ts'
 import type { Admission, Refusal } from './policy/decide.ts'
@@ -10,16 +11,21 @@ import type { Facts, TlsService, UserIdentityService } from './policy/facts.ts'
 import { CAUSE_WORDS, rejectionOf } from './rejections.ts'
 import type { RefusalCause, RejectionTriple } from './rejections.ts'
 import type { UnknownPeer } from './unknown-peers/list.ts'
-import type { UnknownPeersKeeper } from './unknown-peers/keeper.ts'
+import type { SharedUnknownPeers } from './unknown-peers/shared-list.ts'
 
 export interface GateOptions {
   readonly policy: () => Policy
   readonly hostNames: HostNames
   readonly log: Logger
-  readonly unknownPeers: UnknownPeersKeeper | undefined
+  /** Of the whole server, however many processes it has. */
+  readonly slots: SharedState<SharedSlots>
+  readonly unknownPeers: () => SharedState<SharedUnknownPeers> | undefined
   readonly tls: TlsService | undefined
   readonly userIdentity: UserIdentityService | undefined
 }
+
+/** The process that counts for all does not answer. Presentation, temporary congestion. */
+const CONGESTION: Rejection = { result: 2, source: 3, reason: 1, why: 'the process that counts the associations of peers does not answer' }
 
 /** Certificates that are told of; a line for each, once. */
 const MAXIMUM_TOLD = 100
@@ -33,7 +39,6 @@ export interface Guest {
 
 /** Decides on each association, and remembers by what it was let in. */
 export class Gate {
-  readonly slots: AssociationSlots = new AssociationSlots()
   readonly refusals: RefusalLog
   readonly #options: GateOptions
   /** Certificates of which it was told that they have too many. */
@@ -62,14 +67,37 @@ export class Gate {
     const verdict = decide(policy, facts, hostNames.addressesOf)
     if (verdict.outcome === 'deny') return this.#refuse(association, facts, verdict)
     const { profile, peer } = verdict
-    const { maximumAssociations, associationsPerMinute, burst } = profile.profile
-    const slot = this.slots.take(profile.key, { maximumAssociations, associationsPerMinute, burst })
-    if (typeof slot === 'string') {
-      return this.#refuse(association, facts, { outcome: 'deny', cause: slot, rejection: policy.settings.rejections[slot], by: verdict.by, peer })
+    const taken = await this.#takeSlot(profile.key, profile.profile)
+    if (taken === 'congestion') return CONGESTION
+    if (taken !== 'taken') {
+      return this.#refuse(association, facts, { outcome: 'deny', cause: taken, rejection: policy.settings.rejections[taken], by: verdict.by, peer })
     }
-    releaseAtEnd(association, slot.release)
+    releaseAtEnd(association, this.#releaser(profile.key))
     this.#guests.set(association, { policy, facts, admission: verdict })
     return undefined
+  }
+
+  async #takeSlot(key: string, { maximumAssociations, associationsPerMinute, burst }: Partial<SlotLimits>): Promise<'taken' | 'limit' | 'rate' | 'congestion'> {
+    const { slots } = this.#options
+    if (maximumAssociations === undefined && associationsPerMinute === undefined) {
+      // Counted for the case that the file gets a limit; nothing depends on the answer.
+      slots.tell('take', key, {})
+      return 'taken'
+    }
+    try {
+      return await slots.call('take', key, { maximumAssociations, associationsPerMinute, burst })
+    } catch {
+      return 'congestion'
+    }
+  }
+
+  /** Gives a place back; more than once does no harm. */
+  #releaser(key: string): () => void {
+    let isTaken = true
+    return () => {
+      if (isTaken) this.#options.slots.tell('give', key)
+      isTaken = false
+    }
   }
 
   /** When it is known who the user is: what he may do. */
@@ -123,7 +151,7 @@ export class Gate {
   #noteUnknown(association: Association, facts: Facts, cause: UnknownPeer['cause'], wasLetIn: boolean): void {
     const { requestor, proposedContexts } = association
     const { certificate } = facts
-    this.#options.unknownPeers?.note({
+    this.#options.unknownPeers()?.tell('note', {
       aeTitle: facts.callingAeTitle,
       address: facts.address,
       calledAeTitle: facts.calledAeTitle,

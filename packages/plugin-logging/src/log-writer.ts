@@ -15,13 +15,16 @@ const COMPLAINT_MS = 60_000
 export class LogWriter {
   readonly #levels: LevelTable
   readonly #phi: boolean
+  readonly #common: Readonly<Record<string, unknown>>
   readonly #destinations: Destination[] = []
   readonly #complainedAtMs = new Map<string, number>()
   #reportedAtMs = Number.NEGATIVE_INFINITY
 
-  constructor(levels: LevelTable, phi: boolean) {
+  /** @param common fields of every line of this plugin's own; those of the AE's log have theirs. */
+  constructor(levels: LevelTable, phi: boolean, common: Readonly<Record<string, unknown>> = {}) {
     this.#levels = levels
     this.#phi = phi
+    this.#common = common
   }
 
   add(destination: Destination): void {
@@ -48,7 +51,7 @@ export class LogWriter {
 
   /** A line of this plugin's own, whose fields are known to be presentable. */
   writeOwn(parts: EntryParts): void {
-    if (this.isEnabled(parts.level, parts.area)) this.#write(createEntry(parts))
+    if (this.isEnabled(parts.level, parts.area)) this.#write(createEntry({ ...parts, fields: { ...this.#common, ...parts.fields } }))
   }
 
   /** Says that `failed` does not work, to the destinations that may; on standard error when there is none. Once a minute. */

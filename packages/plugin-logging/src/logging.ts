@@ -1,9 +1,11 @@
 import { createRequire } from 'node:module'
-import { DicomtapError, definePlugin, isPlugin } from '@dicomtap/framework'
+import { definePlugin, isPlugin } from '@dicomtap/framework'
 import type { PluginApi, PluginFactory, PluginInput, ResolvedConfig } from '@dicomtap/framework'
 import { createDestination } from './destinations/destination.ts'
 import { createLineDestination } from './destinations/line-target.ts'
-import { rotatingFileTarget } from './destinations/rotating-file.ts'
+import type { LineTarget } from './destinations/line-target.ts'
+import { openFile, sharedFileTarget } from './destinations/shared-file.ts'
+import type { SharedFile } from './destinations/shared-file.ts'
 import { standardErrorTarget } from './destinations/standard-error.ts'
 import type { LogEntry } from './entry.ts'
 import { LOG_AREAS, LevelTable } from './levels.ts'
@@ -37,7 +39,8 @@ export const logging: PluginFactory<typeof loggingOptions> = definePlugin({
 
 async function startLogging(api: PluginApi, options: LoggingOptions): Promise<void> {
   const levels = createLevels(api.config, options)
-  const writer = new LogWriter(levels, options.phi)
+  const { worker } = api.applicationEntity
+  const writer = new LogWriter(levels, options.phi, worker === undefined ? {} : { worker })
   await addDestinations(api, writer, options)
 
   const restoreSink = api.setLogSink(writer.sink, (level, area) => writer.isEnabled(level, area))
@@ -76,7 +79,7 @@ async function addDestinations(api: PluginApi, writer: LogWriter, options: Loggi
   if (file !== null) {
     const path = api.resolvePath(file.path)
     const onError = (error: Error): void => writer.complain(path, error)
-    const target = await openFile({ ...file, path }, onError)
+    const target = await fileTarget(api, { ...file, path }, onError)
     writer.add(createLineDestination(path, target, renderer(file.format ?? format, false), onError))
   }
   for (const [index, transport] of transports.entries()) {
@@ -86,15 +89,11 @@ async function addDestinations(api: PluginApi, writer: LogWriter, options: Loggi
   }
 }
 
-async function openFile(options: FileOptions, onError: (error: Error) => void): ReturnType<typeof rotatingFileTarget> {
-  try {
-    return await rotatingFileTarget({ ...options, onError })
-  } catch (cause) {
-    const { code, message: text } = cause as { code?: unknown; message?: unknown }
-    const reason = String(code ?? text)
-    const message = `Plugin 'logging': file.path: cannot write to '${options.path}' (${reason}): give a folder this user may write to`
-    throw new DicomtapError('DICOMTAP_ERR_PLG_OPTIONS', message, { cause })
-  }
+/** One process writes the file, the only one or the one that leads the others. */
+async function fileTarget(api: PluginApi, options: FileOptions, onError: (error: Error) => void): Promise<LineTarget> {
+  if (api.applicationEntity.worker === undefined) return openFile(options, onError)
+  const module = new URL('./destinations/shared-file.js', import.meta.url)
+  return sharedFileTarget(await api.shareState<SharedFile>(`file ${options.path}`, module, options), onError)
 }
 
 function renderer(format: Format, isColoured: boolean): (entry: LogEntry) => string {

@@ -8,11 +8,11 @@ import { tokenVerifier } from './acceptor/verify-token.ts'
 import { passcodeVerifier, usernameVerifier } from './acceptor/verify-username.ts'
 import { IdentityType } from './identity.ts'
 import { openKeySet } from './jwt/key-set.ts'
-import { Lockout } from './lockout.ts'
 import { isVerifying, userIdentityOptions } from './options.ts'
 import type { ResolvedUserIdentityOptions } from './options.ts'
 import { IdentityRequestor } from './requestor/identify.ts'
 import { RefusalLines } from './refusal-lines.ts'
+import type { SharedLockout } from './shared-lockout.ts'
 import { usersFile } from './users/user-directory.ts'
 
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
@@ -53,7 +53,7 @@ async function startAcceptor(api: PluginApi, options: ResolvedUserIdentityOption
   api.onDispose(() => refusals.endWindow())
   const acceptor = new IdentityAcceptor({
     verifiers,
-    lockout: lockout === false ? undefined : new Lockout(lockout),
+    lockout: lockout === false ? undefined : await api.shareState<SharedLockout>('lockout', new URL('./shared-lockout.js', import.meta.url), lockout),
     lockMs: lockout === false ? 0 : lockout.lockMs,
     log: api.log,
     refusals,

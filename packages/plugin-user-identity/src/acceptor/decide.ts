@@ -1,20 +1,23 @@
-import type { Association, AssociationRequestInfo, Logger, UserIdentityAnswer, UserIdentityRequest } from '@dicomtap/framework'
+import type { Association, AssociationRequestInfo, Logger, Rejection, SharedState, UserIdentityAnswer, UserIdentityRequest } from '@dicomtap/framework'
 import { IDENTITY_NOTE, IdentityType, identityTypeName } from '../identity.ts'
 import type { VerifiedIdentity } from '../identity.ts'
-import type { Lockout } from '../lockout.ts'
 import { decodeName, printable } from '../names.ts'
 import type { RefusalLines } from '../refusal-lines.ts'
+import type { Outcome, Settled, SharedLockout } from '../shared-lockout.ts'
 import { refused } from './verifier.ts'
 import type { Finding, Verifiers } from './verifier.ts'
 
 export interface AcceptorParts {
   readonly verifiers: Verifiers
-  /** Undefined when lockout is off. */
-  readonly lockout: Lockout | undefined
+  /** Of the whole server, however many processes it has; undefined when lockout is off. */
+  readonly lockout: SharedState<SharedLockout> | undefined
   readonly lockMs: number
   readonly log: Logger
   readonly refusals: RefusalLines
 }
+
+/** Presentation, temporary congestion. */
+const CONGESTION: Rejection = { result: 2, source: 3, reason: 1 }
 
 /** The acceptor's side: decides on each User Identity item, and keeps who it was. */
 export class IdentityAcceptor {
@@ -33,16 +36,23 @@ export class IdentityAcceptor {
   async decide(item: UserIdentityRequest, info: AssociationRequestInfo): Promise<UserIdentityAnswer> {
     const { association } = info
     const name = hasName(item) ? decodeName(item.primaryField) : undefined
-    if (this.#isLocked(association, name)) return this.#refuse(item, info, 'locked after repeated failures', 'debug')
-    const finding = await this.#verify(item, info, name)
+    let finding: Finding
+    let settled: Settled | undefined
+    try {
+      if (await this.#isLocked(association, name)) return this.#refuse(item, info, 'locked after repeated failures', 'debug')
+      finding = await this.#verify(item, info, name)
+      settled = await this.#settle(association, name, outcomeOf(finding))
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'DICOMTAP_ERR_NET_PROCESS') throw error
+      return { ...this.#refuse(item, info, 'the process that counts failures does not answer', 'warn'), rejection: CONGESTION }
+    }
     // Others may have failed meanwhile: guesses at the same time are worth no more than guesses in turn.
-    if (this.#isLocked(association, name)) return this.#refuse(item, info, 'locked after repeated failures', 'debug')
+    if (settled?.isLocked === true) return this.#refuse(item, info, 'locked after repeated failures', 'debug')
     if (!finding.verified) {
-      if (finding.isCounted) this.#count(association, name, finding.isKnownUser === true)
+      if (settled !== undefined) this.#tellLocks(association, name, finding.isKnownUser === true, settled)
       return this.#refuse(item, info, finding.reason, 'warn', finding.isKnownUser === true ? name : undefined)
     }
     const { identity, response } = finding
-    if (name !== undefined) this.#parts.lockout?.succeeded(name)
     this.#identities.set(association, identity)
     association.notes.set(IDENTITY_NOTE, identity)
     this.#parts.log.info('user identified', { ...this.#describe(item, info), user: printable(identity.user) })
@@ -56,20 +66,20 @@ export class IdentityAcceptor {
     return verifier(item, info, name ?? '')
   }
 
-  #isLocked(association: Association, name: string | undefined): boolean {
-    const { lockout } = this.#parts
-    if (lockout === undefined) return false
-    return lockout.isLocked('address', association.remoteAddress) || (name !== undefined && lockout.isLocked('user', name))
+  async #isLocked({ remoteAddress }: Association, name: string | undefined): Promise<boolean> {
+    return (await this.#parts.lockout?.call('isLocked', remoteAddress, name ?? null)) ?? false
   }
 
-  #count(association: Association, name: string | undefined, isKnownUser: boolean): void {
-    const { lockout, lockMs, log } = this.#parts
-    if (lockout === undefined) return
-    const { remoteAddress } = association
-    if (name !== undefined && lockout.failed('user', name)) {
+  async #settle({ remoteAddress }: Association, name: string | undefined, outcome: Outcome): Promise<Settled | undefined> {
+    return this.#parts.lockout?.call('settle', remoteAddress, name ?? null, outcome)
+  }
+
+  #tellLocks({ remoteAddress }: Association, name: string | undefined, isKnownUser: boolean, { locksUser, locksAddress }: Settled): void {
+    const { lockMs, log } = this.#parts
+    if (locksUser && name !== undefined) {
       log.warn('username locked after repeated failures', { user: isKnownUser ? printable(name) : '(unknown)', remoteAddress, lockMs })
     }
-    if (lockout.failed('address', remoteAddress)) log.warn('address locked after repeated failures', { remoteAddress, lockMs })
+    if (locksAddress) log.warn('address locked after repeated failures', { remoteAddress, lockMs })
   }
 
   /** The rejection is the framework's for a refused identity: 2,2,1. */
@@ -86,6 +96,11 @@ export class IdentityAcceptor {
     const { id, callingAeTitle, remoteAddress } = association
     return { association: id, type: identityTypeName(userIdentityType), callingAeTitle: printable(callingAeTitle), remoteAddress }
   }
+}
+
+function outcomeOf(finding: Finding): Outcome {
+  if (finding.verified) return 'succeeded'
+  return finding.isCounted ? 'failed' : 'uncounted'
 }
 
 function hasName({ userIdentityType }: UserIdentityRequest): boolean {
