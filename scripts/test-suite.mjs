@@ -2,7 +2,7 @@
 //   interop  the tests against DCMTK, dcmjs-dimse, PostgreSQL, Orthanc and HAProxy; what is not installed, or a skipped
 //            test, is a failure here
 //   commands the command line, each command in a process of its own
-//   faults   the storage on disks that fail and in processes that are killed, at every call to the file system
+//   faults   the storage on disks that fail or are slow and in processes that are killed, at every call to the file system
 //   hostile  bad peers of all kinds in the numbers that are promised: 10 000 connections, every service cut at every moment
 //   fuzz     the fuzz and property tests with many runs (DICOMTAP_FUZZ_RUNS, default 100 000)
 import { spawn, spawnSync } from 'node:child_process'
