@@ -5,7 +5,7 @@
 //   node server.mjs --port 11112 --directory ./data --index ./index.sqlite --destination SINK:11113
 // --index <file or postgres:// URL> answers queries and retrieval; --destination is where C-MOVE sends to.
 // --window <n> negotiates asynchronous operations; --pause-ms <n> has the sink of --discard take its time after
-// each --pause-every bytes.
+// each --pause-every bytes. --cold leaves out the warm-up that `dicomtap start` does.
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { ApplicationEntity, definePlugin, storageSopClasses } from '@dicomtap/framework'
@@ -22,6 +22,7 @@ const { values } = parseArgs({
     'window': { type: 'string' },
     'pause-ms': { type: 'string', default: '0' },
     'pause-every': { type: 'string', default: '1048576' },
+    'cold': { type: 'boolean', default: false },
   },
 })
 
@@ -57,6 +58,7 @@ function droppingSink() {
 const ae = new ApplicationEntity({
   aeTitle: 'BENCHMARK',
   logLevel: 'warn',
+  warmUp: !values.cold,
   limits: { maximumAssociations: MAXIMUM_ASSOCIATIONS, maximumPendingAssociations: MAXIMUM_ASSOCIATIONS },
 })
 await ae.use(verification(), values.discard ? discard() : await storagePlugin())

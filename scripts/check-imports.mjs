@@ -12,7 +12,7 @@ import { ROOT, readManifest, workspaces } from './workspaces.mjs'
  */
 const FRAMEWORK_LAYERS = [
   ['index.ts', 'testing/'],
-  ['application-entity.ts', 'association-server.ts', 'associate.ts', 'close.ts', 'diagnose.ts'],
+  ['application-entity.ts', 'association-server.ts', 'associate.ts', 'close.ts', 'diagnose.ts', 'rehearsal/'],
   ['config/'],
   ['command.ts', 'define.ts', 'plugin/'],
   ['association/'],

@@ -1,4 +1,5 @@
 import { dirname, resolve as resolvePath } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { RequestedContext, SupportedContext } from './acse/types.ts'
 import { AssociationServer } from './association-server.ts'
 import { ANSWER_CHECKS } from './association/answer-checks.ts'
@@ -38,8 +39,12 @@ import type { Logger } from './logger.ts'
 import { PluginContainer } from './plugin/container.ts'
 import type { PluginInfo } from './plugin/container.ts'
 import type { PluginInput } from './plugin/types.ts'
+import type { WarmUpOptions, WarmUpResult } from './rehearsal/rehearse.ts'
 import { LocalStates } from './server-process.ts'
 import type { ServerProcess, SharedState } from './server-process.ts'
+
+/** A server that has just started is asked at once, if at all. */
+const BEFORE_WARM_UP_MS = 100
 
 /**
  * A DICOM application entity: titles, contexts, limits, hooks and plugins, and the listeners that let
@@ -79,6 +84,8 @@ export class ApplicationEntity extends Bindable {
   readonly #serverProcess: ServerProcess | undefined
   readonly #localStates: LocalStates
   readonly #abort = new AbortController()
+  readonly #stopWarmUp = new AbortController()
+  #warmingUp: Promise<WarmUpResult> | undefined
   #isSealed = false
   #starting: Promise<void> | undefined
   #associations = 0
@@ -248,7 +255,47 @@ export class ApplicationEntity extends Bindable {
       await server.close()
       throw error
     }
+    if (this.#config.warmUp === true) void this.warmUp()
     return server
+  }
+
+  /**
+   * Rehearses what peers will ask for, so that the first of them finds compiled code: JavaScript that has not run often
+   * is several times slower, for thousands of messages. Begins when nobody has needed the server for a moment, waits
+   * while there are associations, and ends after `budgetMs`, or with `close`. Nobody sees it: a private
+   * ApplicationEntity is sent associations, C-ECHOs and C-STOREs over the loopback interface, no hook of this one is
+   * called but `warmUp`, and nothing is logged or stored. Called again, it returns the same promise, which never
+   * rejects. `dicomtap start` does it unless `warmUp` is false.
+   *
+   * @example
+   * const server = await ae.listen({ port: 11112 })
+   * void ae.warmUp()
+   */
+  warmUp(options: WarmUpOptions = {}): Promise<WarmUpResult> {
+    this.#warmingUp ??= this.#rehearse(options)
+    return this.#warmingUp
+  }
+
+  /** @internal A listener without a socket: connections are handed to it. */
+  async unboundServer(): Promise<AssociationServer> {
+    await this.ready()
+    return this.#createServer({})
+  }
+
+  async #rehearse(options: WarmUpOptions): Promise<WarmUpResult> {
+    const { signal } = this.#stopWarmUp
+    // Even to load it would delay who has waited for the server to be there.
+    await delay(BEFORE_WARM_UP_MS, undefined, { ref: false, signal }).catch(() => {})
+    const { rehearse } = await import('./rehearsal/rehearse.ts')
+    return rehearse(
+      {
+        applicationEntity: this,
+        createRehearsal: () => silentLike(this.#config),
+        isIdle: () => this.#registry.isIdle,
+        signal,
+      },
+      options,
+    )
   }
 
   /**
@@ -349,8 +396,10 @@ export class ApplicationEntity extends Bindable {
   close(options: CloseOptions = {}): Promise<void> {
     const deadlineMs = options.deadlineMs ?? this.limits.closeDeadlineMs
     this.#closesAtMs ??= performance.now() + deadlineMs
+    this.#stopWarmUp.abort()
     this.#closing ??= closeApplicationEntity({
       ae: this,
+      warmUp: this.#warmingUp,
       servers: this.#servers,
       registry: this.#registry,
       subAssociations: this.subAssociations,
@@ -429,4 +478,9 @@ export class ApplicationEntity extends Bindable {
       bindings: this.#dispatcher.createBindings(),
     }
   }
+}
+
+/** One of the same settings that nobody hears of. */
+function silentLike(config: ResolvedConfig): ApplicationEntity {
+  return new ApplicationEntity({ ...config, logLevel: 'silent', warmUp: false, requireUserIdentity: false, listen: [], plugins: [] })
 }

@@ -15,7 +15,9 @@ interface Closing {
   readonly servers: readonly AssociationServer[]
   readonly registry: AssociationRegistry
   readonly subAssociations: AssociationPool
-  readonly plugins: PluginContainer
+  readonly plugins: Pick<PluginContainer, 'dispose'>
+  /** One that was told to stop, with what plugins rehearse. */
+  readonly warmUp: Promise<unknown> | undefined
   readonly signal: AbortController
   /** Called when plugins have finished what they had begun. */
   readonly preClosed: () => void
@@ -29,7 +31,7 @@ const WHY = 'The server is closing'
 
 /** The steps of `ApplicationEntity.close`, in the order of docs/reference/lifecycle.md. */
 export async function closeApplicationEntity(closing: Closing): Promise<void> {
-  const { ae, servers, registry, subAssociations, plugins, signal, preClosed, deadlineAtMs } = closing
+  const { ae, servers, registry, subAssociations, plugins, warmUp, signal, preClosed, deadlineAtMs } = closing
   // 1. New associations are refused (transient, temporary congestion) while the listeners are still there.
   registry.refuseNew()
   void subAssociations.close()
@@ -62,6 +64,7 @@ export async function closeApplicationEntity(closing: Closing): Promise<void> {
   await within(ABORT_GRACE_MS, Promise.all(gone))
   // A socket that a plugin made may not do even that.
   await within(ABORT_GRACE_MS, Promise.all(registry.connections.map((association) => association.kill())))
+  await within(ABORT_GRACE_MS, Promise.resolve(warmUp))
   // 5. Plugins clean up, last one first, each for a time.
   signal.abort()
   for (const error of await plugins.dispose()) ae.log.error(error.message)

@@ -72,7 +72,7 @@ const CLASSES_BY_DESIGN: readonly (readonly [unknown, HookName[]])[] = [
   ],
   [AsyncSeriesWaterfallHook, ['incomingConnection', 'associationSettings', 'acceptedContexts', 'listenerOptions', 'outgoingAssociation', 'findIdentifier', 'findMatch']],
   [SyncWaterfallHook, ['responseStatus']],
-  [AsyncSeriesHook, ['configResolved', 'ready', 'listening', 'configReload', 'preClose', 'diagnose']],
+  [AsyncSeriesHook, ['configResolved', 'ready', 'listening', 'warmUp', 'configReload', 'preClose', 'diagnose']],
 ]
 
 test('the table has every hook of the design, with the class of its kind, and is frozen', (t) => {

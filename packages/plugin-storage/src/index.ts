@@ -31,6 +31,10 @@ export const storage: PluginFactory<typeof storageOptions> = definePlugin({
     api.hooks.connectionClosed.tap(({ association }) => store.associationEnded(association))
     api.provideService('storage', { directory, hooks, stats: () => store.stats(), remove: (relativePaths, removal) => store.remove(relativePaths, removal) })
     api.onDispose(() => store.stop())
+    api.hooks.warmUp.tapPromise(async ({ rehearsal }) => {
+      const { storageRehearsal } = await import('./rehearsal.ts')
+      await rehearsal.use(await storageRehearsal({ options, directory, applicationEntity: api.applicationEntity }))
+    })
   },
 })
 

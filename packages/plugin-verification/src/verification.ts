@@ -37,6 +37,10 @@ export const verification: PluginFactory<typeof verificationOptions> = definePlu
       api.log.debug('echo', { association: association.id, callingAeTitle, address, status, count })
     })
 
+    api.hooks.warmUp.tapPromise(async ({ rehearsal }) => {
+      await rehearsal.use(verification({ maximumPeers }))
+    })
+
     const service: VerificationService = {
       lastEchoes: () => echoes.list(),
       lastEcho: (callingAeTitle) => echoes.last(callingAeTitle),

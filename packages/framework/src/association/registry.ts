@@ -57,6 +57,11 @@ export class AssociationRegistry {
     return [...this.#connections]
   }
 
+  /** Nobody is connected, nor is this side with anybody. */
+  get isIdle(): boolean {
+    return this.#connections.size === 0 && this.#arriving.size === 0
+  }
+
   get activeCount(): number {
     return this.#active.size
   }

@@ -150,6 +150,11 @@ export interface ApplicationEntityOptions {
   readonly networkTimeoutAction?: NetworkTimeoutAction
   /** Level of the built-in log on stderr; a logging plugin replaces it. Default `info`. */
   readonly logLevel?: LogLevel | 'silent'
+  /**
+   * Whether a server that listens rehearses while nobody needs it, so that its first peers find compiled code: see
+   * `ApplicationEntity.warmUp`. Default false in code, true for `dicomtap start`.
+   */
+  readonly warmUp?: boolean
 }
 
 /** The config file: `defineConfig({...})`. */

@@ -135,6 +135,12 @@ export const LIFECYCLES: Readonly<Record<LifecycleHookName, HookCatalogEntry>> =
     arguments: [{ name: 'event', type: 'ListeningEvent', description: 'the ApplicationEntity and the listener' }],
     onError: STOPS_START,
   },
+  warmUp: {
+    ...LIFECYCLE,
+    fires: 'When a server that listens has had nothing to do for a moment, once: before it rehearses on a private ApplicationEntity what peers will ask of it.',
+    arguments: [{ name: 'event', type: 'WarmUpEvent', description: 'the ApplicationEntity, the private one to which plugins add what they rehearse, and a signal' }],
+    onError: 'told at `debug`; the server is not warmed up',
+  },
   configReload: {
     ...LIFECYCLE,
     fires: 'When a new configuration is to be taken over while the server runs.',

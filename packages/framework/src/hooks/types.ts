@@ -152,6 +152,15 @@ export interface DiagnoseEvent extends LifecycleEvent {
   /** Tells the operator of something. */
   report(finding: Finding): void
 }
+export interface WarmUpEvent extends LifecycleEvent {
+  /**
+   * One that nobody knows of: it logs nothing, listens nowhere, and is closed when the warm-up ends. A plugin that wants
+   * to rehearse what it does with requests uses a plugin there that does the same, with nothing to remember it by.
+   */
+  readonly rehearsal: ApplicationEntity
+  /** Aborted when the ApplicationEntity closes. */
+  readonly signal: AbortSignal
+}
 /**
  * A connection that a peer opened on a listener, before anything of it was read. Handlers of `incomingConnection`
  * return it, changed or not.
@@ -291,6 +300,7 @@ export interface HookTable {
   readonly configResolved: AsyncSeriesHook<[ConfigEvent], TapExtras>
   readonly ready: AsyncSeriesHook<[LifecycleEvent], TapExtras>
   readonly listening: AsyncSeriesHook<[ListeningEvent], TapExtras>
+  readonly warmUp: AsyncSeriesHook<[WarmUpEvent], TapExtras>
   readonly configReload: AsyncSeriesHook<[ConfigEvent], TapExtras>
   readonly preClose: AsyncSeriesHook<[LifecycleEvent], TapExtras>
   readonly diagnose: AsyncSeriesHook<[DiagnoseEvent], TapExtras>
@@ -324,7 +334,7 @@ export type AssociationHookName =
   | 'sopClassCommonExtended'
   | 'outgoingConnection'
   | 'associationAnswer'
-export type LifecycleHookName = 'configResolved' | 'ready' | 'listening' | 'configReload' | 'preClose' | 'diagnose'
+export type LifecycleHookName = 'configResolved' | 'ready' | 'listening' | 'warmUp' | 'configReload' | 'preClose' | 'diagnose'
 export type NotificationHookName = Exclude<SyncHookName, 'responseStatus'>
 export type InterventionHookName = AssociationHookName | ServiceHookName | 'moveDestination'
 export type TransformHookName = Exclude<HookName, NotificationHookName | InterventionHookName | LifecycleHookName>

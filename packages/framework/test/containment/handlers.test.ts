@@ -151,6 +151,15 @@ async function started({ rogue: { plugin }, server }: Bench): Promise<string> {
   return result
 }
 
+/** An AE of its own, with the same plugin: nobody is connected to it. */
+async function warmedUp({ rogue: { plugin }, server }: Bench): Promise<string> {
+  await using ae = new ApplicationEntity({ logLevel: 'silent', timeouts: server.ae.timeouts })
+  await ae.use(plugin)
+  await ae.listen({ port: 0, host: '127.0.0.1' })
+  const { error } = await ae.warmUp({ budgetMs: 1 })
+  return error === undefined ? 'done' : 'not warm'
+}
+
 async function found({ server: { ae } }: Bench): Promise<string> {
   const findings = await ae.diagnose()
   return findings.length === 0 ? 'done' : `${findings[0]?.level} of ${findings[0]?.plugin}`
@@ -204,6 +213,7 @@ const CASES: Readonly<Record<Asked, Case>> = {
   ready: lifecycle(started),
   listening: lifecycle(({ server: { ae } }) => outcome(ae.listen({ port: 0, host: '127.0.0.1' }).then((server) => server.close()))),
   configReload: lifecycle(({ server: { ae } }) => outcome(ae.reload(parseConfig({})))),
+  warmUp: lifecycle(warmedUp, { fails: 'not warm', late: 'not warm' }),
   diagnose: lifecycle(found, { fails: 'error of rogue', late: 'error of rogue' }),
   preClose: lifecycle(
     async ({ rogue: { plugin } }) => {

@@ -67,6 +67,7 @@ const ROLES: Readonly<Record<HookName, 'both' | 'acceptor' | 'requestor' | 'ae'>
   configResolved: 'ae',
   ready: 'ae',
   listening: 'ae',
+  warmUp: 'ae',
   configReload: 'ae',
   preClose: 'ae',
   diagnose: 'ae',
@@ -179,6 +180,8 @@ test('every hook fires in each role that it is for, and in no other, with what i
   const requestor = observed('REQUESTOR', calls, answers(portOf))
   for (const ae of [requestor, acceptor]) t.teardown(() => ae.close({ deadlineMs: 0 }))
   const server = await acceptor.listen({ port: 0, host: '127.0.0.1' })
+  // While nobody needs them.
+  for (const ae of [requestor, acceptor]) await ae.warmUp({ budgetMs: 1 })
   const options: AssociateOptions = {
     host: '127.0.0.1',
     port: server.port,

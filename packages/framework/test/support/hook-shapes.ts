@@ -190,6 +190,7 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
   ListeningEvent: fields({ applicationEntity, server: that('an AssociationServer', (value) => value instanceof AssociationServer) }),
   ConfigEvent: fields({ applicationEntity, config }),
   DiagnoseEvent: fields({ applicationEntity, report: that('a function', isFunction) }),
+  WarmUpEvent: fields({ applicationEntity, rehearsal: applicationEntity, signal: that('a signal', (value) => value instanceof AbortSignal) }),
   IncomingConnection: fields({
     socket: has({ on: that('a method', isFunction), write: that('a method', isFunction), destroy: that('a method', isFunction) }),
     remoteAddress: text,

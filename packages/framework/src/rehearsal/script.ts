@@ -1,0 +1,110 @@
+import { isStorageSopClass } from '../dataset/index.ts'
+import type { SupportedContext } from '../acse/types.ts'
+import { PduType } from '../pdu/types.ts'
+import { cannedAssociateRequest, cannedEcho, cannedReleaseRequest, cannedStore } from './canned-messages.ts'
+import type { CannedContext, CannedMessage } from './canned-messages.ts'
+import type { Pace } from './pace.ts'
+import { RehearsalPeer } from './rehearsal-peer.ts'
+
+const VERIFICATION = '1.2.840.10008.1.1'
+const CT_IMAGE_STORAGE = '1.2.840.10008.5.1.4.1.1.2'
+const VERIFICATION_ID = 1
+/** Explicit and Implicit VR Little Endian: what data sets are made in here. */
+const TRANSFER_SYNTAXES: readonly string[] = ['1.2.840.10008.1.2.1', '1.2.840.10008.1.2']
+const SMALL_BYTES = 8 * 1024
+const LARGE_BYTES = 512 * 1024
+/** What is proposed as the largest P-DATA-TF by senders that know that it matters. */
+const PDU_BYTES = 131_072
+
+/** How much of everything is in a round. After as many rounds as here nothing gets faster any more. */
+const ROUND = { associations: 16, echoes: 80, smallObjects: 200, largeObjects: 12 } as const
+export const ROUNDS = 20
+
+/** What a rehearsal did. */
+export interface Rehearsed {
+  associations: number
+  echoes: number
+  objects: number
+}
+
+export interface Stage {
+  readonly pace: Pace
+  /** Opens a connection to the server that rehearses. */
+  readonly connect: () => RehearsalPeer
+  readonly contexts: readonly SupportedContext[]
+  readonly calledAeTitle: string
+  readonly callingAeTitle: string
+  /** The largest P-DATA-TF that the server takes; 0: any. */
+  readonly maximumPduBytes: number
+  readonly done: Rehearsed
+}
+
+/**
+ * The same as peers do, over and over: associations with one C-ECHO, many C-ECHOs, small objects, large objects, and
+ * large ones on two associations at once.
+ */
+export async function rehearseRound(stage: Stage, round: number): Promise<void> {
+  const { pace, contexts } = stage
+  const proposed = proposedContexts(contexts)
+  const stores = proposed.filter(({ id }) => id !== VERIFICATION_ID)
+  const echo = proposed.some(({ id }) => id === VERIFICATION_ID) ? cannedEcho(VERIFICATION_ID) : undefined
+  const perform = async (messages: CannedMessage | undefined, count: number, counter: 'echoes' | 'objects'): Promise<void> => {
+    if (messages !== undefined && !pace.isOver) await onAssociation(stage, proposed, messages, count, counter)
+  }
+  for (let i = 0; i < ROUND.associations && !pace.isOver; i++) await onAssociation(stage, proposed, echo, 1, 'echoes')
+  await perform(echo, ROUND.echoes, 'echoes')
+  const context = stores[round % stores.length]
+  if (context === undefined) return
+  const pduBytes = stage.maximumPduBytes === 0 ? PDU_BYTES : Math.min(PDU_BYTES, stage.maximumPduBytes)
+  const objects = (bytes: number, association: number): CannedMessage => cannedStore(context, bytes, pduBytes, association)
+  await perform(objects(SMALL_BYTES, 3 * round), ROUND.smallObjects, 'objects')
+  const large = objects(LARGE_BYTES, 3 * round + 1)
+  await perform(large, ROUND.largeObjects, 'objects')
+  await Promise.all([
+    perform(large, ROUND.largeObjects / 2, 'objects'),
+    perform(objects(LARGE_BYTES, 3 * round + 2), ROUND.largeObjects / 2, 'objects'),
+  ])
+}
+
+/** One association with that many messages. */
+async function onAssociation(
+  { pace, connect, calledAeTitle, callingAeTitle, done }: Stage,
+  contexts: readonly CannedContext[],
+  message: CannedMessage | undefined,
+  count: number,
+  counter: 'echoes' | 'objects',
+): Promise<void> {
+  await pace.step()
+  if (pace.isOver) return
+  const peer = connect()
+  try {
+    await peer.exchange(cannedAssociateRequest(contexts, calledAeTitle, callingAeTitle), PduType.AAssociateAc)
+    done.associations += 1
+    for (let i = 0; i < count && message !== undefined; i++) {
+      const waiting = pace.step()
+      if (waiting !== undefined) await waiting
+      if (pace.isOver) return
+      await peer.exchange(message.next(), PduType.PDataTf)
+      done[counter] += 1
+    }
+    await peer.exchange(cannedReleaseRequest(), PduType.AReleaseRp)
+  } finally {
+    peer.destroy()
+  }
+}
+
+/** Verification, and a storage SOP class in each transfer syntax. */
+function proposedContexts(supported: readonly SupportedContext[]): CannedContext[] {
+  const proposed: CannedContext[] = []
+  const verification = supported.find(({ abstractSyntax }) => abstractSyntax === VERIFICATION)
+  const [transferSyntax] = verification?.transferSyntaxes ?? []
+  if (transferSyntax !== undefined) proposed.push({ id: VERIFICATION_ID, abstractSyntax: VERIFICATION, transferSyntax })
+  const isUsable = ({ abstractSyntax, transferSyntaxes }: SupportedContext): boolean =>
+    isStorageSopClass(abstractSyntax) && transferSyntaxes.some((uid) => TRANSFER_SYNTAXES.includes(uid))
+  const storage = supported.find((context) => context.abstractSyntax === CT_IMAGE_STORAGE && isUsable(context)) ?? supported.find(isUsable)
+  for (const uid of storage?.transferSyntaxes ?? []) {
+    if (!TRANSFER_SYNTAXES.includes(uid)) continue
+    proposed.push({ id: 2 * proposed.length + 3, abstractSyntax: (storage as SupportedContext).abstractSyntax, transferSyntax: uid })
+  }
+  return proposed
+}
