@@ -9,6 +9,10 @@ export interface StoredFile {
   readonly sopInstanceUid: string
   readonly studyInstanceUid: string | undefined
   readonly outcome: 'new' | 'replaced' | 'kept' | 'version'
+  readonly transferSyntaxUid?: string | undefined
+  readonly dataSetBytes?: number | undefined
+  /** The beginning of the data set that is in the file; undefined where the file has to be read. */
+  readonly dataSetHead?: Uint8Array | undefined
 }
 
 interface StorageHook<Argument> {

@@ -120,6 +120,8 @@ export class Acceptor {
       seriesInstanceUid: head.uid(Tag.SeriesInstanceUid),
       transferSyntaxUid: request.dataSet.transferSyntaxUid,
       sizeBytes,
+      dataSetBytes: head.dataSetBytes,
+      dataSetHead: this.#options.publisher.claimsNames && outcome !== 'kept' ? head.bytes : undefined,
       sha256: outcome === 'kept' ? undefined : file.sha256,
       peer: peerOf(operation.association),
       isDuplicate: outcome !== 'new',

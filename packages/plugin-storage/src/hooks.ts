@@ -33,6 +33,14 @@ export interface StoredInstance {
   readonly transferSyntaxUid: string
   /** Size of the file. */
   readonly sizeBytes: number
+  /** Size of the data set that was received: the rest of the file is its header. */
+  readonly dataSetBytes: number
+  /**
+   * The first bytes of the data set as they stand in the file, in `transferSyntaxUid`: all of it, or 16 KiB. Enough for
+   * the attributes of most objects, without reading the file: `headReader` of the framework decodes them.
+   * Undefined where the file may be another one by now: under `duplicates: 'replace'`, and when it was `kept`.
+   */
+  readonly dataSetHead: Uint8Array | undefined
   /** SHA-256 of the file in hexadecimal digits, under the options `sha256` and `record: sha256`. */
   readonly sha256: string | undefined
   readonly peer: StoragePeer

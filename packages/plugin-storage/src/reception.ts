@@ -19,6 +19,8 @@ export interface ReceptionEnvironment {
   readonly checkSopInstance: boolean
   readonly sha256: boolean
   readonly isSynced: boolean
+  /** Whether somebody will want the first bytes of the data set. */
+  readonly keepsHead: boolean
   /** Told when there was no room for the rest of an object. */
   readonly onFull: () => void
 }
@@ -36,7 +38,7 @@ export class Reception {
   constructor(environment: ReceptionEnvironment, request: CStoreRequest, operation: Operation, tags: readonly number[]) {
     this.#environment = environment
     this.#request = request
-    this.head = new ObjectHead(request.dataSet.transferSyntaxUid, tags, (head) => this.#onHead(head))
+    this.head = new ObjectHead(request.dataSet.transferSyntaxUid, tags, (head) => this.#onHead(head), environment.keepsHead)
     this.#sink = new FileSink({
       pool: environment.pool,
       create: () => environment.staging.create(),

@@ -321,6 +321,7 @@ export class ObjectStore implements ObjectTaker {
       checkSopInstance,
       sha256: sha256 || this.#record === 'sha256',
       isSynced: durability === 'fsync',
+      keepsHead: this.#hooks.instanceStored.taps.length > 0,
       onFull: () => this.#log.warn('out of space for the rest of an object: it is refused with A700', { directory: this.#directory }),
     }
   }

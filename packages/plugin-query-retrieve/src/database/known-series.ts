@@ -1,4 +1,4 @@
-import type { IndexedInstance } from '../model/instance.ts'
+import type { IndexedInstance, LevelRow } from '../model/instance.ts'
 import type { DatabaseKind } from './instance-index.ts'
 import type { Backend } from './backend.ts'
 import { digestOf } from './digest.ts'
@@ -16,10 +16,21 @@ export function digested(given: IndexedInstance): Digested {
   const instance = clean(given)
   return {
     instance,
-    patient: digestOf(instance.patient, instance.patientKey),
-    study: digestOf(instance.study),
-    series: digestOf(instance.series),
+    patient: rememberedDigest(instance.patient, instance.patientKey),
+    study: rememberedDigest(instance.study, ''),
+    series: rememberedDigest(instance.series, ''),
   }
+}
+
+/** The instances of a series may share the rows above them. */
+const digests = new WeakMap<LevelRow, { readonly key: string; readonly digest: string }>()
+
+function rememberedDigest(row: LevelRow, key: string): string {
+  const known = digests.get(row)
+  if (known?.key === key) return known.digest
+  const digest = key === '' ? digestOf(row) : digestOf(row, key)
+  digests.set(row, { key, digest })
+  return digest
 }
 
 /**
@@ -27,13 +38,21 @@ export function digested(given: IndexedInstance): Digested {
  * JSON would come out of its functions as no UTF-8, which ends the process in libsql.
  */
 function clean(instance: IndexedInstance): IndexedInstance {
-  const levels = [instance.patient, instance.study, instance.series, instance.instance]
-  const texts = levels.flatMap(({ columns, attributes, keyValues }) => [...Object.values(columns), attributes, ...keyValues.map(({ value }) => value)])
-  texts.push(instance.patientKey, instance.studyInstanceUid, instance.seriesInstanceUid, instance.sopInstanceUid, instance.sopClassUid, instance.transferSyntaxUid, instance.path)
-  return texts.some((text) => HARMFUL.test(text)) ? (cleanAll(instance) as IndexedInstance) : instance
+  const { patient, study, series, patientKey, studyInstanceUid, seriesInstanceUid, sopInstanceUid, sopClassUid, transferSyntaxUid, path } = instance
+  const texts = [patientKey, studyInstanceUid, seriesInstanceUid, sopInstanceUid, sopClassUid, transferSyntaxUid, path]
+  const areHarmless = !texts.some(isHarmful) && isClean(instance.instance) && [patient, study, series].every((row) => digests.has(row) || isClean(row))
+  return areHarmless ? instance : (cleanAll(instance) as IndexedInstance)
+}
+
+function isClean({ columns, attributes, keyValues }: LevelRow): boolean {
+  if (isHarmful(attributes)) return false
+  for (const name in columns) if (isHarmful(columns[name] as string)) return false
+  return !keyValues.some(({ value }) => isHarmful(value))
 }
 
 const HARMFUL = /\0|\\u(?:d[89a-f]|0000)/i
+const isHarmful = (text: string): boolean => HARMFUL.test(text)
+
 /** In JSON: an escaped character, of which those in the first group are replaced. */
 const ESCAPED = /\\(?:(u(?:d[89a-f][0-9a-f]{2}|0000))|.)/gis
 

@@ -62,8 +62,10 @@ export class Intake {
    * left stored, and logged: to refuse it would lose an image for want of a query.
    * @throws StatusError A700 when the index cannot be written
    */
-  async stored({ relativePath, sopInstanceUid, outcome }: Omit<StoredFile, 'studyInstanceUid'>): Promise<void> {
-    const read = await this.#options.reader.read(relativePath)
+  async stored(file: Omit<StoredFile, 'studyInstanceUid'>): Promise<void> {
+    const { relativePath, sopInstanceUid, outcome } = file
+    const { reader } = this.#options
+    const read = (await reader.readHead(file)) ?? (await reader.read(relativePath))
     if ('code' in read && read.code !== undefined) throw this.#unreadable(relativePath, read.code)
     if (!('instance' in read)) {
       this.#notIndexed.note({ sopInstanceUid, reason: read.reason })

@@ -1,8 +1,11 @@
-import { type DataSet, DicomtapError, readFileAttributes } from '@dicomtap/framework'
+import { type DataSet, DicomtapError, headReader, type HeadReader, loadDictionary, readFileAttributes } from '@dicomtap/framework'
 import path from 'node:path'
+import type { StoredFile } from '../storage-service.ts'
 import type { AttributeCatalogue } from '../model/attributes.ts'
+import { ElementDescriber } from '../model/describe-elements.ts'
 import { describeInstance } from '../model/describe-instance.ts'
 import type { IndexedInstance } from '../model/instance.ts'
+import { QuickStat } from './quick-stat.ts'
 
 /** Why a file is not in the index, in words without anything of the patient. */
 export interface Unusable {
@@ -13,6 +16,8 @@ export interface Unusable {
 
 /** What a file is to the index. */
 export type ReadInstance = { readonly instance: IndexedInstance; readonly problem: string | undefined } | Unusable
+
+export type HeadOfFile = Pick<StoredFile, 'relativePath' | 'transferSyntaxUid' | 'dataSetHead' | 'dataSetBytes'>
 
 const ALWAYS = [
   0x00080005, // Specific Character Set
@@ -28,11 +33,38 @@ export class InstanceReader {
   readonly #root: string
   readonly #attributes: AttributeCatalogue
   readonly #wanted: ReadonlySet<number>
+  readonly #stat: QuickStat
+  #head: { readonly reader: HeadReader; readonly describer: ElementDescriber } | undefined
 
   constructor(root: string, attributes: AttributeCatalogue) {
     this.#root = root
     this.#attributes = attributes
     this.#wanted = new Set([...ALWAYS, ...attributes.all.map(({ tag }) => tag)])
+    this.#stat = new QuickStat(root)
+  }
+
+  /**
+   * As `read`, of a file that was written a moment ago and of which the beginning is still there. Undefined when that
+   * is not enough.
+   */
+  async readHead({ relativePath, transferSyntaxUid, dataSetHead, dataSetBytes }: HeadOfFile): Promise<ReadInstance | undefined> {
+    if (dataSetHead === undefined || transferSyntaxUid === undefined) return undefined
+    this.#head ??= await this.#prepareHead()
+    const { reader, describer } = this.#head
+    const elements = reader.pick(dataSetHead, transferSyntaxUid, dataSetHead.length === dataSetBytes)
+    if (elements === undefined) return undefined
+    try {
+      const { sizeBytes, modifiedAtMs } = await this.#stat.of(path.join(this.#root, relativePath))
+      const instance = describer.describe(elements, { path: relativePath, sizeBytes, storedAtMs: Math.floor(modifiedAtMs), transferSyntaxUid })
+      return instance && { instance, problem: undefined }
+    } catch {
+      return undefined
+    }
+  }
+
+  async #prepareHead(): Promise<{ readonly reader: HeadReader; readonly describer: ElementDescriber }> {
+    const reader = headReader(this.#wanted, await loadDictionary())
+    return { reader, describer: new ElementDescriber(reader, this.#attributes) }
   }
 
   /** Never rejects for what is in the file, or for a file that cannot be read. */

@@ -40,7 +40,7 @@ export function describeInstance(dataset: DataSet, file: InstanceFile, attribute
   if (studyInstanceUid === undefined || seriesInstanceUid === undefined || sopInstanceUid === undefined || sopClassUid === undefined) return undefined
   const patient = describeLevel(dataset, 'PATIENT', attributes)
   return {
-    patientKey: patientKeyOf(patient.columns['patient_id'] ?? '', patient.columns['issuer'] ?? '', studyInstanceUid),
+    patientKey: patientKeyOf(patient, studyInstanceUid),
     patient,
     studyInstanceUid,
     study: describeLevel(dataset, 'STUDY', attributes),
@@ -57,18 +57,19 @@ export function describeInstance(dataset: DataSet, file: InstanceFile, attribute
 }
 
 /** Patient ID and issuer; without a Patient ID each study has a patient of its own (PS3.3 C.7.1.1). */
-function patientKeyOf(patientId: string, issuer: string, studyInstanceUid: string): string {
+export function patientKeyOf(patient: LevelRow, studyInstanceUid: string): string {
+  const { patient_id: patientId = '', issuer = '' } = patient.columns
   return JSON.stringify(patientId === '' ? ['', '', studyInstanceUid] : [patientId, issuer])
 }
 
 const UID = /^[0-9.]{1,64}$/
 
-function uidOf(dataset: DataSet, name: string): string | undefined {
+export function uidOf(dataset: DataSet, name: string): string | undefined {
   const uid = textOf(dataset[name])
   return UID.test(uid) ? uid : undefined
 }
 
-function describeLevel(dataset: DataSet, level: Level, attributes: AttributeCatalogue): LevelRow {
+export function describeLevel(dataset: DataSet, level: Level, attributes: AttributeCatalogue): LevelRow {
   const columns: Record<string, string> = {}
   const keyValues: { tag: number; value: string }[] = []
   const stored: DataSet = {}
