@@ -159,6 +159,8 @@ test('instanceStored is told everything, before the answer', async (t) => {
     seriesInstanceUid: '1.2.3.4',
     transferSyntaxUid: '1.2.840.10008.1.2.1',
     sizeBytes: (await read(FILE)).length,
+    dataSetBytes: dataSetOf({ fill: 1 }).length,
+    dataSetHead: dataSetOf({ fill: 1 }),
     sha256: undefined,
     peer: { callingAeTitle: 'SENDER', calledAeTitle: 'ARCHIVE', address: '127.0.0.1' },
     isDuplicate: false,
@@ -166,10 +168,26 @@ test('instanceStored is told everything, before the answer', async (t) => {
   })
 })
 
+test('instanceStored has the beginning of what is in the file, however it came, and of no other file', async (t) => {
+  const { send, hooks, read } = await storeFixture(t)
+  const told: StoredInstance[] = []
+  hooks.instanceStored.tap('test', (instance) => void told.push(instance))
+  for (const [fill, pixelBytes] of [[1, 20_000], [1, 20_000], [2, 400_000]] as const) t.is(await send({ fill, pixelBytes }), 0)
+  t.deepEqual(told.map(({ dataSetHead }) => dataSetHead?.length), [16_384, undefined, 16_384])
+  for (const { relativePath, dataSetHead, dataSetBytes, sizeBytes } of told) {
+    if (dataSetHead === undefined) continue
+    const start = sizeBytes - dataSetBytes
+    t.true((await read(relativePath)).subarray(start, start + dataSetHead.length).equals(dataSetHead))
+  }
+})
+
 test('replace tells instanceStored that a file was replaced', async (t) => {
   const { send, hooks } = await storeFixture(t, { options: { duplicates: 'replace' } })
   const outcomes: string[] = []
-  hooks.instanceStored.tap('test', ({ outcome }) => void outcomes.push(outcome))
+  hooks.instanceStored.tap('test', ({ outcome, dataSetHead }) => {
+    outcomes.push(outcome)
+    t.is(dataSetHead, undefined, 'another process may have replaced it')
+  })
   await send()
   await send()
   t.deepEqual(outcomes, ['new', 'replaced'])
