@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { startServer } from '../compare/server-process.mjs'
+import { startServer } from '../bench/server-process.mjs'
 import { processUsage, usageSince } from '../load/process-usage.mjs'
 import { startSinkProcess } from '../send/sink-process.mjs'
 import { runClient } from './watched-client.mjs'

@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { orthancCommand } from '../compare/orthanc.mjs'
-import { NO_DELAY } from '../compare/servers.mjs'
+import { orthancCommand } from '../bench/orthanc.mjs'
+import { NO_DELAY } from '../bench/peers.mjs'
 
 const DICOMTAP = fileURLToPath(new URL('../server.mjs', import.meta.url))
 const LARGEST_PDU_OF_DCMTK = 131_072

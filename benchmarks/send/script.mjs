@@ -14,6 +14,8 @@ const { values } = parseArgs({
     directory: { type: 'string' },
     // Calls of cStore that wait at once; on the wire it is one request at a time.
     calls: { type: 'string', default: '1' },
+    // Requests outstanding at once on the wire.
+    window: { type: 'string', default: '1' },
     // Times that the files are sent, each on an association of its own; the last one is reported.
     rounds: { type: 'string', default: '1' },
   },
@@ -33,7 +35,10 @@ async function sendAll() {
     host: '127.0.0.1',
     port: Number(values.port),
     contexts: [{ abstractSyntax: CT_IMAGE_STORAGE, transferSyntaxes: [TRANSFER_SYNTAXES.explicit] }],
+    ...(values.window === '1' ? {} : { asynchronousOperations: { invoked: Number(values.window), performed: 1 } }),
   })
+  const { invoked } = association.asynchronousOperations
+  if (invoked !== Number(values.window)) throw new Error(`a window of ${values.window} was proposed, ${invoked} negotiated`)
   let next = 0
   let failed = 0
   const caller = async () => {

@@ -55,12 +55,20 @@ function problemsOf(results) {
 
 /** `median (min-max)`; `-` where nothing is known. */
 export function spread(values, digits) {
+  const known = summary(values)
+  if (known === undefined) return '-'
+  const { median } = known
+  const [least, most] = [known.least, known.most].map((value) => value.toFixed(digits))
+  return least === most ? least : `${median.toFixed(digits)} (${least}-${most})`
+}
+
+/** `{ median, least, most, count }`; undefined where nothing is known. */
+export function summary(values) {
   const known = values.filter((value) => Number.isFinite(value)).sort((a, b) => a - b)
-  if (known.length === 0) return '-'
+  if (known.length === 0) return undefined
   const middle = known.length / 2
   const median = known.length % 2 === 1 ? known[Math.floor(middle)] : (known[middle - 1] + known[middle]) / 2
-  const [least, most] = [known[0], known.at(-1)].map((value) => value.toFixed(digits))
-  return least === most ? least : `${median.toFixed(digits)} (${least}-${most})`
+  return { median, least: known[0], most: known.at(-1), count: known.length }
 }
 
 /** A table; rows of another length are remarks, which do not widen the columns. */
@@ -71,7 +79,8 @@ export function markdown(head, rows) {
   return [line(head), `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...rows.map(line)].join('\n')
 }
 
-function commit() {
+/** Of the checkout that is measured. */
+export function commit() {
   try {
     const options = { encoding: 'utf8', cwd: import.meta.dirname, stdio: ['ignore', 'pipe', 'ignore'] }
     return execFileSync('git', ['rev-parse', '--short', 'HEAD'], options).trim()
