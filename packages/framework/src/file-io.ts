@@ -60,13 +60,31 @@ const folders = new Map<string, boolean>()
 
 /** How to read a file: inline where calls end in the page cache of this machine. */
 export function ioFor(path: string): FileIo {
+  return isLocal(path) ? inlineIo : threadedIo
+}
+
+/**
+ * Makes several calls on a file here, where they end in the page cache of this machine. Undefined, and nothing done,
+ * where they belong into the thread pool.
+ */
+export function callsInline<T>(path: string, calls: () => T): T | undefined {
+  const start = performance.now()
+  if (!isLocal(path) || !watch.isQuick(start)) return undefined
+  try {
+    return calls()
+  } finally {
+    watch.report(start, performance.now())
+  }
+}
+
+function isLocal(path: string): boolean {
   const folder = dirname(path)
-  const isLocal = folders.get(folder)
-  if (isLocal === undefined) {
+  const known = folders.get(folder)
+  if (known === undefined) {
     if (folders.size >= MAXIMUM_FOLDERS) folders.clear()
     // Until it is known.
     folders.set(folder, false)
     void isOnLocalFileSystem(folder).then((answer) => folders.set(folder, answer))
   }
-  return isLocal === true ? inlineIo : threadedIo
+  return known === true
 }

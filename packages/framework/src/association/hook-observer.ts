@@ -71,6 +71,10 @@ export class HookObserver implements DulObserver {
     return this.#hooks.pduReceived.taps.length > 0 || this.#hooks.pduSent.taps.length > 0
   }
 
+  get watchesPDataSent(): boolean {
+    return this.wantsPData || this.#hooks.dataSent.taps.length > 0 || this.#hooks.stateChanged.taps.length > 0
+  }
+
   pduReceived(pdu: Pdu | PDataSummary): void {
     if (this.#hooks.pduReceived.taps.length > 0) notify(this.#hooks.pduReceived, { association: this.#association, pdu })
   }

@@ -14,6 +14,8 @@ const PDV_OVERHEAD_BYTES = 6
 const LARGEST_PDU_BYTES = 262_144
 /** Up to this size header and fragment go into one buffer: cheaper than two writes. */
 const COPY_BELOW_BYTES = 4_096
+/** Up to this size a data set is copied behind its headers, and the message leaves as one buffer. */
+const COPY_MESSAGE_BELOW_BYTES = 16_384
 /** So much goes to the socket at once, in one system call however many PDUs it is. */
 const BATCH_BYTES = 1_114_112
 /** What a fragment costs besides its bytes: a peer that takes a few at a time must not cost a hundred times their memory. */
@@ -60,6 +62,8 @@ export class MessageFragmenter {
       if (dataSet === undefined && commandBytes.length <= this.#maximumFragmentBytes) {
         // Most responses: one PDU, and nothing made for it but its bytes.
         this.#writeOne(presentationContextId, { isCommand: true, isLast: true, bytes: commandBytes })
+      } else if (dataSet !== undefined && commandBytes.length <= this.#maximumFragmentBytes && !this.#dul.isPDataSentWatched) {
+        this.#writeWhole(presentationContextId, commandBytes, dataSet)
       } else {
         this.#write(presentationContextId, [...this.#cut(true, commandBytes), ...(dataSet === undefined ? [] : this.#cut(false, dataSet))])
       }
@@ -74,6 +78,37 @@ export class MessageFragmenter {
       })
     this.#tail = tail
     return sent
+  }
+
+  /** Command set and data set in one write, the headers in one buffer. */
+  #writeWhole(id: number, command: Buffer, dataSet: Uint8Array): void {
+    const size = this.#maximumFragmentBytes
+    const { length } = dataSet
+    const fragments = Math.max(1, Math.ceil(length / size))
+    const isCopied = length <= COPY_MESSAGE_BELOW_BYTES
+    const start = P_DATA_TF_HEADER_BYTES + command.length
+    const heads = Buffer.allocUnsafe(start + fragments * P_DATA_TF_HEADER_BYTES + (isCopied ? length : 0))
+    writePDataTfHeader(heads, 0, id, true, true, command.length)
+    heads.set(command, P_DATA_TF_HEADER_BYTES)
+    if (isCopied) {
+      for (let offset = 0, at = start; at < heads.length; offset += size) {
+        const bytes = Math.min(size, length - offset)
+        writePDataTfHeader(heads, at, id, false, offset + size >= length, bytes)
+        heads.set(fragments === 1 ? dataSet : dataSet.subarray(offset, offset + bytes), at + P_DATA_TF_HEADER_BYTES)
+        at += P_DATA_TF_HEADER_BYTES + bytes
+      }
+      this.#dul.sendMessage([heads])
+      loanOf(dataSet)?.()
+      return
+    }
+    const pieces: Uint8Array[] = []
+    for (let offset = 0, from = 0, to = start; offset < length; offset += size, from = to) {
+      const bytes = Math.min(size, length - offset)
+      writePDataTfHeader(heads, to, id, false, offset + size >= length, bytes)
+      to += P_DATA_TF_HEADER_BYTES
+      pieces.push(heads.subarray(from, to), fragments === 1 ? dataSet : dataSet.subarray(offset, offset + bytes))
+    }
+    this.#dul.sendMessage(pieces, loanOf(dataSet))
   }
 
   async #sendAfter(

@@ -82,6 +82,11 @@ export class Invocations {
     return this.#window.size
   }
 
+  /** Would a request that is ready be sent, or made ready to be the next one, at once? */
+  isNextAtOnce(signal: AbortSignal | undefined): boolean {
+    return signal === undefined && this.#ended === undefined && this.#window.isNextAtOnce
+  }
+
   /** Resolves when every request has its final response. From here on nothing waits for who does not read. */
   empty(): Promise<void> {
     this.#unreadLimit.lift()

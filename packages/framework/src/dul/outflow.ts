@@ -29,7 +29,15 @@ export class Outflow {
 
   /** False: wait for `drained` before the next one. @param left as for {@link Transport.write} */
   write(transport: Transport, header: Uint8Array, body?: Uint8Array, left?: () => void): boolean {
-    const isRoomLeft = body === undefined ? transport.write(header, left) : transport.writePair(header, body, left)
+    return this.#wrote(body === undefined ? transport.write(header, left) : transport.writePair(header, body, left))
+  }
+
+  /** As `write`, of pieces that leave in one system call. */
+  writeAll(transport: Transport, pieces: readonly Uint8Array[], left?: () => void): boolean {
+    return this.#wrote(transport.writeAll(pieces, left))
+  }
+
+  #wrote(isRoomLeft: boolean): boolean {
     this.#watch.wrote(isRoomLeft)
     this.#isWritable = isRoomLeft
     return isRoomLeft

@@ -166,6 +166,22 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
     return isRoomLeft
   }
 
+  /** Is anybody told of each P-DATA-TF that is sent? Then each has to be given to `sendPData`. */
+  get isPDataSentWatched(): boolean {
+    return this.#observer !== undefined && this.#observer.watchesPDataSent !== false
+  }
+
+  /**
+   * As `sendPData` for all P-DATA-TFs of a message, in one system call, when `isPDataSentWatched` is false.
+   * @throws DICOMTAP_ERR_DUL_STATE outside Sta6 and Sta8.
+   */
+  sendMessage(pieces: readonly Uint8Array[], left?: () => void): boolean {
+    if (step(this.#state, 'Evt9', this.isRequestor, true) === undefined || this.#transport === undefined) throw this.#stateError('P-DATA')
+    const isRoomLeft = this.#outflow.writeAll(this.#transport, pieces, left)
+    this.#silence.interrupted()
+    return isRoomLeft
+  }
+
   /** What `write` sends leaves in one system call. */
   together(write: () => void): void {
     this.#outflow.together(write)

@@ -191,6 +191,23 @@ export class Transport {
     }
   }
 
+  /** Writes pieces in one system call. @param left as for `write` */
+  writeAll(pieces: readonly Uint8Array[], left?: () => void): boolean {
+    if (pieces.length === 1) return this.write(pieces[0] as Uint8Array, left)
+    if (this.#isOver()) return true
+    try {
+      const last = pieces.length - 1
+      this.socket.cork()
+      for (let index = 0; index < last; index++) this.#write(pieces[index] as Uint8Array, undefined)
+      const isWritable = this.#write(pieces[last] as Uint8Array, left)
+      this.socket.uncork()
+      return isWritable
+    } catch (thrown) {
+      this.#failed(thrown)
+      return true
+    }
+  }
+
   /** Until `uncork` what is written is gathered. */
   cork(): void {
     this.#try(() => this.socket.cork())

@@ -45,6 +45,8 @@ export interface DulObserver {
   dataSent(data: Uint8Array): void
   /** Are pduReceived and pduSent wanted for P-DATA-TF? They cost an object per PDU. */
   readonly wantsPData: boolean
+  /** Is anything of a P-DATA-TF that is sent wanted: its bytes, what it is, the state? Undefined: it is. */
+  readonly watchesPDataSent?: boolean
   pduReceived(pdu: Pdu | PDataSummary): void
   pduSent(pdu: Pdu | PDataSummary): void
   stateChanged(currentState: DulState, event: DulEvent, action: DulAction, nextState: DulState): void

@@ -280,10 +280,15 @@ test('memory that was lent comes back when its bytes have left, and not over a s
   await once(socket, 'connect')
   const sendPData = (header: Uint8Array, body?: Uint8Array, left?: () => void): boolean =>
     body === undefined ? transport.write(header, left) : transport.writePair(header, body, left)
-  const back = new Promise<void>((resolve) => (wake = resolve))
-  await new MessageFragmenter({ ...dul, sendPData } as never, 16_384).send(3, STORE, piece)
-  await back
-  t.is(returned, 1)
+  const sendMessage = (pieces: readonly Uint8Array[], left?: () => void): boolean => transport.writeAll(pieces, left)
+  // PDU by PDU where somebody is told of each, else all at once.
+  for (const isPDataSentWatched of [true, false]) {
+    const back = new Promise<void>((resolve) => (wake = resolve))
+    returned = 0
+    await new MessageFragmenter({ ...dul, sendPData, sendMessage, isPDataSentWatched } as never, 16_384).send(3, STORE, piece)
+    await back
+    t.is(returned, 1)
+  }
   transport.destroy()
   server.close()
 

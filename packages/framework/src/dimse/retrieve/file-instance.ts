@@ -60,7 +60,7 @@ export class FileInstance implements PulledInstance {
   }
 
   async #open(): Promise<StoreFile> {
-    const file = await StoreFile.open(this.#path, {}, this.#name)
+    const file = StoreFile.openWhole(this.#path, {}, this.#name) ?? (await StoreFile.open(this.#path, {}, this.#name))
     if (file.head.sopInstanceUid === this.sopInstanceUid) return file
     await file.close()
     throw this.#unusable('another instance is in it')

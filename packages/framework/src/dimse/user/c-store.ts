@@ -9,7 +9,7 @@ import type { OutgoingRequest } from './invocation.ts'
 import type { Lane } from './lane.ts'
 import { Progress } from './progress.ts'
 import { dimseResponse } from './responses.ts'
-import { openStoreSource } from './store-source.ts'
+import { openStoreSource, openStoreSourceAtOnce } from './store-source.ts'
 import type { StoreObject } from './store-source.ts'
 
 /** PS3.7 9.1.1. @param heads where the heads of sources are read, a few at once */
@@ -22,10 +22,10 @@ export async function cStore(
   checkOptions(options, 'C-STORE')
   checkStoreOptions(options)
   const sending = new StoreSending(dimse, options)
-  const request = heads.run(() => sending.open(source))
-  // Whether or not anybody waits for it by then.
-  request.catch(() => {})
   try {
+    const request = (dimse.invocations.isNextAtOnce(options.signal) ? sending.openAtOnce(source) : undefined) ?? heads.run(() => sending.open(source))
+    // Whether or not anybody waits for it by then.
+    if (request instanceof Promise) request.catch(() => {})
     const { command } = await dimse.invocations.open('C-STORE', options.sopClassUid ?? '', request, options.signal).only()
     sending.answered()
     const { sopClassUid, sopInstanceUid } = sending.object as StoreObject
@@ -59,6 +59,18 @@ class StoreSending {
       await object.close()
       throw badRequest('The C-STORE was taken back')
     }
+    return this.#request(object)
+  }
+
+  /** As `open`, in one turn. Undefined where that is not the way. */
+  openAtOnce(source: CStoreSource): OutgoingRequest | undefined {
+    const object = openStoreSourceAtOnce(source, this.#options)
+    this.object = object
+    return object === undefined ? undefined : this.#request(object)
+  }
+
+  #request(object: StoreObject): OutgoingRequest {
+    const options = this.#options
     const { sopClassUid, sopInstanceUid, transferSyntaxUid } = object
     checkUid(sopClassUid, 'sopClassUid')
     checkUid(sopInstanceUid, 'sopInstanceUid')
@@ -74,7 +86,7 @@ class StoreSending {
       moveOriginatorApplicationEntityTitle: options.moveOriginatorApplicationEntityTitle,
       moveOriginatorMessageId: options.moveOriginatorMessageId,
     }
-    return { context, command, dataSet: () => this.#bytes(object, context.transferSyntax) }
+    return { context, command, dataSet: () => this.#bytesAtOnce(object, context.transferSyntax) ?? this.#bytes(object, context.transferSyntax) }
   }
 
   /** The response is there, so everything was sent. */
@@ -88,6 +100,11 @@ class StoreSending {
     await this.object?.close()
   }
 
+  #bytesAtOnce(object: StoreObject, transferSyntaxUid: string): DataSetBytes | undefined {
+    const bytes = object.bytesAtOnceIn?.(transferSyntaxUid)
+    return bytes === undefined ? undefined : this.#withProgress(bytes)
+  }
+
   /** The first piece is drawn before anything is sent: a source that fails there costs this call alone. */
   async #bytes(object: StoreObject, transferSyntaxUid: string): Promise<DataSetBytes | undefined> {
     const source = await withinSourceTime(Promise.resolve(object.bytesIn(transferSyntaxUid)), this.#dimse.sourceMs)
@@ -97,6 +114,10 @@ class StoreSending {
       // It may have been closed while it was made or drawn from: it must be let go all the same.
       if (this.#isClosed) this.#drawn.close()
     }
+    return this.#withProgress(bytes)
+  }
+
+  #withProgress(bytes: DataSetBytes): DataSetBytes {
     const { onProgress } = this.#options
     if (onProgress === undefined) return bytes
     this.#progress = new Progress(onProgress, this.#dimse.log)

@@ -9,6 +9,9 @@ interface Turn {
   fail(invocation: Invocation, error: unknown): void
 }
 
+/** In a wide window, or one without an end, the others are read one after the other: not all fit into memory. */
+const MAXIMUM_AT_ONCE = 16
+
 /**
  * The asynchronous operations window (PS3.7 D.3.3.3): as many requests at once as were negotiated, the
  * others in line behind them. Data sets are made when their turn comes, that of the next in line while the
@@ -30,6 +33,11 @@ export class RequestWindow {
   /** Requests in it and in line. */
   get size(): number {
     return this.#placed.size + this.#waiting.size
+  }
+
+  /** Would a request be sent or made ready at once? */
+  get isNextAtOnce(): boolean {
+    return !this.#isClosed && this.#waiting.size === 0 && this.#placed.size < MAXIMUM_AT_ONCE
   }
 
   add(invocation: Invocation): void {
@@ -72,22 +80,40 @@ export class RequestWindow {
   }
 
   #prepare(invocation: Invocation): void {
-    if (invocation.isPreparing || isReady(invocation.request)) return
+    const { request } = invocation
+    if (invocation.isPreparing || isReady(request)) return
     invocation.isPreparing = true
-    void this.#makeDataSet(invocation)
+    if (request instanceof Promise) void this.#whenMade(invocation, request)
+    else this.#makeDataSet(invocation, request)
   }
 
-  async #makeDataSet(invocation: Invocation): Promise<void> {
+  /** In the same turn where that is possible. */
+  #makeDataSet(invocation: Invocation, request: OutgoingRequest): void {
+    let dataSet: ReturnType<NonNullable<OutgoingRequest['dataSet']>>
     try {
-      const request = await invocation.request
+      dataSet = request.dataSet?.()
+    } catch (error) {
+      this.#turn.fail(invocation, error)
+      return
+    }
+    if (dataSet instanceof Promise) void this.#whenMade(invocation, request, dataSet)
+    else this.#made(invocation, request, dataSet)
+  }
+
+  async #whenMade(invocation: Invocation, pending: Invocation['request'], making?: Promise<DataSetBytes | undefined>): Promise<void> {
+    try {
+      const request = await pending
       if (invocation.state === 'over') return
-      const dataSet = await request.dataSet?.()
-      // Given up meanwhile: who made the data set lets it go.
-      if (invocation.state === 'waiting') invocation.prepared = { request, dataSet }
-      else if (invocation.state === 'preparing') this.#turn.send(invocation, request, dataSet)
+      this.#made(invocation, request, await (making ?? request.dataSet?.()))
     } catch (error) {
       this.#turn.fail(invocation, error)
     }
+  }
+
+  #made(invocation: Invocation, request: OutgoingRequest, dataSet: DataSetBytes | undefined): void {
+    // Given up meanwhile: who made the data set lets it go.
+    if (invocation.state === 'waiting') invocation.prepared = { request, dataSet }
+    else if (invocation.state === 'preparing') this.#turn.send(invocation, request, dataSet)
   }
 }
 

@@ -1,14 +1,15 @@
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import type { Stats } from 'node:fs'
-import { constants } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { DicomtapError } from '../../errors/index.ts'
 import type { DataSetBytes } from '../fragmenter.ts'
 import type { CStoreOptions } from '../user-types.ts'
 import { MORE, UnusableObject, parseStoreHead } from './store-head.ts'
 import type { StoreHead } from './store-head.ts'
-import { ioFor, threadedIo } from '../../file-io.ts'
+import { callsInline, ioFor, threadedIo } from '../../file-io.ts'
 import type { FileIo } from '../../file-io.ts'
-import { SLAB_BYTES, takeSlab } from './store-slabs.ts'
+import { loanOf } from '../loans.ts'
+import { SLAB_BYTES, lendSlab, returnSlab, takeSlab, takeWholeSlab } from './store-slabs.ts'
 
 /** How much of the start is looked at, until it tells what the object is. */
 const HEAD_BYTES = [4096, 65_536, 1_048_576] as const
@@ -67,6 +68,8 @@ export class StoreFile {
   readonly #called: Called
   readonly #stats: Stats
   #file: OpenFile | undefined
+  /** The data set, when it was read with the head. */
+  #dataSet: Buffer | undefined
   #isKeptOpen = false
   #isClosed = false
   #closing: Promise<void> | undefined
@@ -102,6 +105,57 @@ export class StoreFile {
     })
   }
 
+  /**
+   * As `open`, in one turn and with all its bytes. Undefined where `open` is the way: for large files, on disks that
+   * may be slow, and for what is no file.
+   * @throws DICOMTAP_ERR_DIMSE_REQUEST
+   */
+  static openWhole(location: string | URL, options: CStoreOptions, name?: string): StoreFile | undefined {
+    const path = pathOf(location)
+    const called: Called = { name: name ?? JSON.stringify(path), isPath: name === undefined }
+    try {
+      return callsInline(path, () => {
+        const descriptor = openSync(path, OPEN_FLAGS)
+        try {
+          return StoreFile.#readWhole(path, called, descriptor, options)
+        } finally {
+          closeSync(descriptor)
+        }
+      })
+    } catch (error) {
+      throw withReasonOf(called, error)
+    }
+  }
+
+  static #readWhole(path: string, called: Called, descriptor: number, options: CStoreOptions): StoreFile | undefined {
+    const stats = fstatSync(descriptor)
+    const { size } = stats
+    if (!stats.isFile() || size === 0 || size > SLAB_BYTES) return undefined
+    const slab = takeWholeSlab()
+    let store: StoreFile | undefined
+    try {
+      for (let done = 0; done < size; ) {
+        const bytesRead = readSync(descriptor, slab, done, size - done, done)
+        if (bytesRead === 0) return undefined
+        done += bytesRead
+      }
+      const head = parseStoreHead(slab.subarray(0, size), true, options)
+      if (head === MORE) return undefined
+      store = new StoreFile(path, called, head, stats)
+      store.#dataSet = lendSlab(slab, head.dataSetOffset, size)
+      return store
+    } finally {
+      if (store === undefined) returnSlab(slab)
+    }
+  }
+
+  /** The data set, once, when it was read with the head. */
+  takeDataSet(): Uint8Array | undefined {
+    const dataSet = this.#isClosed ? undefined : this.#dataSet
+    if (dataSet !== undefined) this.#dataSet = undefined
+    return dataSet
+  }
+
   #keepOpen(file: OpenFile): boolean {
     if (keptOpen >= MAXIMUM_KEPT_OPEN) return false
     keptOpen += 1
@@ -115,6 +169,8 @@ export class StoreFile {
    * @throws DICOMTAP_ERR_DIMSE_REQUEST also when it is no longer the file whose head was read
    */
   async bytes(): Promise<DataSetBytes> {
+    const whole = this.takeDataSet()
+    if (whole !== undefined) return whole
     const { dataSetOffset } = this.head
     const size = this.#stats.size - dataSetOffset
     return withReason(this.#called, async () => {
@@ -139,6 +195,8 @@ export class StoreFile {
     this.#isClosed = true
     if (this.#isKeptOpen) keptOpen -= 1
     this.#isKeptOpen = false
+    if (this.#dataSet !== undefined) loanOf(this.#dataSet)?.()
+    this.#dataSet = undefined
     const file = this.#file
     this.#file = undefined
     if (file !== undefined) this.#closing = file.close()
@@ -206,14 +264,18 @@ function isSameFile(a: Stats, b: Stats): boolean {
 }
 
 /** Says which file it was, and keeps the cause where its path may be told: the system's errors do. */
-async function withReason<T>({ name, isPath }: Called, work: () => Promise<T>): Promise<T> {
+async function withReason<T>(called: Called, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    const reason = error instanceof UnusableObject ? `it ${error.message}` : reasonOf(error)
-    const cause = error instanceof UnusableObject || !isPath ? undefined : { cause: error }
-    throw new DicomtapError('DICOMTAP_ERR_DIMSE_REQUEST', `${name} cannot be sent: ${reason}`, cause)
+    throw withReasonOf(called, error)
   }
+}
+
+function withReasonOf({ name, isPath }: Called, error: unknown): DicomtapError {
+  const reason = error instanceof UnusableObject ? `it ${error.message}` : reasonOf(error)
+  const cause = error instanceof UnusableObject || !isPath ? undefined : { cause: error }
+  return new DicomtapError('DICOMTAP_ERR_DIMSE_REQUEST', `${name} cannot be sent: ${reason}`, cause)
 }
 
 const REASONS: Readonly<Record<string, string>> = {

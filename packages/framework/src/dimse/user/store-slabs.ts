@@ -12,10 +12,24 @@ const spares: Buffer[] = []
  * reading, in page faults and garbage collection.
  */
 export function takeSlab(length: number): Buffer {
-  const slab = spares.pop() ?? Buffer.allocUnsafeSlow(SLAB_BYTES)
-  const piece = slab.subarray(0, length)
+  return lendSlab(takeWholeSlab(), 0, length)
+}
+
+/** As {@link takeSlab}, before it is known which part of it is lent: then comes `lendSlab` or `returnSlab`. */
+export function takeWholeSlab(): Buffer {
+  return spares.pop() ?? Buffer.allocUnsafeSlow(SLAB_BYTES)
+}
+
+/** The part of a slab that is sent. */
+export function lendSlab(slab: Buffer, start: number, end: number): Buffer {
+  const piece = slab.subarray(start, end)
   lend(piece, () => {
-    if (spares.length < MAXIMUM_SPARES) spares.push(slab)
+    returnSlab(slab)
   })
   return piece
+}
+
+/** Nothing of it was sent. */
+export function returnSlab(slab: Buffer): void {
+  if (spares.length < MAXIMUM_SPARES) spares.push(slab)
 }

@@ -19,6 +19,8 @@ export interface StoreObject {
   canConvertTo(transferSyntaxUid: string): boolean
   /** The encoded data set in that transfer syntax. Opens the file; call it once. */
   bytesIn(transferSyntaxUid: string): DataSetBytes | Promise<DataSetBytes>
+  /** As `bytesIn`, where the bytes are in memory already as they are to be sent; undefined: `bytesIn` has them. */
+  bytesAtOnceIn?(transferSyntaxUid: string): Uint8Array | undefined
   /** Lets go of the file, if one is open. */
   close(): Promise<void>
 }
@@ -40,6 +42,17 @@ export async function openStoreSource(source: CStoreSource, options: CStoreOptio
     throw new DicomtapError('DICOMTAP_ERR_DIMSE_REQUEST', 'cStore takes a path, a file URL, bytes or a data set')
   }
   return named('The data set', () => fromDataSet(source, options))
+}
+
+/**
+ * As {@link openStoreSource}, in one turn: for small files on a disk that answers at once. Undefined where that is not
+ * the way.
+ */
+export function openStoreSourceAtOnce(source: CStoreSource, options: CStoreOptions): StoreObject | undefined {
+  if (typeof source !== 'string' && !(source instanceof URL)) return undefined
+  const file = StoreFile.openWhole(source, options)
+  if (file === undefined) return undefined
+  return encoded(file.head, () => file.bytes(), () => file.close(), () => file.takeDataSet())
 }
 
 function named(what: string, open: () => StoreObject): StoreObject {
@@ -66,6 +79,7 @@ function encoded(
   { sopClassUid, sopInstanceUid, transferSyntaxUid }: Identity,
   bytes: () => DataSetBytes | Promise<DataSetBytes>,
   close: () => Promise<void> = async () => {},
+  bytesAtOnce: () => Uint8Array | undefined = () => undefined,
 ): StoreObject {
   return {
     sopClassUid,
@@ -74,6 +88,7 @@ function encoded(
     canConvertTo: (other) => other === transferSyntaxUid || canConvertDataSet(transferSyntaxUid, other),
     bytesIn: async (other) =>
       other === transferSyntaxUid ? bytes() : madeWhole(await bytes(), (all) => convertDataSet(all, transferSyntaxUid, other)),
+    bytesAtOnceIn: (other) => (other === transferSyntaxUid ? bytesAtOnce() : undefined),
     close,
   }
 }
