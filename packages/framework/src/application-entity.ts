@@ -452,6 +452,7 @@ export class ApplicationEntity extends Bindable {
 
   #createServer(options: ListenerOptions): AssociationServer {
     const scope = resolveScope(options, this, options.contexts === undefined ? this.#contexts : new SupportedContexts(options.contexts))
+    let settings: AssociationSettings | undefined
     return new AssociationServer({
       ae: this,
       options,
@@ -460,7 +461,11 @@ export class ApplicationEntity extends Bindable {
       hooks: this.hooks,
       registry: this.#registry,
       process: this.#serverProcess,
-      settings: () => associationSettings(options, this, scope),
+      settings: () => {
+        // Of what they are made only the contexts change.
+        if (settings?.supportedContexts !== scope.contexts.map) settings = Object.freeze(associationSettings(options, this, scope))
+        return settings
+      },
       environmentFor: (server, settings) => this.#environmentFor(server, settings),
     })
   }

@@ -38,6 +38,9 @@ export interface ServerEnvironment {
   environmentFor(server: AssociationServer, settings: AssociationSettings): AssociationEnvironment
 }
 
+const ANY_ADDRESS = { address: '0.0.0.0', port: 0 }
+const ANY_IPV6_ADDRESS = '::'
+
 const LISTEN_ADVICE: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another process listens there; stop it or choose another port',
   EACCES: 'this user may not open it; choose a port above 1023 or grant the privilege (CAP_NET_BIND_SERVICE on Linux)',
@@ -192,8 +195,14 @@ export class AssociationServer extends Bindable {
     // Those of the moment in which it arrived, however long handlers take.
     const settings = this.#environment.settings()
     if (!this.#hasRoomFor(accepted, settings)) return
-    if (this.#environment.hooks.incomingConnection.taps.length === 0) this.#take({ socket: accepted }, settings)
+    if (this.#environment.hooks.incomingConnection.taps.length === 0) this.#take(this.#originOf(accepted), settings)
     else void this.#prepare(accepted, settings)
+  }
+
+  /** Bound to one address, it need not ask the system which one a connection came to. */
+  #originOf(socket: Socket): IncomingOrigin {
+    const { address, port } = this.#address ?? ANY_ADDRESS
+    return address === ANY_ADDRESS.address || address === ANY_IPV6_ADDRESS ? { socket } : { socket, local: { address, port } }
   }
 
   /** Handlers may put TLS on it, or know better whose it is. */

@@ -61,10 +61,10 @@ export function negotiateContexts(
   proposedRoles: readonly RoleSelection[],
   policy: ContextPolicy,
 ): ContextNegotiation {
-  const roleProposals = new Map(proposedRoles.map((role) => [role.sopClassUid, role]))
+  const roleProposals = proposedRoles.length === 0 ? undefined : new Map(proposedRoles.map((role) => [role.sopClassUid, role]))
   const accepted: AcceptedContext[] = []
   const rejected: RejectedContext[] = []
-  const replies = new Map<string, RoleSelection>()
+  let replies: Map<string, RoleSelection> | undefined
   for (const proposal of proposals) {
     const { id, abstractSyntax } = proposal
     const support = supportFor(proposal, policy)
@@ -77,18 +77,18 @@ export function negotiateContexts(
       rejected.push({ id, abstractSyntax, result: ContextResult.TransferSyntaxesNotSupported })
       continue
     }
-    const roles = negotiateRoles(roleProposals.get(abstractSyntax), policy.roleAnswers.get(abstractSyntax) ?? support.roles)
+    const roles = negotiateRoles(roleProposals?.get(abstractSyntax), policy.roleAnswers.get(abstractSyntax) ?? support.roles)
     if (roles === undefined) {
       rejected.push({ id, abstractSyntax, result: ContextResult.UserRejection })
       continue
     }
-    if (roles.reply !== undefined) replies.set(abstractSyntax, roles.reply)
+    if (roles.reply !== undefined) (replies ??= new Map()).set(abstractSyntax, roles.reply)
     const { acceptorAsScu: asScu, acceptorAsScp: asScp } = roles
     // Data sets of this context go to the requestor alone (C-GET): what it would rather have goes before what this side would.
     const preferred = asScu && !asScp ? proposal.transferSyntaxes.find((uid) => support.transferSyntaxes.includes(uid)) : undefined
     accepted.push({ id, abstractSyntax, transferSyntax: preferred ?? transferSyntax, asScu, asScp })
   }
-  return { accepted, rejected, roles: [...replies.values()] }
+  return { accepted, rejected, roles: replies === undefined ? [] : [...replies.values()] }
 }
 
 /**
@@ -102,12 +102,20 @@ export function contextResults(
 ): PresentationContextAc[] {
   const acceptedById = new Map(accepted.map((context) => [context.id, context]))
   const rejectedById = new Map(rejected.map((context) => [context.id, context]))
-  return [...proposals]
-    .sort((a, b) => a.id - b.id)
-    .map(({ id, transferSyntaxes }) => ({
-      id,
-      // A context that a transform took away was refused by the user, not by the provider.
-      result: acceptedById.has(id) ? ContextResult.Acceptance : (rejectedById.get(id)?.result ?? ContextResult.UserRejection),
-      transferSyntax: acceptedById.get(id)?.transferSyntax ?? transferSyntaxes[0] ?? '',
-    }))
+  return inOrder(proposals).map(({ id, transferSyntaxes }) => ({
+    id,
+    // A context that a transform took away was refused by the user, not by the provider.
+    result: acceptedById.has(id) ? ContextResult.Acceptance : (rejectedById.get(id)?.result ?? ContextResult.UserRejection),
+    transferSyntax: acceptedById.get(id)?.transferSyntax ?? transferSyntaxes[0] ?? '',
+  }))
+}
+
+/** Nearly always they come like that. */
+function inOrder(proposals: readonly PresentationContextRq[]): readonly PresentationContextRq[] {
+  let before = 0
+  for (const { id } of proposals) {
+    if (id < before) return [...proposals].sort((a, b) => a.id - b.id)
+    before = id
+  }
+  return proposals
 }

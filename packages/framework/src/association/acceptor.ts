@@ -17,7 +17,13 @@ import type { Logger } from '../logger.ts'
 import { encodePdu } from '../pdu/encode.ts'
 import { APPLICATION_CONTEXT_NAME } from '../pdu/types.ts'
 import type { AAssociateAc, AAssociateRq } from '../pdu/types.ts'
-import type { SopClassCommonExtended, SopClassExtended, UserItem } from '../pdu/user-items/types.ts'
+import type {
+  AsynchronousOperationsWindow,
+  SopClassCommonExtended,
+  SopClassExtended,
+  UserIdentityRequest,
+  UserItem,
+} from '../pdu/user-items/types.ts'
 import { ownItems } from './association-user.ts'
 import type { AssociationRegistry } from './registry.ts'
 import { checkedSettings } from './settings.ts'
@@ -25,6 +31,8 @@ import type { AssociationSettings } from './settings.ts'
 
 export interface Acceptance {
   readonly accept: AAssociateAc
+  /** The same, encoded. */
+  readonly bytes: Buffer
   readonly accepted: readonly AcceptedContext[]
   readonly rejected: readonly RejectedContext[]
   readonly commonExtended: readonly SopClassCommonExtended[]
@@ -37,7 +45,7 @@ export type Decision = { readonly rejection: Rejection; readonly why: string } |
 export interface AcceptorContext {
   readonly settings: AssociationSettings
   readonly hooks: HookTable
-  readonly log: Logger
+  log(): Logger
   readonly registry: AssociationRegistry
   /** Makes what was decided for this peer hold. */
   adopt(settings: AssociationSettings): void
@@ -59,66 +67,105 @@ export function admit(request: AAssociateRq, { settings, registry }: Pick<Accept
   })
 }
 
-/** Decides on an admitted A-ASSOCIATE-RQ: asks the hooks, negotiates, builds the A-ASSOCIATE-AC. */
+const NO_PROPOSALS: readonly never[] = []
+const NO_IDENTITY: { readonly items: readonly UserItem[] } = { items: NO_PROPOSALS }
+const NOTHING_EXTENDED: Extended = { items: NO_PROPOSALS, window: SYNCHRONOUS }
+
+/**
+ * Decides on an admitted A-ASSOCIATE-RQ: asks the hooks, negotiates, builds the A-ASSOCIATE-AC. What nobody is asked about
+ * is decided at once.
+ */
 export async function decide(info: AssociationRequestInfo, general: AcceptorContext): Promise<Decision> {
   const { hooks } = general
   const { request } = info
-  const refused = await refusalByHooks('associationRequest', info, general)
-  if (refused !== undefined) return refused
-  const settings = await settingsByHooks(info, general)
+  if (hooks.associationRequest.taps.length > 0) {
+    const refused = await refusalByHooks('associationRequest', info, general)
+    if (refused !== undefined) return refused
+  }
+  const settings = hooks.associationSettings.taps.length === 0 ? general.settings : await settingsByHooks(info, general)
   if (settings === undefined) return { rejection: HANDLER_FAILED, why: 'a handler of associationSettings failed' }
-  const context = { ...general, settings }
-  const identity = await verifyIdentity(info, context)
+  const context = settings === general.settings ? general : { ...general, settings }
+  const proposedIdentity = userIdentityOf(request.userInformation)
+  const isIdentified = proposedIdentity !== undefined || settings.requireUserIdentity
+  const identity = isIdentified ? await verifyIdentity(proposedIdentity, info, context) : NO_IDENTITY
   if ('rejection' in identity) return identity
-  const unauthorized = await refusalByHooks('authorization', info, context)
-  if (unauthorized !== undefined) return unauthorized
+  if (hooks.authorization.taps.length > 0) {
+    const unauthorized = await refusalByHooks('authorization', info, context)
+    if (unauthorized !== undefined) return unauthorized
+  }
 
   const proposedRoles = rolesOf(request.userInformation)
-  const roleAnswers = await inRounds(context, proposedRoles, (rest) => ask(hooks.roleSelection, rest, info), checkedRoles)
-  const commonExtended = await acceptedCommonExtended(info, context)
+  const roleAnswers =
+    proposedRoles.length === 0
+      ? NO_PROPOSALS
+      : await inRounds(context, proposedRoles, (rest) => ask(hooks.roleSelection, rest, info), checkedRoles)
+  const proposedCommonExtended = sopClassCommonExtendedOf(request.userInformation)
+  const commonExtended =
+    proposedCommonExtended.length === 0 ? NO_PROPOSALS : await acceptedCommonExtended(proposedCommonExtended, info, context)
   const negotiation = negotiateContexts(request.presentationContexts, proposedRoles, {
     supportedContexts: settings.supportedContexts,
-    commonExtended: new Map(commonExtended.map((item) => [item.sopClassUid, item])),
+    commonExtended: bySopClass(commonExtended),
     unrestrictedStorage: settings.unrestrictedStorage,
-    roleAnswers: new Map(roleAnswers.map((role) => [role.sopClassUid, { scu: role.scuRole, scp: role.scpRole }])),
+    roleAnswers: bySopClass(roleAnswers.map(({ sopClassUid, scuRole: scu, scpRole: scp }) => ({ sopClassUid, scu, scp }))),
   })
-  const accepted = await acceptedByHooks(negotiation.accepted, info, context)
+  const isReviewed = hooks.acceptedContexts.taps.length > 0
+  const accepted = isReviewed ? await acceptedByHooks(negotiation.accepted, info, context) : negotiation.accepted
   if (accepted === undefined) return { rejection: HANDLER_FAILED, why: 'a handler of acceptedContexts failed' }
   if (accepted.length === 0 && settings.rejectWhenNoContext) {
     return { rejection: REJECTIONS.noContext, why: 'no presentation context is acceptable' }
   }
-  const extended = await negotiateExtended(info, context)
+  const proposedWindow = asynchronousOperationsOf(request.userInformation)
+  const proposedExtended = sopClassExtendedOf(request.userInformation)
+  const extended =
+    proposedWindow === undefined && proposedExtended.length === 0
+      ? NOTHING_EXTENDED
+      : await negotiateExtended(proposedWindow, proposedExtended, info, context)
   const accept: AAssociateAc = {
     type: 'A-ASSOCIATE-AC',
     protocolVersion: 1,
     calledAeTitle: request.calledAeTitle,
     callingAeTitle: request.callingAeTitle,
-    ...(request.titlesAsSent === undefined ? {} : { titlesAsSent: request.titlesAsSent }),
+    ...(request.titlesAsSent === undefined ? undefined : { titlesAsSent: request.titlesAsSent }),
     applicationContextName: APPLICATION_CONTEXT_NAME,
     presentationContexts: contextResults(request.presentationContexts, accepted, negotiation.rejected),
-    userInformation: [...ownItems(settings), ...roleItems(negotiation.roles, accepted), ...extended.items, ...identity.items].filter(
-      ({ type }) => !settings.omittedUserItems.includes(type) || MANDATORY_ITEMS.includes(type),
-    ),
+    userInformation: answeredItems(settings, [...ownItems(settings), ...roleItems(negotiation.roles, accepted), ...extended.items, ...identity.items]),
   }
   // Each item fits; all of them together may not: a user information item has at most 65535 bytes.
-  if (!isEncodable(accept)) return { rejection: HANDLER_FAILED, why: 'the answers of handlers do not fit an A-ASSOCIATE-AC' }
-  const acceptedIds = new Set(accepted.map((item) => item.id))
-  const takenAway = negotiation.accepted.filter((item) => !acceptedIds.has(item.id))
+  const bytes = encoded(accept)
+  if (bytes === undefined) return { rejection: HANDLER_FAILED, why: 'the answers of handlers do not fit an A-ASSOCIATE-AC' }
   return {
     accept,
+    bytes,
     accepted,
-    rejected: [...negotiation.rejected, ...takenAway.map(({ id, abstractSyntax }) => ({ id, abstractSyntax, result: 1 as const }))],
+    rejected: accepted === negotiation.accepted ? negotiation.rejected : [...negotiation.rejected, ...takenAway(negotiation.accepted, accepted)],
     commonExtended,
     window: extended.window,
   }
 }
 
-function isEncodable(accept: AAssociateAc): boolean {
+/** The items without those that this peer cannot bear. */
+function answeredItems({ omittedUserItems }: AssociationSettings, items: readonly UserItem[]): readonly UserItem[] {
+  if (omittedUserItems.length === 0) return items
+  return items.filter(({ type }) => !omittedUserItems.includes(type) || MANDATORY_ITEMS.includes(type))
+}
+
+/** What handlers of `acceptedContexts` did not leave among them. */
+function takenAway(negotiated: readonly AcceptedContext[], accepted: readonly AcceptedContext[]): RejectedContext[] {
+  const acceptedIds = new Set(accepted.map((item) => item.id))
+  return negotiated.filter((item) => !acceptedIds.has(item.id)).map(({ id, abstractSyntax }) => ({ id, abstractSyntax, result: 1 }))
+}
+
+const NONE_BY_SOP_CLASS: ReadonlyMap<string, never> = new Map<string, never>()
+
+function bySopClass<T extends { readonly sopClassUid: string }>(items: readonly T[]): ReadonlyMap<string, T> {
+  return items.length === 0 ? NONE_BY_SOP_CLASS : new Map(items.map((item) => [item.sopClassUid, item]))
+}
+
+function encoded(accept: AAssociateAc): Buffer | undefined {
   try {
-    encodePdu(accept)
-    return true
+    return encodePdu(accept)
   } catch {
-    return false
+    return undefined
   }
 }
 
@@ -142,7 +189,6 @@ async function settingsByHooks(
   info: AssociationRequestInfo,
   { hooks, settings, adopt }: AcceptorContext,
 ): Promise<AssociationSettings | undefined> {
-  if (hooks.associationSettings.taps.length === 0) return settings
   try {
     const answer = checkedSettings(await transform(hooks.associationSettings, settings, info))
     adopt(answer)
@@ -153,10 +199,10 @@ async function settingsByHooks(
 }
 
 async function verifyIdentity(
+  identity: UserIdentityRequest | undefined,
   info: AssociationRequestInfo,
   { hooks, settings }: AcceptorContext,
 ): Promise<{ readonly items: readonly UserItem[] } | { readonly rejection: Rejection; readonly why: string }> {
-  const identity = userIdentityOf(info.request.userInformation)
   if (identity === undefined) {
     if (!settings.requireUserIdentity) return { items: [] }
     return { rejection: REJECTIONS.userIdentity, why: 'no user identity was given, requireUserIdentity is set' }
@@ -196,15 +242,20 @@ async function acceptedByHooks(
   }
 }
 
+interface Extended {
+  readonly items: readonly UserItem[]
+  readonly window: OperationsWindow
+}
+
 async function negotiateExtended(
+  proposedWindow: AsynchronousOperationsWindow | undefined,
+  extended: readonly SopClassExtended[],
   info: AssociationRequestInfo,
   context: AcceptorContext,
-): Promise<{ items: UserItem[]; window: OperationsWindow }> {
+): Promise<Extended> {
   const { hooks, settings } = context
-  const { userInformation } = info.request
   const items: UserItem[] = []
   let window = SYNCHRONOUS
-  const proposedWindow = asynchronousOperationsOf(userInformation)
   // What is not answered was not negotiated.
   if (proposedWindow !== undefined && !settings.omittedUserItems.includes(0x53)) {
     const answer = await optional(context, () => ask(hooks.asyncOperations, proposedWindow, info), checkedWindow)
@@ -218,14 +269,16 @@ async function negotiateExtended(
     }
   }
   const check = (answer: readonly SopClassExtended[]): readonly SopClassExtended[] => checkedItems('sopClassExtended', 0x56, answer)
-  const extended = sopClassExtendedOf(userInformation)
   items.push(...(await inRounds(context, extended, (rest) => ask(hooks.sopClassExtended, rest, info), check)))
   return { items, window }
 }
 
 /** Asked before the contexts are negotiated: a specialized SOP class may be served as a general one (PS3.7 D.3.3.6). */
-async function acceptedCommonExtended(info: AssociationRequestInfo, context: AcceptorContext): Promise<readonly SopClassCommonExtended[]> {
-  const proposed = sopClassCommonExtendedOf(info.request.userInformation)
+async function acceptedCommonExtended(
+  proposed: readonly SopClassCommonExtended[],
+  info: AssociationRequestInfo,
+  context: AcceptorContext,
+): Promise<readonly SopClassCommonExtended[]> {
   const check = (answer: readonly SopClassCommonExtended[]): readonly SopClassCommonExtended[] =>
     checkedItems('sopClassCommonExtended', 0x57, answer)
   return inRounds(context, proposed, (rest) => ask(context.hooks.sopClassCommonExtended, rest, info), check)
@@ -265,13 +318,14 @@ async function optional<T>(
     const answer = await question()
     return answer === undefined ? undefined : check(answer)
   } catch (error) {
-    log.warn('negotiated without an answer', { error })
+    log().warn('negotiated without an answer', { error })
     return undefined
   }
 }
 
 /** Role replies only for SOP classes with an accepted context (PS3.7 D.3.3.4.2). */
-function roleItems(roles: readonly RoleSelection[], accepted: readonly AcceptedContext[]): UserItem[] {
+function roleItems(roles: readonly RoleSelection[], accepted: readonly AcceptedContext[]): readonly UserItem[] {
+  if (roles.length === 0) return NO_PROPOSALS
   return roles
     .filter((role) => accepted.some((context) => context.abstractSyntax === role.sopClassUid))
     .map((role) => ({ type: 0x54, ...role }))

@@ -72,7 +72,7 @@ export class Association extends DimseServiceUser {
     this.server = environment.server
     this.bindings = environment.bindings
     this.bindAll(handlers)
-    this.#control = new AssociationControl(this, settings, registry, hooks, log.child({ association: id }), origin)
+    this.#control = new AssociationControl(this, settings, registry, hooks, log, origin)
     this.#control.start(origin)
   }
 

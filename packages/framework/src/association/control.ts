@@ -32,7 +32,6 @@ import type { AssociationSettings } from './settings.ts'
 export class AssociationControl extends AssociationFacts implements DulUser, DimseHost {
   readonly association: Association
   readonly hooks: HookTable
-  readonly log: Logger
   readonly dul: DulServiceProvider
   /** Resolves when the connection is gone. */
   readonly closed: Promise<void>
@@ -45,6 +44,8 @@ export class AssociationControl extends AssociationFacts implements DulUser, Dim
   #state: AssociationState
   /** Requestor: until the association is established, or is not. */
   #opening: Opening | undefined
+  readonly #serverLog: Logger
+  #log: Logger | undefined
 
   constructor(
     association: Association,
@@ -58,7 +59,7 @@ export class AssociationControl extends AssociationFacts implements DulUser, Dim
     super(isRequestor ? 'requestor' : 'acceptor', settings)
     this.association = association
     this.hooks = hooks
-    this.log = log
+    this.#serverLog = log
     this.#registry = registry
     this.#state = isRequestor ? 'connecting' : 'connected'
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
@@ -77,6 +78,12 @@ export class AssociationControl extends AssociationFacts implements DulUser, Dim
       observer: this.#observer,
       ...(isRequestor ? { connect: origin.connect } : {}),
     })
+  }
+
+  /** Made when there is something to log: of most associations there is not. */
+  get log(): Logger {
+    this.#log ??= this.#serverLog.child({ association: this.association.id })
+    return this.#log
   }
 
   get state(): AssociationState {
@@ -128,12 +135,12 @@ export class AssociationControl extends AssociationFacts implements DulUser, Dim
   associateIndication(request: AAssociateRq): void {
     this.#requested(request)
     if (this.#hasEnded()) return
-    const context = {
+    const context: AcceptorContext = {
       settings: this.settings,
       hooks: this.hooks,
-      log: this.log,
+      log: () => this.log,
       registry: this.#registry,
-      adopt: (settings: AssociationSettings) => {
+      adopt: (settings) => {
         this.#adopt(settings)
       },
     }
@@ -339,7 +346,7 @@ export class AssociationControl extends AssociationFacts implements DulUser, Dim
     this.#agreed(accept, decision)
     this.#state = 'established'
     limitAge(this, this.timeouts)
-    this.dul.issue(accept)
+    this.dul.issue(accept, decision.bytes)
     // Any of the handlers that are told may end it.
     if (this.#hasEnded()) return
     this.#observer.acseSent(accept)

@@ -1,3 +1,4 @@
+import { Deadline } from '../dul/deadline.ts'
 import { DicomtapError } from '../errors/index.ts'
 import { lastAsked } from '../hooks/asked.ts'
 import { HookError } from '../hooks/hook-error.ts'
@@ -24,12 +25,13 @@ interface Work {
 /** The time that handlers have for the operations of one association. One timer serves them all: most are done at once. */
 export class HandlerTime {
   readonly #handlerMs: number | null
-  readonly #log: Logger
+  readonly #log: () => Logger
   readonly #running = new Set<Work>()
-  #timer: NodeJS.Timeout | undefined
+  /** A handler that is stuck does not keep a process that has nothing else to do. */
+  readonly #deadline = new Deadline(() => this.#check(), false)
   #isEnded = false
 
-  constructor(handlerMs: number | null, log: Logger) {
+  constructor(handlerMs: number | null, log: () => Logger) {
     this.#handlerMs = handlerMs
     this.#log = log
   }
@@ -44,7 +46,7 @@ export class HandlerTime {
     return new Promise((resolve, reject) => {
       const work: Work = { operation, reject, progress: operation.progress, sinceMs: performance.now() }
       this.#running.add(work)
-      this.#timer ??= this.#checkIn(handlerMs)
+      if (!this.#deadline.isRunning) this.#deadline.start(handlerMs)
       result.then(
         (value) => {
           this.#done(work)
@@ -71,16 +73,7 @@ export class HandlerTime {
 
   /** Otherwise the timer stays for what comes next. */
   #letGo(): void {
-    if (this.#running.size > 0) return
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-  }
-
-  /** A handler that is stuck does not keep a process that has nothing else to do. */
-  #checkIn(timeoutMs: number): NodeJS.Timeout {
-    return setTimeout(() => {
-      this.#check()
-    }, timeoutMs).unref()
+    if (this.#running.size === 0) this.#deadline.stop()
   }
 
   #check(): void {
@@ -98,13 +91,13 @@ export class HandlerTime {
       if (leftMs > 0) nextMs = Math.min(nextMs, leftMs)
       else this.#late(work, handlerMs)
     }
-    this.#timer = this.#running.size > 0 ? this.#checkIn(nextMs) : undefined
+    if (this.#running.size > 0) this.#deadline.start(nextMs)
   }
 
   #late(work: Work, handlerMs: number): void {
     const { operation } = work
     this.#running.delete(work)
-    tooLate(operation, handlerMs, this.#log)
+    tooLate(operation, handlerMs, this.#log())
     operation.end(new DicomtapError('DICOMTAP_ERR_DIMSE_TIMEOUT', `No answer within ${handlerMs} ms`))
     work.reject(operation.endReason as DicomtapError)
   }

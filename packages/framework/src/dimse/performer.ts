@@ -62,17 +62,19 @@ export interface MessageExchange {
  */
 export class OperationPerformer implements Exchange {
   readonly hooks: HookTable
-  readonly log: Logger
   readonly #host: DimseHost
   readonly #messages: MessageExchange
   readonly #handlerTime: HandlerTime
 
   constructor(host: DimseHost, messages: MessageExchange) {
     this.hooks = host.hooks
-    this.log = host.log
     this.#host = host
     this.#messages = messages
-    this.#handlerTime = new HandlerTime(host.timeouts.handlerMs, host.log)
+    this.#handlerTime = new HandlerTime(host.timeouts.handlerMs, () => host.log)
+  }
+
+  get log(): Logger {
+    return this.#host.log
   }
 
   /** The association has ended. */

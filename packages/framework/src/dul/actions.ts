@@ -7,6 +7,8 @@ import type { AbortIndication, DulUser } from './user.ts'
 /** What came with the event: the PDU or primitive, or why it is an abort. */
 export interface EventPayload {
   readonly pdu?: Pdu
+  /** Of a primitive: its PDU encoded, where that was done before. */
+  readonly bytes?: Uint8Array | undefined
   readonly reason?: AbortReason
   readonly message?: string
   /** Transport closed: the socket's error, if any. */
@@ -20,7 +22,7 @@ export interface ActionContext {
   readonly user: DulUser
   readonly artim: ArtimTimer
   connect(): void
-  sendPdu(pdu: Pdu): void
+  sendPdu(pdu: Pdu, bytes?: Uint8Array): void
   closeTransport(): void
 }
 
@@ -73,7 +75,7 @@ export const ACTIONS: Readonly<Record<DulAction, (context: ActionContext, payloa
     context.user.refusedIndication(rejection)
   },
   'AE-7': (context, payload) => {
-    context.sendPdu(received(payload))
+    context.sendPdu(received(payload), payload.bytes)
   },
   'AE-8': (context, payload) => {
     context.sendPdu(received(payload))

@@ -1,31 +1,26 @@
+import { Deadline } from './deadline.ts'
+
 /** The Association Request/Reject/Release Timer (PS3.8 9.1.5). `null` milliseconds never expire. */
 export class ArtimTimer {
-  readonly #expired: () => void
   readonly #timeoutMs: number | null
-  #timer: NodeJS.Timeout | undefined
+  readonly #deadline: Deadline
 
   constructor(timeoutMs: number | null, expired: () => void) {
     this.#timeoutMs = timeoutMs
-    this.#expired = expired
+    this.#deadline = new Deadline(expired)
   }
 
   get isRunning(): boolean {
-    return this.#timer !== undefined
+    return this.#deadline.isRunning
   }
 
   /** Starts it, or restarts it when it runs. */
   start(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    if (this.#timeoutMs === null) return
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined
-      this.#expired()
-    }, this.#timeoutMs)
+    if (this.#timeoutMs === null) this.#deadline.stop()
+    else this.#deadline.start(this.#timeoutMs)
   }
 
   stop(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#deadline.stop()
   }
 }

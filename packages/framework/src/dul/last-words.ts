@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 
 /**
  * Has a socket read what there is before it closes because a write failed.
@@ -8,15 +8,23 @@ import type { Socket } from 'node:net'
  * unread: all that would be known is `write ECONNRESET`. One more turn of the event loop reads it.
  */
 export function hearLastWords(socket: Socket): void {
-  const destroy = socket.destroy.bind(socket)
-  let isLate = false
-  socket.destroy = (error?: Error): Socket => {
-    if (isLate || !isFailedWrite(error) || socket.destroyed) return destroy(error)
-    isLate = true
-    // Between two calls of setImmediate there is a poll of the sockets.
-    setImmediate(() => setImmediate(() => destroy(error)))
-    return socket
-  }
+  // Of a socket that a plugin made it may be another one.
+  if (socket.destroy !== Socket.prototype.destroy) (socket as LateSocket)[OWN_DESTROY] = socket.destroy
+  socket.destroy = destroyLate
+}
+
+const LATE = Symbol('its last words are being heard')
+const OWN_DESTROY = Symbol('how it is destroyed')
+type LateSocket = Socket & { [LATE]?: true; [OWN_DESTROY]?: Socket['destroy'] }
+
+/** One function for all sockets: most close for other reasons. */
+function destroyLate(this: LateSocket, error?: Error): Socket {
+  const destroy = this[OWN_DESTROY] ?? Socket.prototype.destroy
+  if (this[LATE] === true || !isFailedWrite(error) || this.destroyed) return destroy.call(this, error)
+  this[LATE] = true
+  // Between two calls of setImmediate there is a poll of the sockets.
+  setImmediate(() => setImmediate(() => destroy.call(this, error)))
+  return this
 }
 
 function isFailedWrite(error: NodeJS.ErrnoException | undefined): boolean {

@@ -53,6 +53,19 @@ const DEFAULTS: ResolvedDulOptions = Object.freeze({
 
 /** What the options say, and the default where they say nothing. */
 export function resolveDulOptions(options: DulOptions): ResolvedDulOptions {
-  const given = Object.entries(options).filter(([key, value]) => value !== undefined && key in DEFAULTS)
-  return { ...DEFAULTS, ...Object.fromEntries(given) }
+  return {
+    acseTimeoutMs: givenOr(options.acseTimeoutMs, DEFAULTS.acseTimeoutMs),
+    networkTimeoutMs: givenOr(options.networkTimeoutMs, DEFAULTS.networkTimeoutMs),
+    connectionTimeoutMs: givenOr(options.connectionTimeoutMs, DEFAULTS.connectionTimeoutMs),
+    maximumPduBytes: options.maximumPduBytes ?? DEFAULTS.maximumPduBytes,
+    maximumAssociatePduBytes: options.maximumAssociatePduBytes ?? DEFAULTS.maximumAssociatePduBytes,
+    associateLimits: options.associateLimits ?? DEFAULTS.associateLimits,
+    minimumProgressBytes: options.minimumProgressBytes ?? DEFAULTS.minimumProgressBytes,
+    receiveQueueBytes: options.receiveQueueBytes ?? DEFAULTS.receiveQueueBytes,
+  }
+}
+
+/** Null says something: no time-out. */
+function givenOr(timeoutMs: number | null | undefined, otherwise: number | null): number | null {
+  return timeoutMs === undefined ? otherwise : timeoutMs
 }

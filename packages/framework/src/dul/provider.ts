@@ -139,10 +139,10 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
     if (!this.isWritable) await this.drained()
   }
 
-  /** As `send` for everything but P-DATA, without waiting for room. */
-  issue(request: Exclude<DulRequest, { type: 'P-DATA' | 'P-DATA-TF' }>): void {
+  /** As `send` for everything but P-DATA, without waiting for room. @param bytes the request encoded, where that was done before */
+  issue(request: Exclude<DulRequest, { type: 'P-DATA' | 'P-DATA-TF' }>, bytes?: Uint8Array): void {
     if (request.type === 'A-ASSOCIATE-RQ') this.#associateRequest = request
-    if (!this.#dispatch(REQUEST_EVENTS[request.type], { pdu: request })) throw this.#stateError(request.type)
+    if (!this.#dispatch(REQUEST_EVENTS[request.type], { pdu: request, bytes })) throw this.#stateError(request.type)
   }
 
   /**
@@ -251,9 +251,8 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
     this.#transport = new Transport(socket, this, false)
   }
 
-  sendPdu(pdu: Pdu): void {
+  sendPdu(pdu: Pdu, bytes: Uint8Array = encodePdu(pdu)): void {
     if (this.#transport === undefined) return
-    const bytes = encodePdu(pdu)
     this.#outflow.write(this.#transport, bytes)
     this.#silence.interrupted()
     this.#observer?.dataSent(bytes)

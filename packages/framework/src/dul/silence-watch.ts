@@ -1,3 +1,4 @@
+import { Deadline } from './deadline.ts'
 import type { DulState } from './transition-table.ts'
 import type { Transport } from './transport.ts'
 
@@ -16,7 +17,9 @@ export interface SilenceHost {
 /** Finds the connection on which nothing is received or sent. */
 export class SilenceWatch {
   readonly #host: SilenceHost
-  #timer: NodeJS.Timeout | undefined
+  readonly #deadline = new Deadline(() => this.#expired())
+  /** Null: there is none, or it is over. */
+  #timeoutMs: number | null = null
 
   constructor(timeoutMs: number | null, host: SilenceHost) {
     this.#host = host
@@ -25,24 +28,28 @@ export class SilenceWatch {
 
   /** Another time-out holds from now on; null: none. */
   adopt(timeoutMs: number | null): void {
-    clearTimeout(this.#timer)
-    this.#timer = timeoutMs === null ? undefined : setTimeout(() => this.#expired(), timeoutMs)
+    this.#timeoutMs = timeoutMs
+    if (timeoutMs === null) this.#deadline.stop()
+    else this.#deadline.start(timeoutMs)
   }
 
   /** Something was received or sent. */
   interrupted(): void {
-    this.#timer?.refresh()
+    if (this.#timeoutMs !== null) this.#deadline.start(this.#timeoutMs)
   }
 
   stop(): void {
-    clearTimeout(this.#timer)
     // What is interrupted later does not begin again.
-    this.#timer = undefined
+    this.#timeoutMs = null
+    this.#deadline.stop()
   }
 
   #expired(): void {
     const { openTransport: transport, state, isMidPdu } = this.#host
-    if (transport === undefined) return
+    if (transport === undefined) {
+      this.stop()
+      return
+    }
     // What waits to be read by the peer is the write watch's.
     if (transport.pendingBytes === 0) {
       if (state === 'Sta4' || state === 'Sta5') return this.#host.unanswered('The peer was silent for too long')
@@ -50,6 +57,6 @@ export class SilenceWatch {
       const isCovered = state === 'Sta2' || state === 'Sta13' || transport.isPaused
       if (!isCovered) this.#host.silent(isMidPdu)
     }
-    this.#timer?.refresh()
+    this.interrupted()
   }
 }

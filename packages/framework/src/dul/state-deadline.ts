@@ -1,3 +1,4 @@
+import { Deadline } from './deadline.ts'
 import type { DulState } from './transition-table.ts'
 
 /**
@@ -19,29 +20,29 @@ const WAITING_STATES: Readonly<Partial<Record<DulState, string>>> = {
 /** One timer for the state that is current. */
 export class StateDeadline {
   readonly #timeouts: { readonly acseTimeoutMs: number | null; readonly connectionTimeoutMs: number | null }
-  readonly #expired: (message: string) => void
-  #timer: NodeJS.Timeout | undefined
+  readonly #deadline: Deadline
+  #message = ''
 
   constructor(
     timeouts: { readonly acseTimeoutMs: number | null; readonly connectionTimeoutMs: number | null },
     expired: (message: string) => void,
   ) {
     this.#timeouts = timeouts
-    this.#expired = expired
+    this.#deadline = new Deadline(() => expired(this.#message))
   }
 
   enter(state: DulState): void {
-    this.stop()
     const message = WAITING_STATES[state]
     const timeoutMs = state === 'Sta4' ? this.#timeouts.connectionTimeoutMs : this.#timeouts.acseTimeoutMs
-    if (message === undefined || timeoutMs === null) return
-    this.#timer = setTimeout(() => {
-      this.#expired(message)
-    }, timeoutMs)
+    if (message === undefined || timeoutMs === null) {
+      this.stop()
+      return
+    }
+    this.#message = message
+    this.#deadline.start(timeoutMs)
   }
 
   stop(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#deadline.stop()
   }
 }

@@ -62,7 +62,7 @@ export function decodeAAssociate(
     protocolVersion,
     calledAeTitle,
     callingAeTitle,
-    ...(isPlain(titlesAsSent, calledAeTitle, callingAeTitle) ? {} : { titlesAsSent: new Uint8Array(titlesAsSent) }),
+    ...(isPlain(titlesAsSent, calledAeTitle, callingAeTitle) ? undefined : { titlesAsSent: new Uint8Array(titlesAsSent) }),
     applicationContextName: applicationContextName ?? '',
     userInformation: userInformation ?? [],
   }
@@ -93,6 +93,22 @@ export function encodeAAssociate(
 
 /** Are the fields what an encoder makes of the titles? */
 function isPlain(bytes: Uint8Array, calledAeTitle: string, callingAeTitle: string): boolean {
-  const plain = calledAeTitle.padEnd(AE_TITLE_BYTES) + callingAeTitle.padEnd(AE_TITLE_BYTES)
-  return bytes.every((byte, index) => byte === (index < plain.length ? plain.charCodeAt(index) : 0))
+  return (
+    isPadded(bytes, 0, calledAeTitle) &&
+    isPadded(bytes, AE_TITLE_BYTES, callingAeTitle) &&
+    isZero(bytes, 2 * AE_TITLE_BYTES, TITLE_FIELDS_BYTES)
+  )
+}
+
+function isPadded(bytes: Uint8Array, start: number, title: string): boolean {
+  for (let index = 0; index < AE_TITLE_BYTES; index++) {
+    const code = index < title.length ? title.charCodeAt(index) : 0x20
+    if (bytes[start + index] !== code) return false
+  }
+  return true
+}
+
+function isZero(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let index = start; index < end; index++) if (bytes[index] !== 0) return false
+  return true
 }

@@ -7,6 +7,10 @@ import { encodePDataTf } from './p-data-tf.ts'
 import type { Pdu } from './types.ts'
 import { PduWriter } from './writer.ts'
 
+/** Where PDUs are put together. Undefined while one is, or when one failed. */
+let memory: Buffer | undefined
+const MEMORY_BYTES = 4_096
+
 /**
  * The bytes of a PDU, header included (PS3.8 9.3). Reserved fields are 0.
  *
@@ -14,7 +18,9 @@ import { PduWriter } from './writer.ts'
  * UID over 64, a presentation context id that is not odd.
  */
 export function encodePdu(pdu: Pdu): Buffer {
-  const writer = new PduWriter()
+  const own = memory ?? Buffer.allocUnsafeSlow(MEMORY_BYTES)
+  memory = undefined
+  const writer = new PduWriter(own)
   switch (pdu.type) {
     case 'A-ASSOCIATE-RQ':
       encodeAAssociateRq(writer, pdu)
@@ -36,5 +42,7 @@ export function encodePdu(pdu: Pdu): Buffer {
       encodeAAbort(writer, pdu)
       break
   }
-  return writer.bytes
+  const bytes = Buffer.from(writer.bytes)
+  memory = own
+  return bytes
 }

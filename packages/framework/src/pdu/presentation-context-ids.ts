@@ -15,9 +15,17 @@ export function checkReceivedContexts(contexts: readonly { readonly id: number }
 
 /** The same for contexts about to be sent. */
 export function checkOwnContexts(contexts: readonly { readonly id: number }[]): void {
-  const ids = new Set<number>()
+  let before = 0
+  let isAscending = true
   for (const { id } of contexts) {
     if (!isPresentationContextId(id)) failEncode(`presentation context id ${id} is not an odd number up to 255`)
+    isAscending &&= id > before
+    before = id
+  }
+  // Which is how nearly all are sent.
+  if (isAscending) return
+  const ids = new Set<number>()
+  for (const { id } of contexts) {
     if (ids.has(id)) failEncode(`presentation context id ${id} is used twice`)
     ids.add(id)
   }

@@ -6,8 +6,13 @@ const MAX_U16 = 0xffff
 
 /** A buffer that grows, for PDUs and items whose length stands before fields that are not written yet. */
 export class PduWriter {
-  #buffer = Buffer.allocUnsafe(INITIAL_BYTES)
+  #buffer: Buffer
   #length = 0
+
+  /** @param memory to begin in; what does not fit goes elsewhere */
+  constructor(memory: Buffer = Buffer.allocUnsafe(INITIAL_BYTES)) {
+    this.#buffer = memory
+  }
 
   /** What has been written: a view that the next write may leave behind. */
   get bytes(): Buffer {
@@ -41,11 +46,13 @@ export class PduWriter {
   }
 
   latin1(text: string): void {
-    for (let index = 0; index < text.length; index++) {
-      if (text.charCodeAt(index) > 0xff) failEncode('a text has a character that does not fit one byte')
-    }
     const at = this.#grow(text.length)
-    this.#buffer.write(text, at, 'latin1')
+    const buffer = this.#buffer
+    for (let index = 0; index < text.length; index++) {
+      const code = text.charCodeAt(index)
+      if (code > 0xff) failEncode('a text has a character that does not fit one byte')
+      buffer[at + index] = code
+    }
   }
 
   uid(uid: string): void {

@@ -160,7 +160,7 @@ test('a handler is late when nothing has come of it for so long, however long it
       this.endReason = reason
     },
   }
-  const work = new HandlerTime(2, createLogger({ level: 'silent' })).within(operation as never, never())
+  const work = new HandlerTime(2, () => createLogger({ level: 'silent' })).within(operation as never, never())
   while (steps < 10) await new Promise((resolve) => setTimeout(resolve, 1))
   t.deepEqual(ended, [])
   isGoingOn = false

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
+import { Deadline } from '../../dist/dul/deadline.js'
 import { DulServiceProvider } from '../../dist/dul/provider.js'
 import type { AbortIndication, DulUser } from '../../dist/dul/user.js'
 import { DicomtapError } from '../../dist/errors/index.js'
@@ -885,4 +886,46 @@ test('errors of the provider carry their code and the primitive', (t) => {
   const error = t.throws(() => dul.issue({ type: 'A-RELEASE-RQ' }))
   t.true(code('DICOMTAP_ERR_DUL_STATE')(error))
   t.is(error?.message, 'A-RELEASE-RQ cannot be issued in Sta1')
+})
+
+// ── deadlines ───────────────────────────────────────────────────────────────────────────────────────────
+
+test('deadlines of one length expire in the order in which they were started, and none that was stopped', async (t) => {
+  const expired: string[] = []
+  await new Promise<void>((resolve) => {
+    const named = (name: string, then = (): void => {}): Deadline => new Deadline(() => (expired.push(name), then()))
+    const stopped = named('stopped')
+    const again: Deadline = named('again', () => {
+      if (expired.length < 6) again.start(5)
+      else resolve()
+    })
+    const stopping = named('stopping', () => stopped.stop())
+    const deadlines = [named('anew'), named('second'), again, stopping, stopped]
+    for (const deadline of deadlines) deadline.start(5)
+    deadlines[0]!.start(5)
+    t.true(deadlines.every(({ isRunning }) => isRunning))
+  })
+  t.deepEqual(expired, ['second', 'again', 'stopping', 'anew', 'again', 'again'])
+})
+
+test('a deadline that is started from within one that expires has its whole time, and keeps none that waits', async (t) => {
+  const expired: string[] = []
+  const within = new Deadline(() => expired.push('within'))
+  await new Promise<void>((resolve) => {
+    const second = new Deadline(() => {
+      expired.push('second')
+      t.true(within.isRunning)
+      resolve()
+    })
+    const first = new Deadline(() => {
+      expired.push('first')
+      within.start(30)
+      t.false(first.isRunning)
+    })
+    first.start(30)
+    // Some milliseconds behind it in the same line.
+    setTimeout(() => second.start(30), 10)
+  })
+  t.deepEqual(expired, ['first', 'second'])
+  within.stop()
 })

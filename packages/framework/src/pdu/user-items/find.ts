@@ -28,5 +28,8 @@ export function findUserItem<T extends KnownUserItem['type']>(
   items: readonly UserItem[],
   type: T,
 ): Extract<KnownUserItem, { type: T }> | undefined {
-  return filterUserItems(items, type)[0]
+  for (const item of items) {
+    if (item.type === type && isKnownUserItem(item)) return item as Extract<KnownUserItem, { type: T }>
+  }
+  return undefined
 }
