@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { deflateRawSync } from 'node:zlib'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
-import { TransferSyntax, decodeDataSet, encodePart10Header, readFileAttributes } from '@dicomtap/framework'
+import { TransferSyntax, decodeDataSet, encodePart10Header, headReader, loadDictionary, readFileAttributes } from '@dicomtap/framework'
 import type { DataSet } from '@dicomtap/framework'
 import { SAMPLE_KINDS, encodedSample } from '../../dist/testing/sample-datasets.js'
 
@@ -70,6 +70,44 @@ test('decodes what decodeDataSet does, but for pixel data: every kind of object 
       t.is(problem, undefined)
     }
   }
+})
+
+test('a beginning in memory gives what the file does, as soon as all that was asked for is in it', async (t) => {
+  const tags = [0x00080018, 0x00080060, 0x00100010, 0x00100020, 0x0020000d, 0x00280002, 0x00280103, 0x00280120]
+  const reader = headReader(tags, await loadDictionary())
+  for (const syntax of ['ImplicitVRLittleEndian', 'ExplicitVRLittleEndian', 'ExplicitVRBigEndian', 'JPEGBaseline8Bit'] as const) {
+    for (const kind of SAMPLE_KINDS) {
+      const uid = TransferSyntax[syntax]
+      const bytes = await encodedSample(kind, uid, { rows: 200, columns: 200 })
+      const { dataset } = await readFileAttributes(await fileOf(bytes, uid), { attributes: tags })
+      let answers = 0
+      for (const length of [100, 400, 800, 1600, 4096, bytes.length]) {
+        const elements = reader.pick(bytes.subarray(0, length), uid, length >= bytes.length)
+        if (elements === undefined) continue
+        answers++
+        t.deepEqual(reader.decode(elements, uid), dataset, `${kind} ${syntax} ${length}`)
+        for (const { tag } of elements) t.true(tags.includes(tag) || tag === 0x00080005)
+      }
+      t.true(answers > 0)
+    }
+  }
+})
+
+test('a beginning that does not tell gives nothing', async (t) => {
+  const reader = headReader([0x00100020], await loadDictionary())
+  const name = element(0x00100010, 'PN', 'A^B')
+  const next = element(0x00100030, 'DA', '19700101')
+  t.deepEqual(reader.pick(Buffer.concat([name, ID, next]), EXPLICIT, false)?.map(({ tag, bytes }) => [tag, bytes]), [[0x00100020, ID]])
+  t.deepEqual(reader.pick(Buffer.concat([name, next]), EXPLICIT, false), [], 'it is not there')
+  t.deepEqual(reader.pick(name, EXPLICIT, true), [], 'nor here')
+  for (const [what, bytes, isWhole] of [
+    ['it may come', name, false],
+    ['cut in the value', Buffer.concat([name, ID.subarray(0, -1)]), false],
+    ['a value longer than the data set', Buffer.concat([name, ID.subarray(0, -1)]), true],
+    ['no VR', Buffer.concat([name, Buffer.alloc(64)]), true],
+    ['a group of the file header', Buffer.concat([element(0x00020010, 'UI', EXPLICIT), ID]), true],
+  ] as const) t.is(reader.pick(bytes, EXPLICIT, isWhole), undefined, what)
+  t.is(reader.pick(deflateRawSync(ID), TransferSyntax.DeflatedExplicitVRLittleEndian, true), undefined)
 })
 
 test('decodes the attributes that are asked for, by keyword, digits, tag or function, and the character set always', async (t) => {

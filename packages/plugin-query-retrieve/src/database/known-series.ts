@@ -108,8 +108,9 @@ export async function addToKnownSeries(backend: Backend, batch: readonly Digeste
  * @returns those that need more than that
  */
 export function addAtOnce(backend: Backend, batch: readonly Digested[]): readonly Digested[] {
-  if (backend.writeAtOnce === undefined || batch.some(({ instance }) => instance.instance.keyValues.length > 0)) return batch
-  const parameters = batch.map(({ instance, patient, study, series }) => [
+  const plain = batch.filter(({ instance }) => instance.instance.keyValues.length === 0)
+  if (backend.writeAtOnce === undefined || plain.length === 0) return batch
+  const parameters = plain.map(({ instance, patient, study, series }) => [
     instance.sopInstanceUid,
     instance.sopClassUid,
     instance.transferSyntaxUid,
@@ -126,7 +127,9 @@ export function addAtOnce(backend: Backend, batch: readonly Digested[]): readonl
     series,
   ])
   const changes = backend.writeAtOnce({ sql: ADD_ONE, parameters })
-  return changes === undefined ? batch : batch.filter((_one, index) => changes[index] === 0)
+  if (changes === undefined) return batch
+  const added = new Set(plain.filter((_one, index) => changes[index] === 1))
+  return batch.filter((one) => !added.has(one))
 }
 
 /** Whatever is there already fails: what becomes of it is another statement's matter. */

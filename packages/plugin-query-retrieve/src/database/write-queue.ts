@@ -50,8 +50,8 @@ export class WriteQueue {
   }
 
   async #drain(): Promise<void> {
-    // What is added in the same turn comes along.
-    await Promise.resolve()
+    // What is added in the same turn of the event loop, by other associations, comes along.
+    await new Promise((resolve) => setImmediate(resolve))
     while (this.#waiting.length > 0) {
       const [head] = this.#waiting
       if (head !== undefined && 'run' in head) {

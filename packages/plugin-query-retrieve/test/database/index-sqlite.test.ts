@@ -1,8 +1,9 @@
+import { isLocalFileSystemType } from '@dicomtap/framework'
 import test, { type ExecutionContext } from 'ava'
 import Database from 'libsql'
 import { sql } from 'kysely'
 import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, readdir, readlink, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, readdir, readlink, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
@@ -63,12 +64,93 @@ test('a second index of one process takes no locks from the first: what it write
   const second = await startIndex(t, { sqlite: file })
   await second.close()
   // Whoever closes a file that nobody else has locked removes its log.
-  const visit = `const database = new (require('libsql'))(process.argv[1]); console.log(database.prepare('select count(*) from instance').raw().get()[0]); database.close()`
-  const countInOtherProcess = async (): Promise<string> => (await promisify(execFile)(process.execPath, ['-e', visit, file])).stdout.trim()
-  t.is(await countInOtherProcess(), '1')
+  t.is(await countIn(file), 1)
   await first.add(instanceOf({ sop: '2' }))
-  t.is(await countInOtherProcess(), '2')
+  t.is(await countIn(file), 2)
 })
+
+const QUICK = { isQuick: () => true, report: () => undefined }
+
+/** An index, and what its backend answered when it was asked to write at once. */
+async function spiedIndex(t: ExecutionContext, file: string, options: Parameters<typeof sqliteBackend>[1]): Promise<{ readonly index: DatabaseIndex; readonly answers: unknown[] } | undefined> {
+  const backend = sqliteBackend(file, options)
+  const answers: unknown[] = []
+  const writeAtOnce: NonNullable<typeof backend.writeAtOnce> = (statement) => {
+    const answer = backend.writeAtOnce?.(statement)
+    answers.push(answer)
+    return answer
+  }
+  const index = new DatabaseIndex({ ...backend, writeAtOnce }, silentLog())
+  t.teardown(() => index.close())
+  await index.start()
+  if (isLocalFileSystemType((await statfs(path.dirname(file))).type)) return { index, answers }
+  t.pass('only on file systems that are known to be local')
+  return undefined
+}
+
+test('an instance of a known series is added at once, several of one turn in one transaction; a thread does all else', async (t) => {
+  const file = await temporaryFile(t)
+  const spied = await spiedIndex(t, file, { watch: QUICK })
+  if (spied === undefined) return
+  const { index, answers } = spied
+  const last = async (...instances: readonly Given[]): Promise<unknown> => {
+    await Promise.all(instances.map((given) => index.add(instanceOf(given))))
+    return answers.at(-1)
+  }
+  t.deepEqual(await last({ sop: '1' }), [0], 'a new series')
+  t.deepEqual(await last({ sop: '2' }), [1])
+  t.deepEqual(await last({ sop: '3' }, { sop: '4' }, { sop: '5', series: 'new' }), [1, 1, 0])
+  t.is(await last({ sop: '2' }), undefined, 'it is there')
+  t.is(await last({ sop: '6' }, { sop: '3', path: 'elsewhere' }), undefined, 'one of two is there')
+  t.deepEqual(await last({ sop: '7', modality: 'MR' }), [0], 'the series changes')
+  t.deepEqual(await last({ sop: '8', modality: 'MR' }, { sop: '9', modality: 'MR', keyValues: [{ tag: 1, value: 'x' }] }), [1], 'with values of its own')
+  t.is((await index.counts()).instances, 9)
+  t.deepEqual([...(await index.knownPaths(['elsewhere', 'P1/3.dcm'])).keys()], ['elsewhere'])
+  t.deepEqual((await index.database.selectFrom('study').select('size_bytes').execute()).map((row) => row.size_bytes), [9000])
+
+  const other = new Database(file)
+  t.teardown(() => other.close())
+  other.exec('begin immediate')
+  const asked = answers.length
+  const adding = index.add(instanceOf({ sop: '10', modality: 'MR' }))
+  while (answers.length === asked) await new Promise((resolve) => setImmediate(resolve))
+  t.is(answers.at(-1), undefined, 'somebody else writes')
+  other.exec('commit')
+  await adding
+  t.is((await index.counts()).instances, 10)
+  // Not before the other one has had its time.
+  const again = index.add(instanceOf({ sop: '11', modality: 'MR' }))
+  await again
+  t.is((await index.counts()).instances, 11)
+})
+
+test('nothing is written at once while the disk is slow', async (t) => {
+  const spied = await spiedIndex(t, await temporaryFile(t), { watch: { ...QUICK, isQuick: () => false } })
+  if (spied === undefined) return
+  for (const sop of ['1', '2', '3']) await spied.index.add(instanceOf({ sop }))
+  t.deepEqual(spied.answers, [undefined, undefined, undefined])
+  t.is((await spied.index.counts()).instances, 3)
+})
+
+test('what is written at once makes the log of changes no longer than a thread lets it become', async (t) => {
+  const file = await temporaryFile(t)
+  const spied = await spiedIndex(t, file, { watch: QUICK, checkpointBytes: 262_144 })
+  if (spied === undefined) return
+  const { index } = spied
+  for (let sop = 0; sop < 600; sop++) await index.add(instanceOf({ sop: String(sop) }))
+  // Of 600 transactions it is 20 MB.
+  t.true((await stat(`${file}-wal`)).size < 12_000_000)
+  t.is((await index.counts()).instances, 600)
+  await index.close()
+  const log = await stat(`${file}-wal`).then(({ size }) => size, () => 0)
+  t.is(log, 0, 'who copies the file has all of it')
+  t.is(await countIn(file), 600)
+})
+
+async function countIn(file: string): Promise<number> {
+  const visit = `const database = new (require('libsql'))(process.argv[1]); console.log(database.prepare('select count(*) from instance').raw().get()[0]); database.close()`
+  return Number((await promisify(execFile)(process.execPath, ['-e', visit, file])).stdout)
+}
 
 test('locked by another program: refused, said once, and back by itself', async (t) => {
   const file = await temporaryFile(t)
@@ -193,8 +275,7 @@ test('what is added while a transaction runs goes into the next one together, in
   })
   const add = (name: string, given: Given = {}): Promise<void> => queue.add(instanceOf({ sop: name, path: name, ...given }))
   const first = add('a')
-  await Promise.resolve()
-  await Promise.resolve()
+  await new Promise((resolve) => setImmediate(resolve))
   const order: string[] = []
   const later = [
     add('b'),

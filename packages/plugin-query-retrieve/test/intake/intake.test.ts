@@ -1,8 +1,8 @@
 import { mkdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { hostname } from 'node:os'
-import { join } from 'node:path'
-import { definePlugin, DicomtapError, StatusError } from '@dicomtap/framework'
+import { join, relative } from 'node:path'
+import { decodePart10Header, definePlugin, DicomtapError, StatusError } from '@dicomtap/framework'
 import test from 'ava'
 import { openIndex } from '../../dist/database/open-index.js'
 import { InstanceReader } from '../../dist/maintenance/read-instance.js'
@@ -13,6 +13,7 @@ import { IndexSettings } from '../../dist/maintenance/settings.js'
 import { StaleFiles } from '../../dist/intake/stale-files.js'
 import { buildCatalogue } from '../../dist/model/catalogue.js'
 import { queryRetrieveOptions } from '../../dist/options.js'
+import { writeCorpus } from '../corpus/write-corpus.js'
 import { silentLog } from './support/log.js'
 import { archive, client, found, image, scanned, store, temporaryFolder, writeImage } from './support/archive.js'
 
@@ -84,6 +85,31 @@ test('an object that another handler refuses, wherever it stands, has neither fi
   isRefusing = false
   t.is(await store(association, image(2)), 0)
   t.deepEqual(Object.keys(await found(association)), ['2.25.3.2'])
+})
+
+test('the beginning of a data set gives the same row as its file does, or none', async (t) => {
+  const folder = await temporaryFolder(t)
+  const files = await writeCorpus(folder, { ordinaryPatients: 60, largestStudy: 0 })
+  const extra = { instance: [{ attribute: 'SliceThickness', indexed: true }], series: ['StationAETitle', { attribute: '00091001', vr: 'LO', indexed: true }] }
+  const attributes = await buildCatalogue(queryRetrieveOptions.parse({ attributes: extra }).attributes)
+  const reader = new InstanceReader(folder, attributes)
+  const known: string[] = []
+  for (const { path, encoding } of files) {
+    const bytes = await readFile(path)
+    const { meta, dataSetOffset } = decodePart10Header(bytes)
+    const relativePath = relative(folder, path)
+    const dataSet = bytes.subarray(dataSetOffset)
+    for (const length of [dataSet.length, 16_384, 700, 100]) {
+      const head = { relativePath, transferSyntaxUid: meta.transferSyntaxUid, dataSetHead: dataSet.subarray(0, length), dataSetBytes: dataSet.length }
+      const read = await reader.readHead(head)
+      if (read === undefined) continue
+      t.deepEqual(read, await reader.read(relativePath), `${path}, ${length}`)
+      known.push(encoding)
+    }
+  }
+  t.true(known.length >= files.length)
+  t.false(known.includes('deflated'))
+  for (const encoding of ['explicit', 'implicit']) t.true(known.includes(encoding), encoding)
 })
 
 test('the index cannot be written: A700 each time, one line, and what may be wrong is put right afterwards', async (t) => {

@@ -6,7 +6,7 @@ import type { QueryWork } from '../instance-index.ts'
 import type { IndexSchema } from '../schema.ts'
 import { sqliteDialect } from './dialect.ts'
 import { rowObjects, SqliteThreads } from './threads.ts'
-import { WriterAtOnce } from './writer-at-once.ts'
+import { WriterAtOnce, type AtOnceOptions } from './writer-at-once.ts'
 
 /** How long a statement waits for a lock that another process holds. */
 const BUSY_TIMEOUT_MS = 10_000
@@ -51,10 +51,10 @@ const SYSTEM_EXPLANATIONS: Readonly<Record<string, string>> = {
 }
 
 /** The index in a file. */
-export function sqliteBackend(path: string, { busyTimeoutMs = BUSY_TIMEOUT_MS }: { readonly busyTimeoutMs?: number } = {}): Backend {
+export function sqliteBackend(path: string, { busyTimeoutMs = BUSY_TIMEOUT_MS, ...atOnceOptions }: { readonly busyTimeoutMs?: number } & AtOnceOptions = {}): Backend {
   const threads = new SqliteThreads({ path, busyTimeoutMs })
   const database = new Kysely<IndexSchema>({ dialect: sqliteDialect(threads) })
-  const atOnce = new WriterAtOnce(path, (hold) => threads.checkpoint(hold))
+  const atOnce = new WriterAtOnce(path, (hold) => threads.checkpoint(hold), atOnceOptions)
   return {
     kind: 'sqlite',
     place: path,

@@ -14,6 +14,14 @@ const CHECKPOINT_BYTES = 16_777_216
 /** After a statement that could not be made at once: whoever was in the way has something to do. */
 const PAUSE_MS = 100
 
+type Watch = Pick<StallWatch, 'isQuick' | 'report'>
+
+/** For tests. */
+export interface AtOnceOptions {
+  readonly watch?: Watch
+  readonly checkpointBytes?: number
+}
+
 /**
  * Writes on the thread of the service: the way to another one takes several times as long as a row does that
  * goes into the page cache. It never waits: where the file is not on a disk of this machine, while that disk is slow,
@@ -22,7 +30,8 @@ const PAUSE_MS = 100
 export class WriterAtOnce {
   readonly #path: string
   readonly #checkpoint: (hold: (isHeld: boolean) => void) => Promise<void>
-  readonly #watch = new StallWatch()
+  readonly #watch: Watch
+  readonly #checkpointBytes: number
   readonly #statements = new Map<string, Database.Statement>()
   #database: Database.Database | undefined
   #logBytes = 0
@@ -32,24 +41,16 @@ export class WriterAtOnce {
   #isClosed = false
 
   /** @param checkpoint moves the log into the file, in a thread; while it calls for it, nothing is written here */
-  constructor(path: string, checkpoint: (hold: (isHeld: boolean) => void) => Promise<void>) {
+  constructor(path: string, checkpoint: (hold: (isHeld: boolean) => void) => Promise<void>, { watch = new StallWatch(), checkpointBytes = CHECKPOINT_BYTES }: AtOnceOptions = {}) {
     this.#path = path
     this.#checkpoint = checkpoint
+    this.#watch = watch
+    this.#checkpointBytes = checkpointBytes
   }
 
-  /** When the file is there and has its tables. */
+  /** When the file is there and has its tables. What goes wrong leaves the work to the thread. */
   async open(): Promise<void> {
-    if (this.#database !== undefined || !isLocalFileSystemType((await statfs(dirname(this.#path))).type)) return
-    const { default: LibsqlDatabase } = await import('libsql')
-    if (this.#isClosed || this.#database !== undefined) return
-    const database = new LibsqlDatabase(this.#path)
-    try {
-      for (const pragma of PRAGMAS) database.prepare(`PRAGMA ${pragma}`).all([])
-    } catch (error) {
-      database.close()
-      throw error
-    }
-    this.#database = database
+    await this.#open().catch(() => undefined)
   }
 
   /** How many rows each set of parameters changed; undefined: nothing was done. */
@@ -75,7 +76,7 @@ export class WriterAtOnce {
       return undefined
     } finally {
       this.#watch.report(startMs, performance.now())
-      if (this.#logBytes > CHECKPOINT_BYTES) this.#startCheckpoint()
+      if (this.#logBytes > this.#checkpointBytes) this.#startCheckpoint()
     }
   }
 
@@ -87,6 +88,15 @@ export class WriterAtOnce {
     this.#statements.clear()
     database?.close()
     await this.#checkpointing
+  }
+
+  async #open(): Promise<void> {
+    if (this.#database !== undefined || !isLocalFileSystemType((await statfs(dirname(this.#path))).type)) return
+    const { default: LibsqlDatabase } = await import('libsql')
+    if (this.#isClosed || this.#database !== undefined) return
+    const database = new LibsqlDatabase(this.#path)
+    for (const pragma of PRAGMAS) database.prepare(`PRAGMA ${pragma}`).all([])
+    this.#database = database
   }
 
   #statement(database: Database.Database, sql: string): Database.Statement {

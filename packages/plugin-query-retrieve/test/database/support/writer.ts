@@ -17,6 +17,19 @@ export interface WriterTask {
   readonly removeEvery?: number
 }
 
+/** At once, whatever becomes of this process; who reads may be slower than who writes. */
+function print(line: string): void {
+  for (;;) {
+    try {
+      writeSync(1, line)
+      return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
+    }
+  }
+}
+
 const task = JSON.parse(process.argv[2] as string) as WriterTask
 const index = openIndex({ database: task.database, resolvePath: (path) => path, log: silentLog() })
 await index.start()
@@ -28,10 +41,10 @@ for (let number = 0; number < task.instances; number++) {
   const instance = instanceOf({ patient: `P${number % task.studies}`, name: `doe^${number % 50 === 0 ? task.name : 'jane'}`, study, sop: `${study}.${task.name.length}${task.name.charCodeAt(0)}.${number}`, path })
   const done: Promise<void> = (async () => {
     await index.add(instance)
-    writeSync(1, `${path}\n`)
+    print(`${path}\n`)
     if (task.removeEvery !== undefined && number % task.removeEvery === 0) {
       await index.remove([path])
-      writeSync(1, `-${path}\n`)
+      print(`-${path}\n`)
     }
   })().finally(() => running.delete(done))
   running.add(done)
