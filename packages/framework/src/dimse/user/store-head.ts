@@ -23,6 +23,8 @@ export const MORE: unique symbol = Symbol('more')
 const SOP_CLASS_UID = 0x00080016
 const SOP_INSTANCE_UID = 0x00080018
 
+/** A UID with at most one byte of padding. */
+const DIGITS_AND_DOTS = /^([\d.]+)[\0 ]?$/
 const PREAMBLE_BYTES = 128
 const PREFIX = 'DICM'
 
@@ -66,14 +68,22 @@ export function parseStoreHead(bytes: Buffer, isWhole: boolean, options: CStoreO
   if (head.isMalformed && encoding !== undefined) {
     throw new UnusableObject('has a data set that is malformed, or in another transfer syntax than it says')
   }
-  const sopClassUid = head.text(SOP_CLASS_UID) || located.sopClassUid
-  const sopInstanceUid = head.text(SOP_INSTANCE_UID) || located.sopInstanceUid
+  const sopClassUid = uidOf(head, SOP_CLASS_UID) || located.sopClassUid
+  const sopInstanceUid = uidOf(head, SOP_INSTANCE_UID) || located.sopInstanceUid
   return {
     sopClassUid: uid('SOP Class UID', 'sopClassUid', sopClassUid, options),
     sopInstanceUid: uid('SOP Instance UID', 'sopInstanceUid', sopInstanceUid, options),
     transferSyntaxUid,
     dataSetOffset: located.dataSetOffset,
   }
+}
+
+/** Of digits and dots no character set makes anything else. */
+function uidOf(head: DataSetHeadParser, tag: number): string | undefined {
+  const value = head.values.get(tag)
+  if (value === undefined) return undefined
+  const text = Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1')
+  return DIGITS_AND_DOTS.exec(text)?.[1] ?? head.text(tag)
 }
 
 function locate(bytes: Buffer, isWhole: boolean): Located | typeof MORE {
