@@ -262,8 +262,8 @@ export class ApplicationEntity extends Bindable {
   /**
    * Rehearses what peers will ask for, so that the first of them finds compiled code: JavaScript that has not run often
    * is several times slower, for thousands of messages. Begins when nobody has needed the server for a moment, waits
-   * while there are associations, and ends after `budgetMs`, or with `close`. Nobody sees it: a private
-   * ApplicationEntity is sent associations, C-ECHOs and C-STOREs over the loopback interface, no hook of this one is
+   * while there are associations, and ends after `budgetMs`, or with `close`. Nobody sees it: private
+   * ApplicationEntities are sent associations, C-ECHOs and C-STOREs over the loopback interface, no hook of this one is
    * called but `warmUp`, and nothing is logged or stored. Called again, it returns the same promise, which never
    * rejects. `dicomtap start` does it unless `warmUp` is false.
    *

@@ -1,4 +1,4 @@
-import { type ApplicationEntity, definePlugin, isLocalFileSystemType, type Plugin, Stage } from '@dicomtap/framework'
+import { type ApplicationEntity, definePlugin, isLocalFileSystemType, type Plugin, type PluginApi, Stage } from '@dicomtap/framework'
 import { ObjectDiscarder } from './discard.ts'
 import { nodeFileSystem } from './file-system.ts'
 import { storageHooks, type StorageHooks } from './hooks.ts'
@@ -24,14 +24,14 @@ export interface RehearsedStorage {
  * there is no such folder: on a disk the thousands of files that come and go would cost those who really store.
  */
 export async function storageRehearsal({ options, directory, applicationEntity }: RehearsedStorage): Promise<Plugin | undefined> {
-  if (directory === undefined) return rehearsed((rehearsal) => new ObjectDiscarder(rehearsal.log), undefined)
+  if (directory === undefined) return rehearsed((api) => new ObjectDiscarder(api.log), undefined)
   const folder = await makeRehearsalFolder()
   if (folder === undefined) return undefined
   const { minimumFreeSpace, quota, maximumObjectBytes } = options
   // A store on a share makes its calls in threads.
   const isInline = isLocalFileSystemType(await nodeFileSystem.fileSystemType(directory).catch(() => 0))
-  const create = (rehearsal: ApplicationEntity): ObjectTaker => {
-    const hooks = storageHooks(rehearsal)
+  const create = (api: PluginApi): ObjectTaker => {
+    const hooks = storageHooks(api.applicationEntity)
     tapAlike(hooks, storageHooks(applicationEntity))
     return new ObjectStore({
       directory: folder.path,
@@ -42,19 +42,19 @@ export async function storageRehearsal({ options, directory, applicationEntity }
         maximumObjectBytes: maximumObjectBytes === null ? null : Math.max(maximumObjectBytes, LARGEST_OBJECT_BYTES),
       },
       hooks,
-      log: rehearsal.log,
-      handlerMs: rehearsal.timeouts.handlerMs,
+      log: api.log,
+      handlerMs: api.applicationEntity.timeouts.handlerMs,
       fileSystem: isInline ? nodeFileSystem : { ...nodeFileSystem },
     })
   }
   return rehearsed(create, folder)
 }
 
-function rehearsed(create: (rehearsal: ApplicationEntity) => ObjectTaker, folder: RehearsalFolder | undefined): Plugin {
+function rehearsed(create: (api: PluginApi) => ObjectTaker, folder: RehearsalFolder | undefined): Plugin {
   return definePlugin({
     name: 'storage',
     apply(api) {
-      const store = create(api.applicationEntity)
+      const store = create(api)
       api.hooks.ready.tapPromise(() => store.start())
       api.hooks.cStore.tapPromise({ stage: Stage.Fallback }, (request, operation) => store.store(request, operation))
       api.hooks.connectionClosed.tap(({ association }) => {

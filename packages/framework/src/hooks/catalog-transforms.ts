@@ -137,8 +137,8 @@ export const LIFECYCLES: Readonly<Record<LifecycleHookName, HookCatalogEntry>> =
   },
   warmUp: {
     ...LIFECYCLE,
-    fires: 'When a server that listens has had nothing to do for a moment, once: before it rehearses on a private ApplicationEntity what peers will ask of it.',
-    arguments: [{ name: 'event', type: 'WarmUpEvent', description: 'the ApplicationEntity, the private one to which plugins add what they rehearse, and a signal' }],
+    fires: 'When a server that listens has had nothing to do for a moment: before it rehearses what peers will ask of it, once for each of the two private ApplicationEntities that it does so with.',
+    arguments: [{ name: 'event', type: 'WarmUpEvent', description: 'the ApplicationEntity, a private one to which plugins add what they rehearse, and a signal' }],
     onError: 'told at `debug`; the server is not warmed up',
   },
   configReload: {

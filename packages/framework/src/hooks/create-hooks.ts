@@ -20,7 +20,20 @@ export function createHooks(): HookTable {
   for (const name of HOOK_NAMES) {
     const entry = HOOK_CATALOG[name]
     const argumentNames = entry.arguments.map((argument) => argument.name)
-    table[name] = new CLASSES[entry.tapable](argumentNames as never, name) as AnyHook
+    const hook = new CLASSES[entry.tapable](argumentNames as never, name) as AnyHook
+    settleKind(hook.taps)
+    settleKind(hook.interceptors)
+    table[name] = hook
   }
   return Object.freeze(table) as HookTable
+}
+
+/**
+ * V8 has kinds of arrays. An empty one begins as one of integers, until it has seen what others from the same place
+ * became: those of the first table would be of another kind than those of the next, and code that was compiled for the
+ * one not fit for the other.
+ */
+function settleKind(list: unknown[]): void {
+  list.push(undefined)
+  list.pop()
 }

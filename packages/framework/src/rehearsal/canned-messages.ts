@@ -74,7 +74,8 @@ export function cannedStore(
   maximumPduBytes: number,
   association: number,
 ): CannedMessage {
-  const sopInstanceUid = `${UID_ROOT}.${association}.1${'0'.repeat(UID_DIGITS)}`
+  // Of even and of odd length in turn: the odd are padded.
+  const sopInstanceUid = `${UID_ROOT}.${association}.1${association % 2 === 0 ? '' : '0'}${'0'.repeat(UID_DIGITS)}`
   const command = commandSet([
     [0x0002, uid(abstractSyntax)],
     [0x0100, us(0x0001)],

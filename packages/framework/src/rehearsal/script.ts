@@ -4,7 +4,7 @@ import { PduType } from '../pdu/types.ts'
 import { cannedAssociateRequest, cannedEcho, cannedReleaseRequest, cannedStore } from './canned-messages.ts'
 import type { CannedContext, CannedMessage } from './canned-messages.ts'
 import type { Pace } from './pace.ts'
-import { RehearsalPeer } from './rehearsal-peer.ts'
+import type { Rehearsal } from './rehearsal.ts'
 
 const VERIFICATION = '1.2.840.10008.1.1'
 const CT_IMAGE_STORAGE = '1.2.840.10008.5.1.4.1.1.2'
@@ -17,8 +17,8 @@ const LARGE_BYTES = 512 * 1024
 const PDU_BYTES = 131_072
 
 /** How much of everything is in a round. After as many rounds as here nothing gets faster any more. */
-const ROUND = { associations: 16, echoes: 80, smallObjects: 200, largeObjects: 12 } as const
-export const ROUNDS = 20
+const ROUND = { associations: 8, echoes: 40, smallObjects: 100, largeObjects: 6 } as const
+export const ROUNDS = 40
 
 /** What a rehearsal did. */
 export interface Rehearsed {
@@ -27,15 +27,9 @@ export interface Rehearsed {
   objects: number
 }
 
-export interface Stage {
+export interface Scene {
   readonly pace: Pace
-  /** Opens a connection to the server that rehearses. */
-  readonly connect: () => RehearsalPeer
-  readonly contexts: readonly SupportedContext[]
-  readonly calledAeTitle: string
-  readonly callingAeTitle: string
-  /** The largest P-DATA-TF that the server takes; 0: any. */
-  readonly maximumPduBytes: number
+  readonly rehearsal: Rehearsal
   readonly done: Rehearsed
 }
 
@@ -43,19 +37,20 @@ export interface Stage {
  * The same as peers do, over and over: associations with one C-ECHO, many C-ECHOs, small objects, large objects, and
  * large ones on two associations at once.
  */
-export async function rehearseRound(stage: Stage, round: number): Promise<void> {
-  const { pace, contexts } = stage
-  const proposed = proposedContexts(contexts)
+export async function rehearseRound(scene: Scene, round: number): Promise<void> {
+  const { pace, rehearsal } = scene
+  const proposed = proposedContexts(rehearsal.contexts)
   const stores = proposed.filter(({ id }) => id !== VERIFICATION_ID)
   const echo = proposed.some(({ id }) => id === VERIFICATION_ID) ? cannedEcho(VERIFICATION_ID) : undefined
   const perform = async (messages: CannedMessage | undefined, count: number, counter: 'echoes' | 'objects'): Promise<void> => {
-    if (messages !== undefined && !pace.isOver) await onAssociation(stage, proposed, messages, count, counter)
+    if (messages !== undefined && !pace.isOver) await onAssociation(scene, proposed, messages, count, counter)
   }
-  for (let i = 0; i < ROUND.associations && !pace.isOver; i++) await onAssociation(stage, proposed, echo, 1, 'echoes')
+  for (let i = 0; i < ROUND.associations && !pace.isOver; i++) await onAssociation(scene, proposed, echo, 1, 'echoes')
   await perform(echo, ROUND.echoes, 'echoes')
   const context = stores[round % stores.length]
   if (context === undefined) return
-  const pduBytes = stage.maximumPduBytes === 0 ? PDU_BYTES : Math.min(PDU_BYTES, stage.maximumPduBytes)
+  const { maximumPduBytes } = rehearsal
+  const pduBytes = maximumPduBytes === 0 ? PDU_BYTES : Math.min(PDU_BYTES, maximumPduBytes)
   const objects = (bytes: number, association: number): CannedMessage => cannedStore(context, bytes, pduBytes, association)
   await perform(objects(SMALL_BYTES, 3 * round), ROUND.smallObjects, 'objects')
   const large = objects(LARGE_BYTES, 3 * round + 1)
@@ -68,7 +63,7 @@ export async function rehearseRound(stage: Stage, round: number): Promise<void> 
 
 /** One association with that many messages. */
 async function onAssociation(
-  { pace, connect, calledAeTitle, callingAeTitle, done }: Stage,
+  { pace, rehearsal, done }: Scene,
   contexts: readonly CannedContext[],
   message: CannedMessage | undefined,
   count: number,
@@ -76,9 +71,9 @@ async function onAssociation(
 ): Promise<void> {
   await pace.step()
   if (pace.isOver) return
-  const peer = connect()
+  const peer = rehearsal.connect()
   try {
-    await peer.exchange(cannedAssociateRequest(contexts, calledAeTitle, callingAeTitle), PduType.AAssociateAc)
+    await peer.exchange(cannedAssociateRequest(contexts, rehearsal.calledAeTitle, rehearsal.callingAeTitle), PduType.AAssociateAc)
     done.associations += 1
     for (let i = 0; i < count && message !== undefined; i++) {
       const waiting = pace.step()

