@@ -1,12 +1,9 @@
-/** Size of the buffers in which objects are gathered for the disk. */
-export const BUFFER_BYTES: number = 256 * 1024
+/** Size of the buffers in which small pieces of objects are gathered for the disk. */
+export const BUFFER_BYTES: number = 128 * 1024
 
 const MAXIMUM_IDLE_BUFFERS = 32
 
-/**
- * Write buffers that objects borrow while they are received: two each, whatever the object's size, and
- * none between objects.
- */
+/** Buffers that objects borrow while they are received: one each at most, whatever the object's size, and none between objects. */
 export class BufferPool {
   readonly #idle: Buffer[] = []
 

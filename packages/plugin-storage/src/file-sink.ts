@@ -22,19 +22,19 @@ export interface CompleteFile {
 }
 
 /**
- * Writes a data set to a staged file with two fixed buffers: one is filled while the other is on its way
- * to the disk, and the sender waits only while both are. A small object is one write.
+ * Writes a data set to a staged file: what came together leaves in one call, from the memory it was read into. Small
+ * pieces are gathered first, so that a small object is one write and a peer that sends crumbs costs no call for each.
  */
 export class FileSink implements DataSetSink {
   readonly #options: FileSinkOptions
   readonly #hash: Hash | undefined
+  /** Gathers small pieces; the first starts with the header. */
   #buffer: Buffer | undefined
   #used = 0
-  #spare: Buffer | undefined
-  #staged: Promise<StagedFile> | undefined
+  #isHeaderTaken = false
+  #creating: Promise<StagedFile> | undefined
+  #staged: StagedFile | undefined
   #writing: Promise<void> | undefined
-  #failure: { readonly error: unknown } | undefined
-  #isGivenUp = false
 
   constructor(options: FileSinkOptions) {
     this.#options = options
@@ -42,110 +42,79 @@ export class FileSink implements DataSetSink {
   }
 
   write(fragments: readonly Uint8Array[]): Promise<void> | undefined {
-    for (const fragment of fragments) this.#options.inspect(fragment)
-    return this.#gather(fragments, 0, 0)
+    let lengthBytes = 0
+    for (const fragment of fragments) {
+      this.#options.inspect(fragment)
+      lengthBytes += fragment.length
+    }
+    const headerBytes = this.#isHeaderTaken ? 0 : this.#options.header.length
+    if (this.#used + headerBytes + lengthBytes > BUFFER_BYTES) return this.#put(fragments)
+    const buffer = this.#gathering()
+    for (const fragment of fragments) {
+      buffer.set(fragment, this.#used)
+      this.#used += fragment.length
+    }
+    return undefined
   }
 
   /** Writes what is left and closes the file, with its bytes on the disk when `isSynced`. */
   async finish(isSynced: boolean): Promise<CompleteFile> {
-    if (this.#used > 0 || this.#staged === undefined) {
-      const buffer = this.#writableBuffer()
-      await this.#writing
-      this.#throwFailure()
-      this.#startWrite(buffer)
-    }
-    await this.#writing
-    this.#throwFailure()
-    this.#returnBuffers()
+    if (this.#used > 0 || !this.#isHeaderTaken) await this.#put([])
+    this.#returnBuffer()
     const staged = await this.#open()
     if (isSynced) await staged.sync()
     await staged.close()
     return { staged, sha256: this.#hash?.digest('hex') }
   }
 
-  /** Removes the file unless it was moved, and gives the buffers back. Never rejects. */
+  /** Removes the file unless it was moved, and gives the buffer back. Never rejects. */
   async discard(): Promise<void> {
-    this.#isGivenUp = true
-    while (this.#writing !== undefined) await this.#writing
-    this.#returnBuffers()
-    const staged = await this.#staged?.catch(() => undefined)
+    await this.#writing?.catch(() => undefined)
+    this.#returnBuffer()
+    const staged = await this.#creating?.catch(() => undefined)
     await staged?.discard()
   }
 
-  #gather(fragments: readonly Uint8Array[], index: number, offset: number): Promise<void> | undefined {
-    this.#throwFailure()
-    for (let i = index, start = offset; i < fragments.length; i++, start = 0) {
-      const fragment = fragments[i] as Uint8Array
-      while (start < fragment.length) {
-        const buffer = this.#writableBuffer()
-        const length = Math.min(BUFFER_BYTES - this.#used, fragment.length - start)
-        buffer.set(start === 0 && length === fragment.length ? fragment : fragment.subarray(start, start + length), this.#used)
-        this.#used += length
-        start += length
-        if (this.#used < BUFFER_BYTES) continue
-        if (this.#writing === undefined) this.#startWrite(buffer)
-        else return this.#gatherAfterWrite(buffer, fragments, i, start)
-      }
-    }
-    return undefined
-  }
-
-  async #gatherAfterWrite(full: Buffer, fragments: readonly Uint8Array[], index: number, offset: number): Promise<void> {
-    await this.#writing
-    this.#throwFailure()
-    if (this.#isGivenUp) return
-    this.#startWrite(full)
-    await this.#gather(fragments, index, offset)
-  }
-
-  /** The buffer being filled; the first one starts with the header. */
-  #writableBuffer(): Buffer {
+  #gathering(): Buffer {
     if (this.#buffer !== undefined) return this.#buffer
-    const buffer = this.#spare ?? this.#options.pool.take()
-    this.#spare = undefined
+    const buffer = this.#options.pool.take()
     this.#buffer = buffer
-    this.#used = 0
-    if (this.#staged === undefined) {
+    if (!this.#isHeaderTaken) {
+      this.#isHeaderTaken = true
       buffer.set(this.#options.header)
       this.#used = this.#options.header.length
     }
     return buffer
   }
 
-  #startWrite(buffer: Buffer): void {
-    const used = this.#used
-    this.#buffer = undefined
+  /** Writes what was gathered, and fragments behind it. Undefined when it is done already. */
+  #put(fragments: readonly Uint8Array[]): Promise<void> | undefined {
+    const pieces: Uint8Array[] = []
+    if (!this.#isHeaderTaken) pieces.push(this.#options.header)
+    else if (this.#buffer !== undefined && this.#used > 0) pieces.push(this.#buffer.subarray(0, this.#used))
+    this.#isHeaderTaken = true
     this.#used = 0
-    this.#writing = this.#append(buffer, used)
+    for (const fragment of fragments) pieces.push(fragment)
+    const writing = this.#staged === undefined ? this.#appendFirst(pieces) : this.#staged.append(pieces)
     // While the bytes are on their way to the disk.
-    this.#hash?.update(buffer.subarray(0, used))
+    if (this.#hash !== undefined) for (const piece of pieces) this.#hash.update(piece)
+    this.#writing = writing
+    return writing
   }
 
-  async #append(buffer: Buffer, lengthBytes: number): Promise<void> {
-    try {
-      const staged = await this.#open()
-      await staged.append(buffer, lengthBytes)
-    } catch (error) {
-      this.#failure = { error }
-    }
-    this.#writing = undefined
-    if (this.#spare === undefined) this.#spare = buffer
-    else this.#options.pool.give(buffer)
+  async #appendFirst(pieces: readonly Uint8Array[]): Promise<void> {
+    this.#staged = await this.#open()
+    await this.#staged.append(pieces)
   }
 
   #open(): Promise<StagedFile> {
-    this.#staged ??= this.#options.create()
-    return this.#staged
+    this.#creating ??= this.#options.create()
+    return this.#creating
   }
 
-  #throwFailure(): void {
-    if (this.#failure !== undefined) throw this.#failure.error
-  }
-
-  #returnBuffers(): void {
-    for (const buffer of [this.#buffer, this.#spare]) if (buffer !== undefined) this.#options.pool.give(buffer)
+  #returnBuffer(): void {
+    if (this.#buffer !== undefined) this.#options.pool.give(this.#buffer)
     this.#buffer = undefined
-    this.#spare = undefined
     this.#used = 0
   }
 }

@@ -29,8 +29,8 @@ export interface FolderEntry {
  */
 export interface FileSystem {
   open(path: string, flags: number, mode?: number): Promise<number>
-  /** May write less than asked, as write(2). */
-  write(descriptor: number, buffer: Uint8Array, offset: number, lengthBytes: number): Promise<number>
+  /** May write less than asked, as writev(2). Without a promise it is done already; an error may be thrown then. */
+  write(descriptor: number, pieces: readonly Uint8Array[]): Promise<number> | number
   read(descriptor: number, buffer: Uint8Array, position: number): Promise<number>
   fsync(descriptor: number): Promise<void>
   close(descriptor: number): Promise<void>
@@ -104,8 +104,7 @@ async function makeFolder(folder: string, mode: number): Promise<string | undefi
 /** The operating system's. */
 export const nodeFileSystem: FileSystem = {
   open: (path, flags, mode) => call((done) => fs.open(path, flags, mode, done)),
-  write: (descriptor, buffer, offset, lengthBytes) =>
-    call((done) => fs.write(descriptor, buffer, offset, lengthBytes, null, done)),
+  write: (descriptor, pieces) => call((done) => fs.writev(descriptor, pieces, done)),
   read: (descriptor, buffer, position) =>
     call((done) => fs.read(descriptor, buffer, 0, buffer.length, position, done)),
   fsync: (descriptor) => run((done) => fs.fsync(descriptor, done)),
@@ -138,6 +137,39 @@ export const nodeFileSystem: FileSystem = {
     return status.bavail * status.bsize
   },
   fileSystemType: async (path) => (await call<fs.StatsFs>((done) => fs.statfs(path, done))).type,
+}
+
+/** Writes all of it. Undefined when it is done already; an error may be thrown then. */
+export function writeAll(fileSystem: FileSystem, descriptor: number, pieces: readonly Uint8Array[]): Promise<void> | undefined {
+  let lengthBytes = 0
+  for (const piece of pieces) lengthBytes += piece.length
+  const written = fileSystem.write(descriptor, pieces)
+  return written === lengthBytes ? undefined : writeRest(fileSystem, descriptor, pieces, lengthBytes, written)
+}
+
+async function writeRest(
+  fileSystem: FileSystem,
+  descriptor: number,
+  pieces: readonly Uint8Array[],
+  lengthBytes: number,
+  first: Promise<number> | number,
+): Promise<void> {
+  let written = await first
+  for (let done = written; done < lengthBytes; done += written) {
+    // A disk that is full may say so by writing nothing.
+    if (written === 0) throw Object.assign(new Error('ENOSPC: nothing was written'), { code: 'ENOSPC', syscall: 'write' })
+    written = await fileSystem.write(descriptor, after(pieces, done))
+  }
+}
+
+/** What is left of the pieces after so many bytes. */
+function after(pieces: readonly Uint8Array[], bytes: number): Uint8Array[] {
+  let skipped = 0
+  return pieces.flatMap((piece) => {
+    const from = Math.min(piece.length, Math.max(0, bytes - skipped))
+    skipped += piece.length
+    return from < piece.length ? [piece.subarray(from)] : []
+  })
 }
 
 /** The system's name of an error (`ENOENT`), or undefined when it is not one of the system. */

@@ -1,4 +1,4 @@
-import type { FileSystem } from './file-system.ts'
+import { type FileSystem, writeAll } from './file-system.ts'
 import { HOLD_SUFFIX } from './undecided.ts'
 
 /** A file under its temporary name, from its first byte to its publication or removal. */
@@ -24,14 +24,10 @@ export class StagedFile {
     return this.#sizeBytes
   }
 
-  async append(buffer: Uint8Array, lengthBytes: number): Promise<void> {
-    const descriptor = this.#opened()
-    for (let offset = 0; offset < lengthBytes; ) {
-      const written = await this.#fileSystem.write(descriptor, buffer, offset, lengthBytes - offset)
-      if (written === 0) throw Object.assign(new Error('ENOSPC: nothing was written'), { code: 'ENOSPC', syscall: 'write' })
-      offset += written
-      this.#sizeBytes += written
-    }
+  /** Undefined when it is done already; an error may be thrown then. */
+  append(pieces: readonly Uint8Array[]): Promise<void> | undefined {
+    for (const { length } of pieces) this.#sizeBytes += length
+    return writeAll(this.#fileSystem, this.#opened(), pieces)
   }
 
   async sync(): Promise<void> {

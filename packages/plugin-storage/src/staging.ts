@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import path from 'node:path'
-import { statusOf, systemCode, type FileSystem } from './file-system.ts'
+import { statusOf, systemCode, type FileSystem, writeAll } from './file-system.ts'
 import { RESERVED_FOLDER } from './path-template.ts'
 import { currentProcess, stagingFolderName } from './process-identity.ts'
 import { StagedFile } from './staged-file.ts'
@@ -115,7 +115,7 @@ export class StagingArea {
     const { fileSystem, fileMode } = this.#options
     const descriptor = await fileSystem.open(path.join(this.#directory, HEARTBEAT_FILE), CREATE, fileMode)
     try {
-      await fileSystem.write(descriptor, Buffer.from(`${this.#here.pid}\n`), 0, `${this.#here.pid}\n`.length)
+      await writeAll(fileSystem, descriptor, [Buffer.from(`${this.#here.pid}\n`)])
     } finally {
       await fileSystem.close(descriptor)
     }

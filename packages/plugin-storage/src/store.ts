@@ -236,10 +236,10 @@ export class ObjectStore implements ObjectTaker {
     })
   }
 
-  /** Without syncs, and with the system's own calls, a local disk answers faster than a thread does. */
+  /** With the system's own calls a local disk answers faster than a thread does, up to a sync. */
   async #quickest(root: string): Promise<FileSystem> {
     const fileSystem = this.#fileSystem
-    if (this.#options.durability !== 'close' || fileSystem !== nodeFileSystem) return fileSystem
+    if (fileSystem !== nodeFileSystem) return fileSystem
     const type = await fileSystem.fileSystemType(root).catch(() => 0)
     return isLocalFileSystemType(type) ? inlineFileSystem(fileSystem, () => this.#running.size > 1) : fileSystem
   }

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import path from 'node:path'
 import { containedPath } from './contained-path.ts'
-import { type FileSystem, statusOf, systemCode } from './file-system.ts'
+import { type FileSystem, statusOf, systemCode, writeAll } from './file-system.ts'
 
 /** Ends the name of a file that was taken away from the storage folder, into a staging folder. */
 export const TAKEN_SUFFIX = '.taken'
@@ -16,7 +16,7 @@ export async function writeOrigin(fileSystem: FileSystem, taken: string, root: s
   const bytes = Buffer.from(path.relative(root, file))
   const descriptor = await fileSystem.open(taken + ORIGIN_SUFFIX, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, ORIGIN_MODE)
   try {
-    for (let offset = 0; offset < bytes.length; ) offset += await fileSystem.write(descriptor, bytes, offset, bytes.length - offset)
+    await writeAll(fileSystem, descriptor, [bytes])
   } finally {
     await fileSystem.close(descriptor)
   }

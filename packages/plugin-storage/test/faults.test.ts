@@ -69,7 +69,7 @@ test('a write that takes only a part is continued', async (t) => {
   const { write } = faulty.fileSystem
   const fileSystem = {
     ...faulty.fileSystem,
-    write: (descriptor: number, buffer: Uint8Array, offset: number, length: number) => write(descriptor, buffer, offset, Math.min(length, 1000)),
+    write: (descriptor: number, pieces: readonly Uint8Array[]) => write(descriptor, [Buffer.concat(pieces).subarray(0, 1000)]),
   }
   const { send, read } = await storeFixture(t, { fileSystem })
   t.is(await send({ pixelBytes: 600_000 }), 0)

@@ -23,11 +23,11 @@ test('short calls are made at once, longer writes in the thread pool while there
   const file = path.join(folder, 'a')
   const descriptor = await inline.open(file, CREATE, 0o600)
   const buffer = Buffer.alloc(100_000, 7)
-  t.is(await inline.write(descriptor, buffer, 0, 1000), 1000)
-  t.is(await inline.write(descriptor, buffer, 0, 100_000), 100_000)
+  t.is(await inline.write(descriptor, [buffer.subarray(0, 400), buffer.subarray(0, 600)]), 1000)
+  t.is(await inline.write(descriptor, [buffer]), 100_000)
   t.deepEqual(threads.calls, [])
   isBusy = true
-  t.is(await inline.write(descriptor, buffer, 0, 100_000), 100_000)
+  t.is(await inline.write(descriptor, [buffer]), 100_000)
   t.deepEqual(threads.calls, ['write'])
   await inline.close(descriptor)
   await inline.link(file, path.join(folder, 'b'))
@@ -111,7 +111,7 @@ test('a call that stalls sends the next ones to the thread pool', async (t) => {
   const descriptor = await inline.open(path.join(folder, 'a'), CREATE, 0o600)
   t.deepEqual(threads.calls, [])
   stepMs = 1
-  t.is(await inline.write(descriptor, Buffer.from('x'), 0, 1), 1)
+  t.is(await inline.write(descriptor, [Buffer.from('x')]), 1)
   t.deepEqual(threads.calls, ['write'])
   clock += 200
   await inline.close(descriptor)

@@ -230,6 +230,10 @@ export class AssociationControl extends AssociationFacts implements DulUser, Dim
     }
   }
 
+  readIndication(): void {
+    this.dimse?.readEnd()
+  }
+
   releaseIndication(isCollision: boolean): void {
     void this.#releaseRequested(isCollision)
   }

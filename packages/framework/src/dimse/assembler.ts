@@ -52,6 +52,11 @@ export class MessageAssembler {
     else this.#dataSetFragment(isLast && end, fragment)
   }
 
+  /** The memory of the fragments given so far is lent no longer. */
+  readEnd(): void {
+    this.#dataSet?.handOver()
+  }
+
   /** The association ended: a message under way will not be completed. */
   fail(error: DicomtapError): void {
     this.#dataSet?.fail(error)

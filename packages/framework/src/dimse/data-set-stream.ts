@@ -33,6 +33,8 @@ export class DataSetStream implements IncomingDataSet {
   #heldBytes = 0
   #isAnswered = false
   #fragments: Buffer[] = []
+  /** What the read under way has brought so far, for a sink that waits for it: not kept, and in most cases never. */
+  #lent: Buffer[] = []
   /** Where `bytes` goes on in `fragments`: taking them off the front one by one costs more the more there are. */
   #position = 0
   /** Memory that small fragments share, and its used part while that is the last of `fragments`. */
@@ -107,16 +109,32 @@ export class DataSetStream implements IncomingDataSet {
   push(fragment: Buffer, isEnd: boolean): void {
     this.#receivedBytes += fragment.length
     if (isEnd) this.#isEnded = true
-    if (!this.#isDiscarded && fragment.length > 0) this.#keep(fragment)
-    if (this.#pipe !== undefined) this.#pump()
-    else this.#wakeReader?.()
+    if (!this.#isDiscarded && fragment.length > 0) {
+      if (this.#isSinkWaiting && this.#flow.isPinnable(fragment)) this.#lent.push(fragment)
+      else this.#keep(fragment)
+    }
+    if (isEnd) this.handOver()
+    if (this.#pipe === undefined) this.#wakeReader?.()
     if (isEnd) this.#settle()
+  }
+
+  /** Gives the sink what was lent to it: afterwards the memory may be read into again. */
+  handOver(): void {
+    const pipe = this.#pipe
+    if (pipe === undefined) return
+    const lent = this.#lent
+    if (lent.length > 0) {
+      this.#lent = []
+      this.#write(pipe, lent, true)
+    }
+    this.#pump()
   }
 
   /** No more fragments will come: the association ended. */
   fail(error: DicomtapError): void {
     if (this.isSettled) return
     this.#error = error
+    this.#lent = []
     if (this.#pipe !== undefined) this.#pump()
     else this.#wakeReader?.()
     this.#settle()
@@ -131,7 +149,7 @@ export class DataSetStream implements IncomingDataSet {
     this.#heldBytes = 0
     this.#isAnswered = true
     if (this.#isDiscarded) return
-    if (!this.#isEnded || this.#position < this.#fragments.length) {
+    if (!this.#isEnded || this.#position < this.#fragments.length || this.#lent.length > 0) {
       this.#loss = new DicomtapError('DICOMTAP_ERR_DIMSE_TRUNCATED', 'The request was answered before its data set was read')
     }
     this.#drop()
@@ -143,6 +161,11 @@ export class DataSetStream implements IncomingDataSet {
   settled(): Promise<void> {
     if (this.isSettled) return Promise.resolve()
     return new Promise((resolve) => (this.#settled ??= []).push(resolve))
+  }
+
+  /** It has got everything before, and takes fragments as they come. */
+  get #isSinkWaiting(): boolean {
+    return this.#pipe !== undefined && !this.#isWriting && this.#fragments.length === 0
   }
 
   #take(): void {
@@ -179,6 +202,7 @@ export class DataSetStream implements IncomingDataSet {
     this.#free(this.#position === 0 ? this.#fragments : this.#fragments.slice(this.#position))
     this.#fragments = []
     this.#position = 0
+    this.#lent = []
   }
 
   #pump(): void {
@@ -197,19 +221,21 @@ export class DataSetStream implements IncomingDataSet {
         pipe.resolve(this.#receivedBytes)
         return
       }
-      this.#writeQueued(pipe)
+      const fragments = this.#fragments
+      this.#fragments = []
+      this.#write(pipe, fragments, false)
     }
   }
 
-  #writeQueued(pipe: Pipe): void {
-    const fragments = this.#fragments
-    this.#fragments = []
+  /** @param areLent the fragments are not kept */
+  #write(pipe: Pipe, fragments: readonly Buffer[], areLent: boolean): void {
     try {
       const written = pipe.sink.write(fragments)
       if (written === undefined) {
-        this.#free(fragments)
+        if (!areLent) this.#free(fragments)
         return
       }
+      if (areLent) for (const fragment of fragments) this.#flow.pin(fragment)
       this.#isWriting = true
       written.then(
         () => {
@@ -223,7 +249,7 @@ export class DataSetStream implements IncomingDataSet {
         },
       )
     } catch (error) {
-      this.#failPipe(pipe, fragments, error)
+      this.#failPipe(pipe, areLent ? [] : fragments, error)
     }
   }
 
@@ -247,8 +273,7 @@ export class DataSetStream implements IncomingDataSet {
       for (;;) {
         const fragment = this.#nextFragment()
         if (fragment !== undefined) {
-          this.#flow.giveAway(fragment)
-          yield fragment
+          yield this.#flow.giveAway(fragment)
           continue
         }
         const error = this.#error ?? this.#loss

@@ -207,6 +207,11 @@ export class DimseServiceProvider implements AssemblerHandler {
     if (this.#assembler.isMidMessage) this.#messageDeadline.received(isGoingOn ? fragment.length : Number.POSITIVE_INFINITY)
   }
 
+  /** All fragments of one read were given: their memory is lent no longer. */
+  readEnd(): void {
+    this.#assembler.readEnd()
+  }
+
   /**
    * The association is over: nothing more is received or sent. The error is made only when something is
    * under way that it ends, for most associations end with nothing.

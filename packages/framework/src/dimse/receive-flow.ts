@@ -54,6 +54,17 @@ export class ReceiveFlow {
     return kept
   }
 
+  /** May a fragment that has just arrived be used before it is known whether it must be kept? Then {@link pin} keeps it. */
+  isPinnable(fragment: Buffer): boolean {
+    return this.#buffers?.isPinnable(fragment) !== false
+  }
+
+  /** Keeps a fragment that has just arrived where it is: somebody has begun to use it. */
+  pin(fragment: Buffer): void {
+    if (this.#buffers?.pin(fragment) !== true) this.#bytes += costOf(fragment)
+    this.#update()
+  }
+
   /** Counts a fragment in memory that is the caller's own. */
   adopt(fragment: Buffer): void {
     this.#bytes += costOf(fragment)
@@ -66,10 +77,12 @@ export class ReceiveFlow {
     if (this.#isPaused) this.#update()
   }
 
-  /** The fragment belongs to a handler from here on. */
-  giveAway(fragment: Buffer): void {
-    if (this.#buffers?.giveAway(fragment) !== true) this.#bytes -= costOf(fragment)
+  /** What comes back, the fragment or a copy of it, belongs to a handler from here on. */
+  giveAway(fragment: Buffer): Buffer {
+    const given = this.#buffers?.giveAway(fragment)
+    if (given === undefined) this.#bytes -= costOf(fragment)
     if (this.#isPaused) this.#update()
+    return given ?? fragment
   }
 
   /** A kept fragment has grown by so many bytes: what comes in small pieces shares its memory. */

@@ -97,6 +97,7 @@ export class IndicationQueue implements DulUser {
     this.#isPaused = true
     this.#receiving.holdReceiving()
   }
+  readIndication(): void {}
   releaseIndication(isCollision: boolean): void {
     this.#give({ type: 'A-RELEASE', isCollision })
   }

@@ -358,7 +358,11 @@ export class DulServiceProvider implements TransportHandler, FramerHandler, Acti
   #walk(chunk: Buffer): number {
     let takenBytes = chunk.length
     try {
-      takenBytes = this.#framer.push(chunk)
+      try {
+        takenBytes = this.#framer.push(chunk)
+      } finally {
+        this.user.readIndication()
+      }
     } catch (error) {
       if (!(error instanceof PduError)) throw error
       this.#dispatch('Evt19', { reason: error.abortReason, message: error.message })

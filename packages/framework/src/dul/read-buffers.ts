@@ -4,26 +4,31 @@ const BUFFER_BYTES = 262_144
 const SMALL_BYTES = 32_768
 /** Buffers kept for the next connection; the rest is left to the garbage collector. */
 const SPARE_BUFFERS = 32
-/** A fragment smaller than this is copied rather than pin a whole buffer. */
+/** Fragments smaller than this pin a whole buffer only as long as few do. */
 const COPY_BELOW_BYTES = 32_768
 /** After so many reads that one of the shared size would have taken, the large buffer goes back. */
 const FEW_BYTES_READS = 8
+/** Of all connections. Most are let go within the turn: that costs less than a copy. */
+const SLOTS_OF_SMALL_FRAGMENTS = 16
 
 interface Slot {
   readonly buffer: Buffer
   /** Fragments of it that somebody keeps. */
   pins: number
+  /** The first of them was a small one. */
+  isForSmallFragments: boolean
   /** A fragment of it belongs to a handler: it is never read into again. */
   isGivenAway: boolean
 }
 
 const spares: Buffer[] = []
+let slotsOfSmallFragments = 0
 
 /**
  * Connections that have little to say, which are most at any time, are all read into this one: a read is walked before
  * the next one of anybody, and what is kept of it is copied.
  */
-const SHARED: Slot = { buffer: Buffer.allocUnsafeSlow(SMALL_BYTES), pins: 0, isGivenAway: false }
+const SHARED: Slot = { buffer: Buffer.allocUnsafeSlow(SMALL_BYTES), pins: 0, isForSmallFragments: false, isGivenAway: false }
 
 function takeBuffer(): Buffer {
   return spares.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES)
@@ -105,15 +110,30 @@ export class ReadBuffers {
     if (slot !== undefined) this.#giveBackUnlessUsed(slot)
   }
 
-  /** Keeps a fragment of what is being walked; small ones come back as a copy. */
+  /** Keeps a fragment of what is being walked; small ones may come back as a copy. */
   keep(fragment: Buffer): Buffer {
     const slot = this.#slotOf(fragment)
     if (slot === undefined) return fragment
-    if (fragment.length < COPY_BELOW_BYTES || slot === SHARED) return Buffer.from(fragment)
-    slot.pins += 1
-    this.#pinned ??= new Map()
-    this.#pinned.set(fragment.buffer, slot)
+    if (slot === SHARED) return Buffer.from(fragment)
+    if (fragment.length < COPY_BELOW_BYTES && slot.pins === 0) {
+      if (slotsOfSmallFragments >= SLOTS_OF_SMALL_FRAGMENTS) return Buffer.from(fragment)
+      slot.isForSmallFragments = true
+      slotsOfSmallFragments += 1
+    }
+    this.#pin(slot)
     return fragment
+  }
+
+  /** Can it be kept where it is, should that be needed? */
+  isPinnable(fragment: Buffer): boolean {
+    return this.#slotOf(fragment) !== SHARED
+  }
+
+  /** Keeps a fragment where it is that {@link isPinnable}. False when it is in memory of its own. */
+  pin(fragment: Buffer): boolean {
+    const slot = this.#slotOf(fragment)
+    if (slot !== undefined) this.#pin(slot)
+    return slot !== undefined
   }
 
   /** Lets a kept fragment go. False when it was not pinned: a copy, or memory of its own. */
@@ -121,11 +141,18 @@ export class ReadBuffers {
     return this.#unpin(this.#pinned?.get(fragment.buffer))
   }
 
-  /** Hands a kept fragment over for good: its buffer is never read into again. False as for `release`. */
-  giveAway(fragment: Buffer): boolean {
+  /**
+   * Hands a kept fragment over for good: its buffer is never read into again, or, of a small one, what comes back
+   * is a copy. Undefined when it was not pinned.
+   */
+  giveAway(fragment: Buffer): Buffer | undefined {
     const slot = this.#pinned?.get(fragment.buffer)
-    if (slot !== undefined) slot.isGivenAway = true
-    return this.#unpin(slot)
+    if (slot === undefined) return undefined
+    const isSmall = fragment.length < COPY_BELOW_BYTES
+    const given = isSmall ? Buffer.from(fragment) : fragment
+    if (!isSmall) slot.isGivenAway = true
+    this.#unpin(slot)
+    return given
   }
 
   /** Was the fragment kept without a copy? */
@@ -151,11 +178,22 @@ export class ReadBuffers {
     return bytes.buffer === this.#left?.buffer.buffer ? this.#left : undefined
   }
 
+  #pin(slot: Slot): void {
+    slot.pins += 1
+    if (slot.pins > 1) return
+    this.#pinned ??= new Map()
+    this.#pinned.set(slot.buffer.buffer, slot)
+  }
+
   #unpin(slot: Slot | undefined): boolean {
     if (slot === undefined) return false
     slot.pins -= 1
     if (slot.pins > 0) return true
     this.#pinned?.delete(slot.buffer.buffer)
+    if (slot.isForSmallFragments) {
+      slot.isForSmallFragments = false
+      slotsOfSmallFragments -= 1
+    }
     this.#giveBackUnlessUsed(slot)
     return true
   }
@@ -167,5 +205,5 @@ export class ReadBuffers {
 }
 
 function largeSlot(): Slot {
-  return { buffer: takeBuffer(), pins: 0, isGivenAway: false }
+  return { buffer: takeBuffer(), pins: 0, isForSmallFragments: false, isGivenAway: false }
 }

@@ -26,8 +26,13 @@ export interface DulUser {
   refusedIndication(rejection: AAssociateRj): void
   associateConfirmation(accept: AAssociateAc): void
   associateRejection(reject: AAssociateRj): void
-  /** A piece of a PDV as it arrived. The fragment's memory is lent for the call: keep it through `readBuffers`. */
+  /**
+   * A piece of a PDV as it arrived. The fragment's memory is lent until {@link DulUser.readIndication} returns: keep
+   * it through `readBuffers`.
+   */
   pDataIndication(presentationContextId: number, isCommand: boolean, isLast: boolean, fragment: Buffer, first: boolean, end: boolean): void
+  /** Everything that one read brought was indicated. What is still lent then will be read into again. */
+  readIndication(): void
   releaseIndication(isCollision: boolean): void
   releaseConfirmation(): void
   /** A-ABORT or A-P-ABORT indication, or the connection went away. */

@@ -767,6 +767,7 @@ function recordingUser(): RecordingUser {
     pDataIndication: (_id, _isCommand, _isLast, fragment) => {
       calls.push(`p-data ${fragment.length}`)
     },
+    readIndication: () => {},
     releaseIndication: record('release'),
     releaseConfirmation: record('released'),
     abortIndication: (abort) => {

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import path from 'node:path'
 import { syncFolder } from '../durability.ts'
-import { type FileSystem, statusOf, systemCode } from '../file-system.ts'
+import { type FileSystem, statusOf, systemCode, writeAll } from '../file-system.ts'
 import { encodeRecord, type ObjectRecord } from './record.ts'
 
 /** Records that are at most so old may be lost in a power failure; the objects are not. */
@@ -92,9 +92,7 @@ export class RecordLog {
       const descriptor = await this.#opened(new Date().toISOString().slice(0, DAY_CHARACTERS))
       const bytes = Buffer.from(this.#isTorn ? `\n${lines}` : lines)
       this.#isTorn = true
-      for (let offset = 0; offset < bytes.length; ) {
-        offset += await this.#options.fileSystem.write(descriptor, bytes, offset, bytes.length - offset)
-      }
+      await writeAll(this.#options.fileSystem, descriptor, [bytes])
       this.#isTorn = false
       if (this.#isFailing) this.#options.onRecovery?.()
       this.#isFailing = false

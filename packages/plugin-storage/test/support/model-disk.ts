@@ -164,11 +164,12 @@ export class ModelDisk {
         this.#open.set(this.#descriptors, one)
         return this.#descriptors
       },
-      write: (descriptor, buffer, offset, lengthBytes) => {
+      write: (descriptor, pieces) => {
         const file = this.#opened(descriptor) as ModelFile
-        file.data = Buffer.concat([file.data, buffer.subarray(offset, offset + lengthBytes)])
+        const before = file.data.length
+        file.data = Buffer.concat([file.data, ...pieces])
         file.changedAtMs = Date.now()
-        return lengthBytes
+        return file.data.length - before
       },
       read: (descriptor, buffer, position) => (this.#opened(descriptor) as ModelFile).data.copy(buffer, 0, position),
       fsync: (descriptor) => {
