@@ -43,19 +43,21 @@ const LOADS = {
   echo: { load: ['echo', '--n', '2000'], messages: 2000, warmUps: 4 },
   association: { load: ['assoc', '--n', '200'], messages: 200, warmUps: 8 },
   small: { load: store(500, 8 * KIB), messages: 500, warmUps: 8 },
-  large: { load: store(24, LARGE_BYTES), messages: 24, warmUps: 16 },
-  pdvs: { load: ['store', '--n', '24', '--size', String(LARGE_BYTES), '--pdu', String(SHORT_PDU_BYTES)], messages: 24, warmUps: 8 },
+  large: { load: store(60, LARGE_BYTES), messages: 60, warmUps: 8, isForCpu: true },
+  // So few that the memory outside the heap, which is collected by other rules, is not either.
+  fewLarge: { load: store(8, LARGE_BYTES), messages: 8, warmUps: 4 },
+  pdvs: { load: ['store', '--n', '8', '--size', String(LARGE_BYTES), '--pdu', String(SHORT_PDU_BYTES)], messages: 8, warmUps: 24 },
 }
 const PDVS = Math.ceil(LARGE_BYTES / (SHORT_PDU_BYTES - 6))
 
 console.error(`load generator in ${generator().language}, Node ${process.version}`)
-const figures = await measure([])
+const figures = await measure([], ROUNDS)
 report(figures)
 const above = exceeded(figures)
 for (const name of above) console.error(`${name}: ${figures[name].toFixed(2)} is more than ${LIMITS[name].limit}`)
 if (above.length > 0) process.exitCode = 1
 if (values.prove) {
-  const handicapped = exceeded(await measure(['--handicap']))
+  const handicapped = exceeded(await measure(['--handicap'], 1))
   if (handicapped.length === 0) {
     console.error('A server that allocates 8 KiB more for each read was not noticed: the limits are too wide')
     process.exitCode = 1
@@ -65,13 +67,14 @@ if (values.prove) {
 }
 if (process.exitCode === undefined) console.log('bench:check: all figures within their limits')
 
-/** Figures by name, of a server of its own. */
-async function measure(options) {
+/** Figures by name, of a server of its own, the least of so many rounds. */
+async function measure(options, times) {
   const directory = mkdtempSync(join(tmpdir(), 'dicomtap-check-'))
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
   const [port, referencePort] = [await freePort(), await freePort()]
   const child = fork(SERVER, ['--port', String(port), '--reference-port', String(referencePort), '--directory', directory, ...options], {
-    execArgv: ['--expose-gc', `--max-semi-space-size=${NEW_SPACE_MIB}`, `--min-semi-space-size=${NEW_SPACE_MIB}`],
+    // Nor is any collected because the process has been idle.
+    execArgv: ['--expose-gc', '--no-memory-reducer', `--max-semi-space-size=${NEW_SPACE_MIB}`, `--min-semi-space-size=${NEW_SPACE_MIB}`],
   })
   await once(child, 'message')
   const ask = async (question) => {
@@ -89,8 +92,8 @@ async function measure(options) {
       await run(what, at)
       const after = await ask('usage')
       const of = (field) => (after[field] - before[field]) / what.messages
-      // Of the bare receiver the CPU alone is of interest.
-      if (at === referencePort || after.collections === before.collections) return { bytes: of('allocatedBytes'), writes: of('writes'), cpu: of('cpuSeconds') }
+      // Of the bare receiver, and of some loads, the CPU alone is of interest.
+      if (at === referencePort || what.isForCpu === true || after.collections === before.collections) return { bytes: of('allocatedBytes'), writes: of('writes'), cpu: of('cpuSeconds') }
     }
     throw new Error(`garbage was collected in each run of ${what.load.join(' ')}: the new space is too small`)
   }
@@ -99,7 +102,7 @@ async function measure(options) {
       for (let count = 0; count < what.warmUps; count++) for (const at of [port, referencePort]) await run(what, at)
     }
     const rounds = Object.fromEntries(Object.keys(LOADS).map((name) => [name, { own: [], reference: [] }]))
-    for (let round = 0; round < ROUNDS; round++) {
+    for (let round = 0; round < times; round++) {
       for (const [name, what] of Object.entries(LOADS)) {
         rounds[name].own.push(await used(what, port))
         rounds[name].reference.push(await used(what, referencePort))
@@ -123,7 +126,8 @@ function figuresOf(rounds) {
     bytesPerEcho: bytes('echo'),
     bytesPerAssociation: bytes('association'),
     bytesPerSmallStore: bytes('small'),
-    bytesPerPdv: (bytes('pdvs') - bytes('large')) / (PDVS - Math.ceil(LARGE_BYTES / (128 * KIB - 6))),
+    bytesPerLargeStore: bytes('fewLarge'),
+    bytesPerPdv: (bytes('pdvs') - bytes('fewLarge')) / (PDVS - Math.ceil(LARGE_BYTES / (128 * KIB - 6))),
     ...(Number.isFinite(writes) ? { writesPerEcho: writes, writesPerSmallStore: least('small', 'own', 'writes') } : {}),
     cpuOfEcho: cpu('echo'),
     cpuOfAssociation: cpu('association'),

@@ -136,7 +136,7 @@ function certificate() {
   if (!existsSync(made.cert)) {
     mkdirSync(PKI, { recursive: true })
     for (const what of ['ca', 'server']) {
-      execFileSync(process.execPath, [CLI, 'cert', what, '--dir', PKI, '--force'], { cwd: here('..'), stdio: ['ignore', 'ignore', 'inherit'] })
+      execFileSync(process.execPath, [CLI, 'cert', what, '--dir', PKI, '--force'], { cwd: here('..'), stdio: 'ignore' })
     }
   }
   return made

@@ -7,7 +7,7 @@ const SYNC_LIMIT_MS = 60_000
 const SPARE_BYTES = 2 ** 31
 const TOUCH_BLOCK = Buffer.alloc(2 ** 20, 0x5a)
 /** As dicomtap, storescp, the sink and Orthanc name what they store. */
-const OBJECT_FILE = /(?:\.dcm|(?:^|\/)CT\.[\d.]+|(?:^|\/)2\.25\.\d+|(?:^|\/)[0-9a-f]{8}-[0-9a-f-]{27})$/
+const OBJECT_FILE = /(?:\.dcm|^CT\.[\d.]+|^2\.25\.\d+|^[0-9a-f]{8}-[0-9a-f-]{27})$/
 const run = promisify(execFile)
 
 /**
@@ -56,10 +56,11 @@ export async function makeWorkFolder(parent, neededBytes) {
      * @param emptied paths that need not be looked at again; those found are added
      */
     empty(directory, emptied) {
-      for (const name of readdirSync(directory, { recursive: true })) {
-        if (emptied.has(name) || !OBJECT_FILE.test(name)) continue
-        emptied.add(name)
-        truncateSync(join(directory, name))
+      for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
+        const path = join(entry.parentPath, entry.name)
+        if (emptied.has(path) || !entry.isFile() || !OBJECT_FILE.test(entry.name)) continue
+        emptied.add(path)
+        truncateSync(path)
       }
     },
     removeOne: (directory) => rmSync(directory, { recursive: true, force: true }),

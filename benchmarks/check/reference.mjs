@@ -6,6 +6,7 @@ import { takeOver } from '../load/sink.mjs'
 import { CT_IMAGE_STORAGE, VERIFICATION, sopInstanceUid } from '../load/uids.mjs'
 
 const CONTEXT_ID = 1
+const READ_BUFFER_BYTES = 65_536
 const PDU_HEADER_BYTES = 6
 const PDV_HEADER_BYTES = 6
 const NO_DATA_SET = 0x0101
@@ -69,7 +70,7 @@ export function startReference(directory, port) {
         }
         bytes = bytes.subarray(length)
       }
-    })
+    }, READ_BUFFER_BYTES)
     const respond = { store: responder(socket, 0x8001, CT_IMAGE_STORAGE), echo: responder(socket, 0x8030, VERIFICATION) }
     socket.on('error', () => {})
   }).listen(port, '127.0.0.1')

@@ -50,10 +50,10 @@ export async function startSink({ port = 0, maximumLength, pause, onAssociation 
  * A socket that reads into one buffer, where Node's internals permit it: otherwise each read costs memory of
  * its own, and the sink is slower than what it is to measure.
  */
-export function takeOver(accepted, onChunk) {
+export function takeOver(accepted, onChunk, bufferBytes = READ_BUFFER_BYTES) {
   const handle = accepted._handle
   if (typeof handle?.useUserBuffer !== 'function') return accepted.on('data', onChunk).resume()
-  const buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES)
+  const buffer = Buffer.allocUnsafeSlow(bufferBytes)
   const callback = (length) => {
     onChunk(buffer.subarray(0, length))
     return true
