@@ -48,6 +48,27 @@ test('--port, --ae-title and --log-level go over the configuration', async (t) =
   t.regex(server.log(), /SIGINT: closing/)
 })
 
+test('a server that nobody needs warms up, unless the configuration says otherwise', async (t) => {
+  const plugin = pluginPackage(
+    'seen',
+    `export const seen = definePlugin({ name: 'seen', apply(api) {
+      api.hooks.warmUp.tap(({ rehearsal }) => api.log.info(rehearsal === api.applicationEntity ? 'wrong' : 'warming up'))
+      process.once('SIGUSR2', () => api.applicationEntity.warmUp({ budgetMs: 1 }).then(({ spentMs }) => api.log.info(\`warmed up for \${spentMs < 1000 ? 'a moment' : 'long'}\`)))
+    } })`,
+  )
+  const config = `${LISTEN}plugins: [seen]\n`
+  const warm = await startServer(t, [], { cwd: await makeSite(t, { ...plugin, 'dicomtap.config.yaml': config }) })
+  await warm.logged('warming up')
+  const cold = await startServer(t, [], { cwd: await makeSite(t, { ...plugin, 'dicomtap.config.yaml': `warmUp: false\n${config}` }) })
+  // Had it begun by itself, it would go on with that for longer.
+  cold.kill('SIGUSR2')
+  await cold.logged('warmed up for a moment')
+  for (const server of [warm, cold]) {
+    server.kill('SIGTERM')
+    t.is((await server.ended).code, 0)
+  }
+})
+
 test('on SIGTERM the running operation ends, new associations are refused, plugins are disposed', async (t) => {
   const server = await startServer(t, [], { cwd: await makeSite(t, SLOW) })
   const peer = await Peer.connect(server.port)

@@ -12,9 +12,10 @@ import {
 } from '@dicomtap/framework/testing'
 import { storage, storageHooks, type StorageOptions, type StorageService, type StoredInstance } from '@dicomtap/plugin-storage'
 import test, { type ExecutionContext } from 'ava'
-import { fork } from 'node:child_process'
+import { fork, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir, readFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { dataSetOf } from './support/objects.js'
@@ -363,4 +364,55 @@ test('discard: a transfer that is broken off counts as a failure', async (t) => 
   await scu.dul.kill()
   await ended
   t.like(service?.stats(), { instancesStored: 0, failures: 1, inFlight: 0 })
+})
+
+// ── warm-up ─────────────────────────────────────────────────────────────────────────────────────────────
+
+const MEMORY = '/dev/shm'
+// One after the other: they look what is left of this process.
+const inMemory = existsSync(MEMORY) ? test.serial : test.skip
+
+async function rehearsalFolders(pid: number | undefined): Promise<string[]> {
+  return (await readdir(MEMORY)).filter((name) => name.startsWith(`dicomtap-rehearsal-${pid}-`))
+}
+
+const UNASKED = { instancesStored: 0, duplicates: 0, bytesStored: 0, failures: 0, inFlight: 0, leftoversRemoved: 0 }
+
+for (const [how, options] of [
+  ['with the defaults', {}],
+  ['with everything that limits', { durability: 'close', quota: '1 MB', maximumObjectBytes: '1 KB', minimumFreeSpace: '1 GB', sha256: true, path: 'flat/{SOPInstanceUID}.dcm' }],
+  ['replacing', { durability: 'close', duplicates: 'replace', record: 'none' }],
+] as const) {
+  inMemory(`a warm-up stores elsewhere, and leaves nothing there: ${how}`, async (t) => {
+    await using server = await storageServer(t, options as Partial<StorageOptions>)
+    let asked = 0
+    const hooks = storageHooks(server.ae)
+    hooks.instanceStored.tap('spy', () => void (asked += 1))
+    const before = await filesIn(server.directory)
+    const { objects, error } = await server.ae.warmUp({ budgetMs: 500 })
+    t.is(error, undefined)
+    t.true(objects > 0)
+    t.deepEqual(server.service.stats(), UNASKED)
+    t.is(asked, 0)
+    t.deepEqual(await filesIn(server.directory), before)
+    t.deepEqual(await rehearsalFolders(process.pid), [])
+    t.deepEqual(server.logged('error'), [])
+  })
+}
+
+inMemory('what a process that was killed while it rehearsed has left is removed by the next one', async (t) => {
+  const { pid } = spawnSync(process.execPath, ['--version'])
+  const left = path.join(MEMORY, `dicomtap-rehearsal-${pid}-abcdef`)
+  t.teardown(() => rm(left, { recursive: true, force: true }))
+  await mkdir(path.join(left, 'study'), { recursive: true })
+  await using server = await storageServer(t)
+  t.is((await server.ae.warmUp({ budgetMs: 1 })).error, undefined)
+  t.false(existsSync(left))
+})
+
+test.serial('what throws objects away rehearses to throw them away', async (t) => {
+  await using server = await createTestServer({ plugins: [storage({ discard: true })] })
+  const { objects, error } = await server.ae.warmUp({ budgetMs: 200 })
+  t.is(error, undefined)
+  t.true(objects > 0)
 })

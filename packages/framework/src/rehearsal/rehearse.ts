@@ -76,6 +76,7 @@ async function perform(parts: RehearsalParts, pace: Pace, done: Rehearsed): Prom
       const rehearsal = new Rehearsal(createRehearsal())
       rehearsals.push(rehearsal)
       await rehearsal.open(applicationEntity, signal)
+      await pace.step()
     }
     for (let round = 0; round < ROUNDS && !pace.isOver; round++) {
       const rehearsal = rehearsals[round % REHEARSALS] as Rehearsal

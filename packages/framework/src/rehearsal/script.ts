@@ -16,9 +16,10 @@ const LARGE_BYTES = 512 * 1024
 /** What is proposed as the largest P-DATA-TF by senders that know that it matters. */
 const PDU_BYTES = 131_072
 
-/** How much of everything is in a round. After as many rounds as here nothing gets faster any more. */
+/** How much of everything is in a round; less in the first ones, so that everything has its turn. */
 const ROUND = { associations: 8, echoes: 40, smallObjects: 100, largeObjects: 6 } as const
-export const ROUNDS = 40
+export const ROUNDS = 60
+const FULL_ROUND = 8
 
 /** What a rehearsal did. */
 export interface Rehearsed {
@@ -45,19 +46,20 @@ export async function rehearseRound(scene: Scene, round: number): Promise<void> 
   const perform = async (messages: CannedMessage | undefined, count: number, counter: 'echoes' | 'objects'): Promise<void> => {
     if (messages !== undefined && !pace.isOver) await onAssociation(scene, proposed, messages, count, counter)
   }
-  for (let i = 0; i < ROUND.associations && !pace.isOver; i++) await onAssociation(scene, proposed, echo, 1, 'echoes')
-  await perform(echo, ROUND.echoes, 'echoes')
+  const some = (count: number): number => Math.ceil(count * Math.min(1, (round + 1) / FULL_ROUND))
+  for (let i = 0; i < some(ROUND.associations) && !pace.isOver; i++) await onAssociation(scene, proposed, echo, 1, 'echoes')
+  await perform(echo, some(ROUND.echoes), 'echoes')
   const context = stores[round % stores.length]
   if (context === undefined) return
   const { maximumPduBytes } = rehearsal
   const pduBytes = maximumPduBytes === 0 ? PDU_BYTES : Math.min(PDU_BYTES, maximumPduBytes)
   const objects = (bytes: number, association: number): CannedMessage => cannedStore(context, bytes, pduBytes, association)
-  await perform(objects(SMALL_BYTES, 3 * round), ROUND.smallObjects, 'objects')
+  await perform(objects(SMALL_BYTES, 3 * round), some(ROUND.smallObjects), 'objects')
   const large = objects(LARGE_BYTES, 3 * round + 1)
-  await perform(large, ROUND.largeObjects, 'objects')
+  await perform(large, some(ROUND.largeObjects), 'objects')
   await Promise.all([
-    perform(large, ROUND.largeObjects / 2, 'objects'),
-    perform(objects(LARGE_BYTES, 3 * round + 2), ROUND.largeObjects / 2, 'objects'),
+    perform(large, some(ROUND.largeObjects / 2), 'objects'),
+    perform(objects(LARGE_BYTES, 3 * round + 2), some(ROUND.largeObjects / 2), 'objects'),
   ])
 }
 
