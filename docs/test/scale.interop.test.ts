@@ -140,11 +140,12 @@ interface ServerState {
   readonly sessions: number
 }
 
+/** An asterisk says that the next check is under way. */
 async function stateOf(name: NodeName): Promise<ServerState> {
   const [head = '', ...rows] = (await admin('show stat')).replace(/^# /, '').split('\n')
   const row = rows.map((line) => line.split(',')).find(([backend, server]) => backend === 'nodes' && server === name) ?? []
   const column = (title: string): string => row[head.split(',').indexOf(title)] ?? ''
-  return { status: column('status'), checkStatus: column('check_status'), sessions: Number(column('scur')) }
+  return { status: column('status'), checkStatus: column('check_status').replace('* ', ''), sessions: Number(column('scur')) }
 }
 
 async function untilState(name: NodeName, isSo: (state: ServerState) => boolean): Promise<ServerState> {
@@ -237,6 +238,7 @@ test.before(async () => {
     const config = here(block('node.yaml'), [
       ['- port: 11112', `- port: ${nodePorts[index]}\n    host: 127.0.0.1`],
       ['10.20.0.5', BALANCER],
+      ['workers: auto', 'workers: 2'],
       ['format: json', 'format: pretty'],
       ['./data', join(folder, 'data')],
       ['postgres://pacs@db.hospital.example:5432/pacs', url.href],
