@@ -10,7 +10,7 @@
 // lists them, the integrity is filled in by the next `npm install` that can fetch them.
 import { readFileSync, writeFileSync } from 'node:fs'
 
-const FILES = ['package-lock.json', 'tools/release/package-lock.json']
+const FILES = ['package-lock.json', 'tools/release/package-lock.json', 'tools/bundle/package-lock.json']
 const PLATFORM = /(?:^|[/-])(aix|android|darwin|freebsd|linux|netbsd|openbsd|openharmony|sunos|win32)-([a-z0-9]+)(?:-([a-z0-9]+))?$/
 const CPU = { arm: 'arm', arm64: 'arm64', ia32: 'ia32', ppc64: 'ppc64', riscv64: 'riscv64', s390x: 's390x', x64: 'x64', loong64: 'loong64' }
 

@@ -35,7 +35,7 @@ async function check(one) {
   const say = (message) => problems.push(`${path}: ${message}`)
   checkManifest(manifest, path, say)
 
-  const { tarball, files, bytes } = pack(one, destination)
+  const { tarball, files, bytes } = await pack(one, destination)
   for (const name of MUST_HAVE) if (!files.includes(name)) say(`${name} is not in the package`)
   for (const name of files) if (MUST_NOT_HAVE.test(name) && !name.startsWith('templates/')) say(`${name} must not be in the package`)
   if (manifest.name.startsWith('@dicomtap/plugin-') && !files.includes('schema.json')) say('schema.json is not in the package')
