@@ -14,6 +14,7 @@ export class FileInstance implements PulledInstance {
   #sopClassUid: string
   #transferSyntaxUid: string
   #file: StoreFile | undefined
+  #confirming: Promise<boolean> | undefined
 
   constructor({ path, sopClassUid, sopInstanceUid, transferSyntaxUid }: FileToSend) {
     this.#path = path
@@ -34,7 +35,14 @@ export class FileInstance implements PulledInstance {
     return transferSyntaxUid === this.#transferSyntaxUid || canConvertDataSet(this.#transferSyntaxUid, transferSyntaxUid)
   }
 
-  async confirm(): Promise<boolean> {
+  confirm(): Promise<boolean> {
+    this.#confirming ??= this.#confirm().finally(() => {
+      this.#confirming = undefined
+    })
+    return this.#confirming
+  }
+
+  async #confirm(): Promise<boolean> {
     if (this.#file !== undefined) return true
     const file = await this.#open()
     this.#file = file
@@ -54,6 +62,7 @@ export class FileInstance implements PulledInstance {
   }
 
   async close(): Promise<void> {
+    await this.#confirming?.catch(() => {}) // what it opens has to be closed
     const file = this.#file
     this.#file = undefined
     await file?.close()

@@ -16,7 +16,7 @@ export interface LookAheadOptions {
 
 /**
  * The instances of a handler that were pulled and not sent yet: at most `depth`, in order. Of files the heads are
- * read here, to learn what they are; the bytes of others are not touched.
+ * read here, to learn what they are; the bytes of others are not touched, but for the one that is next.
  */
 export class LookAhead {
   readonly #puller: ItemPuller<InstanceSource>
@@ -70,6 +70,7 @@ export class LookAhead {
   /** The first one; others are pulled to take its place. */
   take(): PulledInstance | UnusableInstance | undefined {
     const instance = this.#waiting.shift()
+    this.#makeReady()
     void this.#fill()
     return instance
   }
@@ -89,6 +90,12 @@ export class LookAhead {
   get #mayWaitForMore(): boolean {
     if (this.#isExhausted || this.#waiting.length >= this.#options.depth) return false
     return this.#waiting.filter((instance) => !isUnusable(instance) && instance.isInMemory).length < MAXIMUM_IN_MEMORY
+  }
+
+  /** The next one is opened while the one before is sent. What is wrong with it is told when its turn comes. */
+  #makeReady(): void {
+    const [next] = this.#waiting
+    if (next !== undefined && !isUnusable(next)) next.confirm().catch(() => {})
   }
 
   async #fill(): Promise<void> {
@@ -116,6 +123,7 @@ export class LookAhead {
       if (this.#isExhausted) return
       this.#waiting.push(instance)
       this.#pulled += 1
+      if (this.#waiting.length === 1) this.#makeReady()
     } catch (error) {
       this.#isExhausted = true
       this.#failure = { error }
