@@ -108,7 +108,7 @@ test('limits.maximumAssociations holds for the sum, and a place comes back with 
     for (const peer of peers) peer.end()
   }
   server.kill('SIGTERM')
-  t.is((await server.ended).code, 0)
+  t.is((await server.ended).code, 0, server.log())
 })
 
 test('a worker that ends is replaced, its places come back, and others go on', async (t) => {
@@ -136,7 +136,7 @@ test('a worker that ends is replaced, its places come back, and others go on', a
     t.is(await peer.associate(), expected)
   }
   server.kill('SIGTERM')
-  t.is((await server.ended).code, 0)
+  t.is((await server.ended).code, 0, server.log())
 })
 
 test('an exception that nobody catches ends one worker, which lets others finish', async (t) => {
@@ -151,7 +151,19 @@ test('an exception that nobody catches ends one worker, which lets others finish
   const next = await Peer.connect(server.port)
   t.is(await next.associate(), 2)
   server.kill('SIGTERM')
-  t.is((await server.ended).code, 0)
+  t.is((await server.ended).code, 0, server.log())
+})
+
+test('a signal while a worker is being replaced ends them all', async (t) => {
+  const server = await startServer(t, ['-w', '2'], { cwd: await site(t, PLUGINS) })
+  for (const count of [1, 2]) {
+    process.kill(pids(server)[count - 1] ?? 0, 'SIGKILL')
+    await loggedTimes(server, 'a worker ended', count)
+  }
+  // The first replacement is forked after 0.1 s: whether it hears already is left to chance.
+  await new Promise((resolve) => setTimeout(resolve, 150))
+  server.kill('SIGTERM')
+  t.is((await server.ended).code, 0, server.log())
 })
 
 test('a second signal aborts what is left, on all workers', async (t) => {
@@ -189,7 +201,7 @@ test('signals that reach the workers too, as from a terminal, are for the primar
   const peer = await Peer.connect(server.port)
   t.is(await peer.associate(), 2)
   server.kill('SIGINT')
-  t.is((await server.ended).code, 0)
+  t.is((await server.ended).code, 0, server.log())
   t.false(server.log().includes('a worker ended'))
 })
 
@@ -216,7 +228,7 @@ test('SIGHUP reloads in all workers; a wrong configuration is told once and chan
   server.kill('SIGHUP')
   await server.logged('not reloaded: dicomtap.config.yaml: logLevel: ')
   server.kill('SIGTERM')
-  t.is((await server.ended).code, 0)
+  t.is((await server.ended).code, 0, server.log())
   t.is(told(server, 'not reloaded').length, 1)
   t.is(told(server, 'now ').length, 2)
 })
@@ -308,12 +320,79 @@ test('under load, workers that are killed lose nothing that was acknowledged', a
   isOver = true
   await Promise.all(senders)
   server.kill('SIGTERM')
-  t.is((await server.ended).code, 0)
+  t.is((await server.ended).code, 0, server.log())
   t.is(told(server, 'a worker ended').length, 3)
   t.true(acknowledged.size >= 150)
   const files = (await readdir(join(cwd, 'data'), { recursive: true })).filter((path) => path.endsWith('.dcm') && !path.startsWith('.'))
   const stored = new Set(await Promise.all(files.map(async (path) => /2\.25\.\d{7}/.exec((await readFile(join(cwd, 'data', path))).toString('latin1'))?.[0])))
   t.deepEqual([...acknowledged].filter((uid) => !stored.has(uid)), [])
+})
+
+test('limits of peers, failures that lock, the list of unknown peers and the log file are of the whole server', async (t) => {
+  const cwd = await site(
+    t,
+    `workers: 2
+plugins:
+  - use: '@dicomtap/plugin-logging'
+    options: { stderr: true, format: pretty, file: { path: ./logs/dicom.log, format: json, maximumBytes: 4096, maximumFiles: 50 } }
+  - use: '@dicomtap/plugin-access'
+    options: { peers: ./peers.yaml }
+  - use: '@dicomtap/plugin-user-identity'
+    options: { required: false, users: { file: ./users.yaml }, lockout: { attempts: 3, attemptsPerAddress: 100 } }
+  - duty
+`,
+    {
+      ...DUTY,
+      'peers.yaml': 'peers:\n  - { aeTitle: CT1, host: 127.0.0.1, allow: [echo], maximumAssociations: 2 }\n  - { aeTitle: CT2, host: 127.0.0.1, allow: [echo], associationsPerMinute: 3 }\n  - { aeTitle: CT3, host: 127.0.0.1, allow: [echo] }\n',
+      'users.yaml': 'users: {}\n',
+    },
+  )
+  for (const name of ['logging', 'access', 'user-identity']) await symlink(`${PLUGIN_PACKAGES}plugin-${name}`, join(cwd, `node_modules/@dicomtap/plugin-${name}`))
+  const server = await startServer(t, [], { cwd })
+  const ask = async (title: string): Promise<{ readonly type: number; readonly peer: Peer }> => {
+    const peer = await Peer.connect(server.port)
+    return { peer, type: await peer.associate('DICOMTAP', title) }
+  }
+  for (let round = 0; round < 2; round++) {
+    const answers = await Promise.all(Array.from({ length: 6 }, () => ask('CT1')))
+    t.deepEqual(answers.map(({ type }) => type).toSorted(), [2, 2, 3, 3, 3, 3], server.log())
+    for (const { peer, type } of answers) {
+      if (type === 2) t.is(await peer.release(), 6)
+      peer.end()
+    }
+  }
+  t.deepEqual((await Promise.all(Array.from({ length: 6 }, () => ask('CT2')))).map(({ type }) => type).toSorted(), [2, 2, 2, 3, 3, 3])
+  for (let knock = 0; knock < 4; knock++) t.is((await ask('STRANGER')).type, 3)
+
+  const ae = new ApplicationEntity({ aeTitle: 'CT3', logLevel: 'silent' })
+  t.teardown(() => ae.close())
+  for (let guess = 0; guess < 5; guess++) {
+    const wrong = ae.associate({
+      host: '127.0.0.1',
+      port: server.port,
+      calledAeTitle: 'DICOMTAP',
+      contexts: [{ abstractSyntax: '1.2.840.10008.1.1' }],
+      userIdentity: { type: 2, primaryField: 'jane', secondaryField: `guess ${guess}` },
+    })
+    await t.throwsAsync(wrong, { code: 'DICOMTAP_ERR_ACSE_REJECTED' })
+  }
+  server.kill('SIGTERM')
+  t.is((await server.ended).code, 0, server.log())
+
+  const list = JSON.parse(await readFile(join(cwd, 'peers.unknown.json'), 'utf8')) as { unknownPeers: { aeTitle: string; count: number }[] }
+  t.deepEqual(list.unknownPeers.map(({ aeTitle, count }) => [aeTitle, count]), [['STRANGER', 4]])
+  const files = await readdir(join(cwd, 'logs'))
+  t.true(files.filter((name) => name.startsWith('dicom.log')).length > 1, 'it was rotated')
+  const texts = await Promise.all(files.map((name) => readFile(join(cwd, 'logs', name), 'utf8')))
+  const lines = texts.flatMap((text) => text.split('\n').filter((line) => line.startsWith('{')))
+  const entries = lines.map((line) => JSON.parse(line) as { worker?: string; message: string; event?: string })
+  t.deepEqual([...new Set(entries.map(({ worker }) => worker))].toSorted(), ['primary', 'w1', 'w2'])
+  // Nothing of it is lost between files: as many as on standard error.
+  for (const text of ['association accepted', 'association rejected', 'locked after']) {
+    t.is(entries.filter(({ message }) => message.includes(text)).length, told(server, text).length, text)
+  }
+  t.is(told(server, 'username locked after repeated failures').length, 1)
+  t.is(told(server, 'association accepted').length, 7)
 })
 
 /** A CT image of a few elements, Explicit VR Little Endian. */

@@ -137,6 +137,9 @@ export class Fleet {
           this.#options.log.error('the shared state of a plugin failed', { state: message.name, error })
         }
         return undefined
+      case 'hearing':
+        member.isHearing = true
+        return undefined
       case 'ready':
         member.details = message.details
         this.#replacements.started()
@@ -223,6 +226,8 @@ export class Fleet {
       log.info(`${signal}: closing, new associations are refused`, waitingFor(associations, deadlineMs))
     }
     this.#toAll({ type: 'close', deadlineMs })
+    // It has begun nothing yet.
+    for (const { isHearing, worker } of this.#members.values()) if (!isHearing) worker.process.kill('SIGKILL')
     await gone
     clearTimeout(timer)
     await this.#end()

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
-import { listenError } from '@dicomtap/framework'
+import { listenError, setOnListener } from '@dicomtap/framework'
 import type { Logger, SharedListenerOptions } from '@dicomtap/framework'
 
 /** Connections that wait while there is no worker to take them. */
@@ -41,6 +41,7 @@ export class Listeners {
         server.removeAllListeners('error')
         // EMFILE and the like: the listener lives on, the connection is lost.
         server.on('error', (error) => this.#log.error('a connection could not be accepted', { error }))
+        setOnListener(server)
         resolve(server.address() as AddressInfo)
       })
     })

@@ -10,6 +10,8 @@ export class Member {
   readonly startedAtMs: number = performance.now()
   /** What it answered when it was ready. */
   details: ReadyDetails | undefined
+  /** Before that what it is sent is lost. */
+  isHearing: boolean = false
   /** Why it did not start. */
   problems: readonly Problem[] | undefined
   /** It ends because it was told to, or of itself after an error. */

@@ -17,6 +17,8 @@ export interface ReadyDetails {
 }
 
 export type ToPrimary =
+  /** From now on it hears what the primary sends. */
+  | { readonly type: 'hearing' }
   | { readonly type: 'question'; readonly id: number; readonly question: Question }
   | { readonly type: 'tell'; readonly name: string; readonly method: string; readonly args: readonly unknown[] }
   | { readonly type: 'ready'; readonly details: ReadyDetails }

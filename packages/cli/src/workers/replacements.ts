@@ -40,7 +40,8 @@ export class Replacements {
     if (!wasReady) this.#failedStarts += 1
     if (this.#failedStarts >= MAXIMUM_FAILED_STARTS) {
       this.stop()
-      this.#options.gaveUp(`${MAXIMUM_FAILED_STARTS} workers in a row did not start, the server ends; the last one: ${how}`)
+      // What is said of the last one comes first.
+      setImmediate(() => this.#options.gaveUp(`${MAXIMUM_FAILED_STARTS} workers in a row did not start, the server ends; the last one: ${how}`))
       return undefined
     }
     if (ranMs >= HEALTHY_MS) this.#delayMs = FIRST_MS

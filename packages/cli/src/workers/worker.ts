@@ -29,16 +29,15 @@ export async function runWorker(options: StartOptions): Promise<number> {
   // Of no concern to commands that a plugin runs.
   delete process.env[WORKER_VARIABLE]
   let ae: ApplicationEntity | undefined
+  let isReady = false
   let configured: ResolvedConfig | undefined
   let file = options.config
   let exit: (code: number) => void = () => {}
   const exitCode = new Promise<number>((resolve) => (exit = resolve))
 
   const close = (deadlineMs: number | undefined, code: number): void => {
-    if (ae === undefined) {
-      exit(code)
-      return
-    }
+    // As a signal during the start of one process.
+    if (ae === undefined || !isReady) process.exit(code)
     const { log } = ae
     ae.close(deadlineMs === undefined ? {} : { deadlineMs }).then(
       () => exit(code),
@@ -68,6 +67,8 @@ export async function runWorker(options: StartOptions): Promise<number> {
     else if (message.type === 'log') ae?.log[message.record.level](message.record.message, { ...message.record.fields })
   })
 
+  link.send({ type: 'hearing' })
+
   try {
     const fail = (deadlineMs: number): void => {
       link.send({ type: 'failing' })
@@ -80,6 +81,7 @@ export async function runWorker(options: StartOptions): Promise<number> {
     const application = await createApplication(options.config, overrides, created, link)
     file = application.file
     const servers = await serve(application.ae)
+    isReady = true
     link.send({
       type: 'ready',
       details: { servers: servers.map(({ aeTitle, host, port }) => ({ aeTitle, host, port })), plugins: application.ae.plugins().length },
