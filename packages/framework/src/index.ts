@@ -72,6 +72,7 @@ export { FRAMEWORK_VERSION, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAM
 export { createLogger } from './console-log.ts'
 export type { LogArea, Logger, LogLevel, LogRecord, LogSink } from './logger.ts'
 export { nearNames } from './near-names.ts'
+export { setOnListener } from './dul/listener-options.ts'
 export { decodePdu } from './pdu/decode.ts'
 export { encodePdu } from './pdu/encode.ts'
 export { PduFramer } from './pdu/framer.ts'

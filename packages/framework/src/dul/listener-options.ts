@@ -14,6 +14,7 @@ interface ListeningServer {
 const SECONDS = 1_000
 
 /**
+ * @internal
  * Sets {@link SOCKET_OPTIONS} on a listening socket. On Linux the connections that it accepts have them from there, and
  * the server need not make five system calls for each. Where that is not so, or Node does not have its handle as expected,
  * the server goes on setting them on each connection.
