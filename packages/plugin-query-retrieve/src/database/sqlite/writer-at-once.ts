@@ -11,8 +11,8 @@ const PRAGMAS = ['busy_timeout = 0', 'synchronous = NORMAL', 'foreign_keys = ON'
 const BYTES_OF_ROW = 24_576
 /** Of the log, before it is written into the file: about as much as the thread lets it grow. */
 const CHECKPOINT_BYTES = 16_777_216
-/** After a statement that could not be made at once: whoever was in the way has something to do. */
-const PAUSE_MS = 100
+/** After a statement that could not be made at once: whoever was in the way has its time. */
+const PAUSE_MS = 10
 
 type Watch = Pick<StallWatch, 'isQuick' | 'report'>
 
