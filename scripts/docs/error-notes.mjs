@@ -103,6 +103,10 @@ export const ERROR_NOTES = {
     cause: 'The reason of `operation.signal` and of an incomplete data set when the connection ended and nothing else had ended the association before.',
     remedy: 'Nothing on this side; see why the peer or the network cut the connection.',
   },
+  DICOMTAP_ERR_NET_PROCESS: {
+    cause: 'With `--workers`: the process that leads the others did not answer a worker in time, a worker ended before it was ready, or workers failed to start again and again. An association that waits for a count is refused: temporary congestion.',
+    remedy: 'See the lines before it in the log for why a worker ended. When there was no answer, the machine was too busy, or the process was stopped.',
+  },
   DICOMTAP_ERR_TLS_UNAVAILABLE: {
     cause: '`tls` was asked for and no handler of `outgoingConnection` opened a connection. dicomtap does not fall back to plain TCP.',
     remedy: 'Add the plugin that provides TLS.',

@@ -2,9 +2,9 @@
 // A test holds the keys against DEFAULT_LIMITS and DEFAULT_TIMEOUTS.
 
 export const LIMIT_NOTES = {
-  maximumAssociations: 'The request is rejected: transient, presentation service, local limit exceeded (2,3,2).',
+  maximumAssociations: 'The request is rejected: transient, presentation service, local limit exceeded (2,3,2). With `--workers` it is the limit of all processes together.',
   maximumPendingAssociations:
-    'Connections that have sent no whole request yet count here. One more: those that have sent none for longest, and for at least a second, are cut until it fits. With 1024 more the oldest is cut however young it is. Who asks for an association is heard, however many do not.',
+    'Connections that have sent no whole request yet count here. One more: those that have sent none for longest, and for at least a second, are cut until it fits. With 1024 more the oldest is cut however young it is. Who asks for an association is heard, however many do not. With `--workers` each process has an equal share.',
   maximumPduBytes: 'A longer P-DATA-TF: A-ABORT, source 2, reason 6. Announced to the peer as its maximum length. 0 announces no limit; P-DATA is streamed either way and costs no memory.',
   maximumSentPduBytes: 'What is sent to the peer is cut into P-DATA-TF of this size, or of the size that the peer announced when that is smaller. For peers that announce more than they can take.',
   maximumAssociatePduBytes: 'A longer A-ASSOCIATE-RQ: A-ABORT (source 0, as no association exists yet). Checked before memory is given.',

@@ -86,7 +86,7 @@ export class LocalStates {
     }
     const object = (await made) as unknown as Record<string, (caller: string, ...args: unknown[]) => unknown>
     return {
-      // oxlint-disable-next-line typescript/require-await -- what a method throws is a rejection, as from another process
+      // What a method throws is a rejection, as it is from another process.
       call: async (method: string, ...args: unknown[]) => object[method]?.('', ...args) as never,
       tell: (method: string, ...args: unknown[]) => void object[method]?.('', ...args),
     } as SharedState<T>

@@ -13,5 +13,5 @@ export function errorOf(problems: readonly Problem[]): Error {
     return error
   })
   const [only] = errors
-  return errors.length === 1 && only !== undefined ? only : new AggregateError(errors)
+  return errors.length === 1 && only !== undefined ? only : new AggregateError(errors, 'Another process of the server failed')
 }

@@ -35,7 +35,8 @@ export class SharedFile {
 
 export async function createSharedState(options: FileOptions, { log }: SharedStateContext): Promise<SharedFile> {
   const onError = (error: Error): void => {
-    log.error(`the log does not reach ${options.path}: ${String((error as { code?: unknown }).code ?? error.name)}`)
+    const { code } = error as NodeJS.ErrnoException
+    log.error(`the log does not reach ${options.path}: ${code ?? error.name}`)
   }
   return new SharedFile(await openFile(options, onError))
 }
