@@ -97,6 +97,7 @@ export async function syncFolder(fileSystem: FileSystem, folder: string): Promis
     // Some network and user-space file systems do not take it; they have nothing to sync then.
     if (systemCode(error) !== 'EINVAL' && systemCode(error) !== 'ENOTSUP') throw error
   } finally {
-    await fileSystem.close(descriptor)
+    // A folder has nothing to report by then, and who waits for the sync need not wait for this.
+    fileSystem.close(descriptor).catch(() => undefined)
   }
 }

@@ -62,8 +62,13 @@ export class FileSink implements DataSetSink {
     if (this.#used > 0 || !this.#isHeaderTaken) await this.#put([])
     this.#returnBuffer()
     const staged = await this.#open()
-    if (isSynced) await staged.sync()
-    await staged.close()
+    if (isSynced) {
+      await staged.sync()
+      // Nothing is left that it could report.
+      staged.close().catch(() => undefined)
+    } else {
+      await staged.close()
+    }
     return { staged, sha256: this.#hash?.digest('hex') }
   }
 

@@ -6,9 +6,9 @@ import type { FileSystem } from './file-system.ts'
 const INLINE_BYTES = 64 * 1024
 
 /**
- * For a local disk: the way to a thread and back costs several times what a call into the page cache does, so
- * short calls are made at once, and only syncs wait in the thread pool. After calls that took long, those of the next
- * while go there, too: a disk that stalls is felt once, and delays nothing else afterwards.
+ * For a local disk and objects that need not be synced: the way to a thread and back costs several times what a call
+ * into the page cache does, so short calls are made at once. After calls that took long, those of the next
+ * while go to the thread pool: a disk that stalls is felt once, and delays nothing else afterwards.
  *
  * @param isBusy whether there is something else to do during a longer call.
  * @param now a clock in milliseconds.
