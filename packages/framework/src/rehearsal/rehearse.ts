@@ -2,10 +2,11 @@ import type { ApplicationEntity } from '../application-entity.ts'
 import { messageOf } from '../errors/index.ts'
 import { Pace } from './pace.ts'
 import { Rehearsal } from './rehearsal.ts'
-import { rehearseRound, ROUNDS } from './script.ts'
+import { rehearseRound } from './script.ts'
 import type { Rehearsed } from './script.ts'
 
 const DEFAULT_BUDGET_MS = 1500
+const DEFAULT_ROUNDS = 60
 const PATIENCE_MS = 60_000
 /**
  * As many private ones, in turn: what has only been run with one object of a kind is compiled for that very object, and
@@ -17,6 +18,8 @@ const REHEARSALS = 2
 export interface WarmUpOptions {
   /** Processor time that it may use, in milliseconds, of all threads together. Default 1500. */
   readonly budgetMs?: number
+  /** How often everything is rehearsed at most. Default 60. */
+  readonly rounds?: number
 }
 
 /** What a warm-up came to. */
@@ -46,7 +49,7 @@ export interface RehearsalParts {
  * Nothing of the real one is touched; what plugins want rehearsed they add to the private ones, in the hook `warmUp`.
  * It never rejects.
  */
-export async function rehearse(parts: RehearsalParts, { budgetMs = DEFAULT_BUDGET_MS }: WarmUpOptions): Promise<WarmUpResult> {
+export async function rehearse(parts: RehearsalParts, { budgetMs = DEFAULT_BUDGET_MS, rounds = DEFAULT_ROUNDS }: WarmUpOptions): Promise<WarmUpResult> {
   const { isIdle, signal, applicationEntity } = parts
   const pace = new Pace({ isIdle, budgetMs, patienceMs: PATIENCE_MS, signal })
   const done = { associations: 0, echoes: 0, objects: 0 }
@@ -54,7 +57,7 @@ export async function rehearse(parts: RehearsalParts, { budgetMs = DEFAULT_BUDGE
   try {
     // The first peer of a new server is not to wait for this.
     await pace.untilIdle()
-    if (!pace.isOver) await perform(parts, pace, done)
+    if (!pace.isOver) await perform(parts, pace, rounds, done)
   } catch (thrown) {
     if (!signal.aborted) {
       error = new Error(messageOf(thrown), { cause: thrown })
@@ -64,7 +67,7 @@ export async function rehearse(parts: RehearsalParts, { budgetMs = DEFAULT_BUDGE
   return { ...done, spentMs: pace.spentMs, error }
 }
 
-async function perform(parts: RehearsalParts, pace: Pace, done: Rehearsed): Promise<void> {
+async function perform(parts: RehearsalParts, pace: Pace, rounds: number, done: Rehearsed): Promise<void> {
   const { applicationEntity, createRehearsal, signal } = parts
   const rehearsals: Rehearsal[] = []
   const hangUp = (): void => {
@@ -78,7 +81,7 @@ async function perform(parts: RehearsalParts, pace: Pace, done: Rehearsed): Prom
       await rehearsal.open(applicationEntity, signal)
       await pace.step()
     }
-    for (let round = 0; round < ROUNDS && !pace.isOver; round++) {
+    for (let round = 0; round < rounds && !pace.isOver; round++) {
       const rehearsal = rehearsals[round % REHEARSALS] as Rehearsal
       await rehearseRound({ pace, done, rehearsal }, Math.floor(round / REHEARSALS))
     }

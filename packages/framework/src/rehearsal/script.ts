@@ -18,7 +18,6 @@ const PDU_BYTES = 131_072
 
 /** How much of everything is in a round; less in the first ones, so that everything has its turn. */
 const ROUND = { associations: 8, echoes: 40, smallObjects: 100, largeObjects: 6 } as const
-export const ROUNDS = 60
 const FULL_ROUND = 8
 
 /** What a rehearsal did. */
