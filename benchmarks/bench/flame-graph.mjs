@@ -10,6 +10,8 @@ const CHARACTER_PX = 6.1
 const DEPTH = 34
 /** Not work. */
 const IDLE = new Set(['(idle)', '(program)'])
+/** Who takes the profile is no part of it. */
+const PROFILER = 'bench/profiled.mjs'
 
 const STYLE = `
 .ground{fill:#fff}text{font:10px ui-monospace,monospace;fill:#1f2328;pointer-events:none}.title{font:600 14px system-ui,sans-serif}.small{font:11px system-ui,sans-serif;fill:#57606a}
@@ -103,16 +105,17 @@ function eachSample({ nodes, samples, timeDeltas }, callback) {
   const stacks = new Map()
   const stackOf = (id) => {
     let stack = stacks.get(id)
-    if (stack === undefined) {
+    if (!stacks.has(id)) {
       const { callFrame } = byId.get(id)
       const below = parents.has(id) ? stackOf(parents.get(id)) : []
-      stacks.set(id, (stack = callFrame.functionName === '(root)' ? [] : [...below, callFrame]))
+      const isProfiler = callFrame.url.endsWith(PROFILER)
+      stacks.set(id, (stack = below === undefined || isProfiler ? undefined : callFrame.functionName === '(root)' ? [] : [...below, callFrame]))
     }
     return stack
   }
   samples.forEach((id, index) => {
     const stack = stackOf(id)
-    if (stack.length > 0 && !IDLE.has(stack.at(-1).functionName)) callback(stack, Math.max(0, timeDeltas[index]))
+    if (stack !== undefined && stack.length > 0 && !IDLE.has(stack.at(-1).functionName)) callback(stack, Math.max(0, timeDeltas[index]))
   })
 }
 

@@ -1,7 +1,8 @@
-import { spawnSync } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import test from 'ava'
 import { run } from './examples.js'
 import { ROOT } from './pages.js'
@@ -17,6 +18,19 @@ test.after.always(() => rmSync(folder, { recursive: true, force: true }))
 interface QueryResult {
   readonly query?: string
   readonly runs?: readonly { readonly matches: number; readonly firstMs: number }[]
+}
+
+interface BenchResult {
+  readonly server: string
+  readonly phase: string
+  readonly messages?: number
+  readonly failures?: unknown
+  readonly cpuSeconds?: number
+  readonly messagesPerSecond?: number
+}
+interface FlameGraphs {
+  flameGraph(profile: object, title: string): string
+  selfTimes(profile: object): { name: string; share: number }[]
 }
 
 test('the benchmark of queries gets the matches that its instances have', async (t) => {
@@ -41,6 +55,58 @@ test('the benchmark of queries gets the matches that its instances have', async 
     t.true(runs.length > 0 && runs.every((one) => one.matches === matches && one.firstMs > 0), `${name}: ${JSON.stringify(runs)}`)
   }
   for (const { query, runs = [] } of results) if (!/CT|MR/.test(query ?? '')) t.true(runs.every(({ matches }) => matches > 0), query)
+})
+
+interop('npm run bench measures who is there, in turns, and writes a report with charts', async (t) => {
+  t.timeout(120_000)
+  const out = join(folder, 'report')
+  const args = ['benchmarks/bench.mjs', '--quick', '--only', 'a,c', '--repetitions', '1', '--directory', join(folder, 'bench'), '--out', out]
+  // Not by a signal that it cannot hear: it has servers to end.
+  await promisify(execFile)(process.execPath, args, { cwd: ROOT, timeout: 110_000 })
+  const parts = JSON.parse(readFileSync(join(out, 'performance/results.json'), 'utf8')) as Readonly<Record<string, { readonly results: readonly BenchResult[] }>>
+  for (const [workload, messages] of Object.entries({ a: 2000, c: 210 })) {
+    const results = parts[workload]?.results ?? []
+    for (const server of ['dicomtap', 'embedded', 'storescp+B-128k']) {
+      for (const phase of ['cold', 'warm']) {
+        const own = results.filter((one) => one.server === server && one.phase === phase)
+        t.deepEqual(own.map((one) => one.messages), [messages], `${workload} ${server} ${phase}: ${JSON.stringify(own)}`)
+        t.true(own.every(({ failures, cpuSeconds = 0, messagesPerSecond = 0 }) => failures === undefined && cpuSeconds > 0 && messagesPerSecond > 0))
+      }
+    }
+    const chart = readFileSync(join(out, 'performance', `${workload}.svg`), 'utf8')
+    t.regex(chart, /^<svg [^]*<\/svg>\n$/)
+    t.true(chart.includes('>storescp+B-128k<') && chart.includes(' warm<'))
+  }
+  const report = readFileSync(join(out, 'performance.md'), 'utf8')
+  // Messages per second beside storescp, cold and warm: each met or not, with its ratio.
+  t.regex(report, /^\| a +\| messages per second +\| `dicomtap` +\| `storescp\+B-128k` +\| ≥ 1\.3 x +\| (?:(?:\*\*met\*\*|not met): [\d.]+ \([\d.]+-[\d.]+\) +\| ?){2}$/m)
+  t.true(report.includes('](performance/c.svg)'))
+})
+
+test('a flame graph has the frames of a profile, as wide as they took', async (t) => {
+  const { flameGraph, selfTimes } = (await import(new URL('../../benchmarks/bench/flame-graph.mjs', import.meta.url).href)) as FlameGraphs
+  const frame = (functionName: string, url = ''): object => ({ functionName, url, lineNumber: 9 })
+  const profile = {
+    nodes: [
+      { id: 1, callFrame: frame('(root)'), children: [2, 4, 5] },
+      { id: 2, callFrame: frame('receive', 'file:///a/packages/framework/dist/dul/inflow.js'), children: [3] },
+      { id: 3, callFrame: frame('writev<1>') },
+      { id: 4, callFrame: frame('(idle)') },
+      { id: 5, callFrame: frame('(garbage collector)') },
+    ],
+    // 100 us in receive, 200 in what it calls, 5000 idle, 100 collecting.
+    samples: [2, 3, 4, 5],
+    timeDeltas: [100, 200, 5000, 100],
+  }
+  t.deepEqual(selfTimes(profile), [
+    { name: 'writev<1>, called by receive', share: 0.5 },
+    { name: 'receive framework/dul/inflow.js:10', share: 0.25 },
+    { name: '(garbage collector)', share: 0.25 },
+  ])
+  const picture = flameGraph(profile, 'one & two')
+  t.true(picture.includes('<title>receive framework/dul/inflow.js:10: 75.0 %</title><rect class="f" x="0"'))
+  t.true(picture.includes('width="750"') && picture.includes('width="500"') && picture.includes('width="250"'))
+  t.true(picture.includes('writev&lt;1&gt;') && picture.includes('one &amp; two') && !picture.includes('(idle)'))
 })
 
 interop('the benchmark of archives stores and gets back everything, from dicomtap and from dcmqrscp', async (t) => {
