@@ -100,22 +100,32 @@ export function contextResults(
   accepted: readonly AcceptedContext[],
   rejected: readonly RejectedContext[],
 ): PresentationContextAc[] {
-  const acceptedById = new Map(accepted.map((context) => [context.id, context]))
-  const rejectedById = new Map(rejected.map((context) => [context.id, context]))
-  return inOrder(proposals).map(({ id, transferSyntaxes }) => ({
-    id,
+  const results: PresentationContextAc[] = []
+  const [acceptedInOrder, rejectedInOrder] = [inOrder(accepted), inOrder(rejected)]
+  let [nextAccepted, nextRejected] = [0, 0]
+  for (const { id, transferSyntaxes } of inOrder(proposals)) {
+    const acceptedContext = acceptedInOrder[nextAccepted]
+    const rejectedContext = rejectedInOrder[nextRejected]
+    if (acceptedContext?.id === id) {
+      nextAccepted += 1
+      results.push({ id, result: ContextResult.Acceptance, transferSyntax: acceptedContext.transferSyntax })
+      continue
+    }
+    const isRejected = rejectedContext?.id === id
+    if (isRejected) nextRejected += 1
     // A context that a transform took away was refused by the user, not by the provider.
-    result: acceptedById.has(id) ? ContextResult.Acceptance : (rejectedById.get(id)?.result ?? ContextResult.UserRejection),
-    transferSyntax: acceptedById.get(id)?.transferSyntax ?? transferSyntaxes[0] ?? '',
-  }))
+    const result = isRejected ? rejectedContext.result : ContextResult.UserRejection
+    results.push({ id, result, transferSyntax: transferSyntaxes[0] ?? '' })
+  }
+  return results
 }
 
-/** Nearly always they come like that. */
-function inOrder(proposals: readonly PresentationContextRq[]): readonly PresentationContextRq[] {
+/** By id; nearly always they come like that. */
+function inOrder<T extends { readonly id: number }>(contexts: readonly T[]): readonly T[] {
   let before = 0
-  for (const { id } of proposals) {
-    if (id < before) return [...proposals].sort((a, b) => a.id - b.id)
+  for (const { id } of contexts) {
+    if (id < before) return [...contexts].sort((a, b) => a.id - b.id)
     before = id
   }
-  return proposals
+  return contexts
 }

@@ -235,7 +235,7 @@ export class AssociationControl extends AssociationFacts implements DulUser, Dim
   }
 
   releaseIndication(isCollision: boolean): void {
-    void this.#releaseRequested(isCollision)
+    this.#releaseRequested(isCollision)
   }
 
   releaseConfirmation(): void {
@@ -402,14 +402,19 @@ export class AssociationControl extends AssociationFacts implements DulUser, Dim
     this.abort('The message exchange failed')
   }
 
-  async #releaseRequested(isCollision: boolean): Promise<void> {
+  #releaseRequested(isCollision: boolean): void {
     this.#observer.acseReceived({ type: 'A-RELEASE-RQ' })
     if (this.#hasEnded()) return
     // Sta10: we asked first and the peer answers first (PS3.8 9.2.3, AR-8, AR-10).
     if (isCollision && this.dul.state === 'Sta10') return
     this.#state = 'releasing'
     this.dimse?.releaseRequested()
-    await this.dimse?.idle()
+    // What there is still to answer is answered first (PS3.8 9.2, AR-7).
+    if (this.dimse?.isAnswered === false) void this.dimse.idle().then(() => this.#answerRelease())
+    else this.#answerRelease()
+  }
+
+  #answerRelease(): void {
     if (this.dul.state !== 'Sta8' && this.dul.state !== 'Sta9') return
     const isDone = this.dul.state === 'Sta8'
     this.dul.issue({ type: 'A-RELEASE-RP' })

@@ -189,6 +189,11 @@ export class DimseServiceProvider implements AssemblerHandler {
     this.#reports.resume()
   }
 
+  /** Every request has its final response. */
+  get isAnswered(): boolean {
+    return this.#unanswered === 0
+  }
+
   /** Resolves when every request has its final response. */
   idle(): Promise<void> {
     if (this.#unanswered === 0) return Promise.resolve()

@@ -38,7 +38,7 @@ export class PduReader {
 
   /** Over the variable field of a PDU. @param maximumItems items of items included */
   static of(body: Uint8Array, pduName: string, maximumItems: number = Number.POSITIVE_INFINITY): PduReader {
-    const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+    const bytes = Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength)
     return new PduReader(bytes, 0, bytes.length, pduName, NO_ITEM, { left: maximumItems })
   }
 

@@ -916,6 +916,7 @@ test('a deadline that is started from within one that expires has its whole time
     const second = new Deadline(() => {
       expired.push('second')
       t.true(within.isRunning)
+      within.stop()
       resolve()
     })
     const first = new Deadline(() => {
@@ -928,5 +929,4 @@ test('a deadline that is started from within one that expires has its whole time
     setTimeout(() => second.start(30), 10)
   })
   t.deepEqual(expired, ['first', 'second'])
-  within.stop()
 })
