@@ -55,9 +55,11 @@ export class Fleet {
     }, log)
     this.#states = new SharedStates(log)
     this.#replacements = new Replacements({ fork: () => this.#fork(), gaveUp })
-    cluster.on('message', (worker, message: ToPrimary) => {
+    cluster.on('message', (worker, messages: readonly ToPrimary[]) => {
       const member = this.#members.get(worker)
-      if (member !== undefined) void this.#heard(member, message)
+      // A plugin may say something, too, which is for others.
+      if (member === undefined || !Array.isArray(messages)) return
+      for (const message of messages) void this.#heard(member, message)
     })
     cluster.on('exit', (worker, code, signal) => {
       const member = this.#members.get(worker)

@@ -24,7 +24,8 @@ export class PrimaryLink implements ServerProcess {
   #questions = 0
   #listened = 0
   #received = 0
-  #isTelling = false
+  #unsent: ToPrimary[] = []
+  #count: (() => number) | undefined
 
   constructor(name: string, processes: number) {
     this.name = name
@@ -39,9 +40,10 @@ export class PrimaryLink implements ServerProcess {
     return true
   }
 
+  /** What is said in one turn goes together: the end of an association is two messages. */
   send(message: ToPrimary): void {
-    // A primary that is gone ends this process; nobody is left to hear why a message was lost.
-    process.send?.(message, undefined, undefined, () => {})
+    this.#unsent.push(message)
+    if (this.#unsent.length === 1) queueMicrotask(() => this.#flush())
   }
 
   async openState(name: string, module: string, options: unknown): Promise<SharedState<never>> {
@@ -66,12 +68,19 @@ export class PrimaryLink implements ServerProcess {
   }
 
   connectionsLeft(count: () => number): void {
-    if (this.#isTelling) return
-    this.#isTelling = true
-    setImmediate(() => {
-      this.#isTelling = false
-      this.send({ type: 'left', received: this.#received, connections: count() })
-    })
+    if (this.#count !== undefined) return
+    this.#count = count
+    queueMicrotask(() => this.#flush())
+  }
+
+  #flush(): void {
+    if (this.#count !== undefined) this.#unsent.push({ type: 'left', received: this.#received, connections: this.#count() })
+    this.#count = undefined
+    if (this.#unsent.length === 0) return
+    const messages = this.#unsent
+    this.#unsent = []
+    // A primary that is gone ends this process; nobody is left to hear why a message was lost.
+    process.send?.(messages, undefined, undefined, () => {})
   }
 
   #connected(listener: number, socket: Socket | undefined): void {
