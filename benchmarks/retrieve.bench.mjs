@@ -111,7 +111,7 @@ async function runOnce(archive, name, workload, repetition) {
       return runLoad(load, target)
     }
     // What is measured is a server that has been running for a while.
-    if (isCompiled !== true) await store(workload.warmUp)
+    if (isCompiled !== true) for (const load of workload.warmUps) await store(load)
     const state = { server, workload, sink, store }
     for (const task of Object.keys(TASKS).filter((one) => tasks.includes(one) || TASKS[one].isNeeded)) {
       const result = await TASKS[task].run(state).catch((error) => ({ error: error instanceof Error ? error.message : String(error) }))
