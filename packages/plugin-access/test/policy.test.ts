@@ -5,6 +5,7 @@ import { SopClass } from '@dicomtap/framework'
 import { access, fileSchemas } from '@dicomtap/plugin-access'
 import { RefusalLog } from '../dist/admission/refusal-log.js'
 import type { RefusalLine } from '../dist/admission/refusal-log.js'
+import { SharedSlots } from '../dist/admission/shared-slots.js'
 import { AssociationSlots } from '../dist/admission/slots.js'
 import type { Slot } from '../dist/admission/slots.js'
 import { AddressSet, parseHost, plainAddress } from '../dist/addresses.js'
@@ -419,4 +420,19 @@ test('host names: the last addresses hold while a name cannot be resolved; a kno
   await names.refresh(['pacs.example'])
   t.false(names.addressesOf('pacs.example')?.has('10.0.0.1'))
   t.deepEqual(names.problems, [])
+})
+
+test('shared slots: one count for all processes, and what a process had is free when it has ended', (t) => {
+  const slots = new SharedSlots()
+  const limits = { maximumAssociations: 2 }
+  t.deepEqual([slots.take('w1', 'CT1', limits), slots.take('w2', 'CT1', limits), slots.take('w1', 'CT1', limits)], ['taken', 'taken', 'limit'])
+  slots.give('w3', 'CT1')
+  t.is(slots.take('w1', 'CT1', limits), 'limit', 'who has none gives none back')
+  slots.left('w2')
+  t.is(slots.take('w1', 'CT1', limits), 'taken')
+  slots.give('w1', 'CT1')
+  slots.give('w1', 'CT1')
+  t.deepEqual([slots.take('w2', 'CT1', limits), slots.take('w2', 'CT1', limits), slots.take('w2', 'CT1', limits)], ['taken', 'taken', 'limit'])
+  const rate = { associationsPerMinute: 2 }
+  t.deepEqual([slots.take('w1', 'CT2', rate), slots.take('w2', 'CT2', rate), slots.take('w1', 'CT2', rate)], ['taken', 'taken', 'rate'])
 })

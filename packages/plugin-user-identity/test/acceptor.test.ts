@@ -11,6 +11,7 @@ import { z } from 'zod'
 import { passcodeVerifier } from '../dist/acceptor/verify-username.js'
 import { limitConcurrency } from '../dist/limit-concurrency.js'
 import { Lockout } from '../dist/lockout.js'
+import { SharedLockout } from '../dist/shared-lockout.js'
 import { decodeName, printable } from '../dist/names.js'
 import { RefusalLines } from '../dist/refusal-lines.js'
 import { hashPasscode, parsePasscodeHash, verifyPasscode } from '../dist/users/phc.js'
@@ -535,4 +536,15 @@ test('the examples of the README are right', async (t) => {
   }
   t.is(options.length, 3)
   for (const one of options) t.deepEqual(userIdentityOptions.safeParse(one).error?.issues ?? [], [])
+})
+
+test('failures of all processes lock: what was verified meanwhile is refused, whichever process verified it', (t) => {
+  const lockout = new SharedLockout(new Lockout({ attempts: 2, attemptsPerAddress: 10, windowMs: 1_000, lockMs: 1_000 }))
+  t.deepEqual(lockout.settle('w1', '10.0.0.1', 'jane', 'failed'), { isLocked: false, locksUser: false, locksAddress: false })
+  t.false(lockout.isLocked('w2', '10.0.0.2', 'jane'))
+  t.deepEqual(lockout.settle('w2', '10.0.0.2', 'jane', 'failed'), { isLocked: false, locksUser: true, locksAddress: false })
+  t.true(lockout.isLocked('w1', '10.0.0.1', 'jane'))
+  t.true(lockout.settle('w1', '10.0.0.1', 'jane', 'succeeded').isLocked)
+  t.false(lockout.isLocked('w1', '10.0.0.1', 'john'))
+  t.false(lockout.settle('w1', '10.0.0.1', null, 'uncounted').isLocked)
 })
