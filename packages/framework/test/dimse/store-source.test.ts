@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, readdir, rm, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -8,7 +9,7 @@ import test from 'ava'
 import type { ExecutionContext } from 'ava'
 import { TransferSyntax, convertDataSet, decodeDataSet, encodeDataSet, encodePart10Header } from '../../dist/dataset/index.js'
 import type { DataSetBytes } from '../../dist/dimse/fragmenter.js'
-import { openStoreSource } from '../../dist/dimse/user/store-source.js'
+import { openStoreSource, openStoreSourceAtOnce } from '../../dist/dimse/user/store-source.js'
 import type { StoreObject } from '../../dist/dimse/user/store-source.js'
 import type { CStoreOptions, CStoreSource, StoreBytes } from '../../dist/dimse/user-types.js'
 import { DicomtapError } from '../../dist/errors/index.js'
@@ -38,18 +39,35 @@ async function drawn(source: DataSetBytes | Promise<DataSetBytes>): Promise<Buff
   return Buffer.concat(pieces)
 }
 
-/** Opens, draws in its own transfer syntax, closes. */
-async function read(source: CStoreSource, options: CStoreOptions = {}): Promise<StoreObject & { readonly bytes: Buffer }> {
-  const object = await openStoreSource(source, options)
+type Read = StoreObject & { readonly bytes: Buffer }
+
+/** Opens, draws in its own transfer syntax, closes; what can be had at once is the same. */
+async function read(source: CStoreSource, options: CStoreOptions = {}): Promise<Read> {
+  const object = await readOf(await openStoreSource(source, options))
+  const atOnce = openStoreSourceAtOnce(source, options)
+  if (atOnce !== undefined) assert.deepEqual(identityOf(await readOf(atOnce)), identityOf(object))
+  return object
+}
+
+async function readOf(object: StoreObject): Promise<Read> {
   const bytes = await drawn(object.bytesIn(object.transferSyntaxUid ?? EXPLICIT))
   await object.close()
   return { ...object, bytes }
+}
+
+function identityOf({ sopClassUid, sopInstanceUid, transferSyntaxUid, bytes }: Read): unknown[] {
+  return [sopClassUid, sopInstanceUid, transferSyntaxUid, bytes]
 }
 
 async function refused(t: ExecutionContext, source: unknown, message: RegExp, options: CStoreOptions = {}): Promise<DicomtapError> {
   const error = await t.throwsAsync(read(source as CStoreSource, options), { instanceOf: DicomtapError, message })
   t.is((error as DicomtapError).code, 'DICOMTAP_ERR_DIMSE_REQUEST')
   t.notRegex(error?.message ?? '', /\n|Secret/)
+  try {
+    t.is(openStoreSourceAtOnce(source as CStoreSource, options), undefined)
+  } catch (atOnce) {
+    t.deepEqual([(atOnce as DicomtapError).code, (atOnce as DicomtapError).message], [error?.code, error?.message])
+  }
   return error as DicomtapError
 }
 
@@ -199,6 +217,27 @@ test('devices and pipes are refused without waiting for them', async (t) => {
   await promisify(execFile)('mkfifo', [pipe])
   await refused(t, pipe, /is not a regular file/)
   return refused(t, '/dev/zero', /is not a regular file/)
+})
+
+test('a small file on a disk of this machine is had at once, its bytes a single time', async (t) => {
+  const path = join(folder, 'at-once.dcm')
+  const { dataSet } = await writeSampleFile(path, 'ct', EXPLICIT)
+  // Where the folder is has been found out by now.
+  await read(path)
+  const object = openStoreSourceAtOnce(path, {})
+  if (object === undefined) return t.log('SKIPPED: the folder for temporary files is on no disk of this machine')
+  t.is(object.bytesAtOnceIn?.(IMPLICIT), undefined)
+  t.deepEqual(Buffer.from(object.bytesAtOnceIn?.(EXPLICIT) as Uint8Array), dataSet)
+  t.is(object.bytesAtOnceIn?.(EXPLICIT), undefined)
+  // Once more from the file, when it has to be sent again.
+  t.deepEqual(await drawn(object.bytesIn(EXPLICIT)), dataSet)
+  await object.close()
+  const closed = openStoreSourceAtOnce(path, {}) as StoreObject
+  await closed.close()
+  t.is(closed.bytesAtOnceIn?.(EXPLICIT), undefined)
+  // A large one is drawn as it is sent.
+  await writeFile(path, Buffer.concat([header(EXPLICIT), await encodedSample('ct', EXPLICIT), Buffer.alloc(1_048_576)]))
+  t.is(openStoreSourceAtOnce(path, {}), undefined)
 })
 
 test('a head that is longer than the first look is read on', async (t) => {
