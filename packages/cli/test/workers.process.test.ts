@@ -255,6 +255,8 @@ test('what is wrong at the start is told once, with the exit code of one process
   const many = await run(['start', '-w', '3'], { cwd: await site(t, `limits: { maximumPendingAssociations: 2 }\n${PLUGINS}`) })
   t.is(many.code, 78)
   t.regex(many.stderr, /^error DICOMTAP_ERR_CFG_INVALID: workers: 3 processes cannot share limits\.maximumPendingAssociations, 2/)
+  const checked = await run(['check'], { cwd: await site(t, `workers: 3\nlimits: { maximumPendingAssociations: 2 }\n${PLUGINS}`) })
+  t.is(checked.code, 78)
   for (const workers of ['0', '65', 'two', '1.5']) t.is((await run(['start', '-w', workers], { cwd: '/' })).code, 2)
 })
 

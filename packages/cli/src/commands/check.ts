@@ -8,6 +8,7 @@ import { exitCodeOf, problemsOf, reportError } from '../output/report-error.ts'
 import type { Problem } from '../output/report-error.ts'
 import { note, painter, print, printJson, table, visible } from '../output/terminal.ts'
 import type { CheckOptions } from '../program.ts'
+import { workerCount } from '../workers/worker-count.ts'
 
 /** What `dicomtap check --json` prints. */
 export interface CheckReport {
@@ -31,6 +32,7 @@ export async function check(options: CheckOptions): Promise<number> {
   try {
     const application = await createApplication(options.config)
     ae = application.ae
+    workerCount(undefined, application.config)
     const findings = await ae.diagnose()
     const problems = options.ports === true ? await tryPorts(application.config) : []
     const report = describe(ae, application.config, application.file, problems.flatMap(problemsOf), findings)
