@@ -7,6 +7,8 @@ import { dirname, join, relative, sep } from 'node:path'
 import { ROOT } from './workspaces.mjs'
 
 const TOOLS = join(ROOT, 'tools/bundle')
+/** Dependencies of more files than all else that a server reads: they go into the joined files, with their licence. */
+const JOINED_DEPENDENCIES = ['kysely']
 /** Modules that are loaded by their URL: workers, and what a process of a cluster has another load. */
 const BY_URL = /new URL\('(\.[^']*\.js)', import\.meta\.url\)/g
 
@@ -22,7 +24,13 @@ export async function stage({ folder, manifest }, target) {
     cpSync(join(folder, path), join(target, path))
   }
   const entries = entriesOf(folder, manifest, modules)
-  if (entries.length > 0) await joined(dist, entries, join(target, 'dist'))
+  if (entries.length === 0) return
+  const others = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies, ...manifest.optionalDependencies })
+  const external = others.filter((name) => !JOINED_DEPENDENCIES.includes(name)).flatMap((name) => [name, `${name}/*`])
+  await joined(dist, entries, join(target, 'dist'), external)
+  for (const name of others.filter((one) => JOINED_DEPENDENCIES.includes(one))) {
+    cpSync(join(ROOT, 'node_modules', name, 'LICENSE'), join(target, 'dist', `LICENSE-${name}`))
+  }
 }
 
 /** What is loaded by name or URL: it keeps its place. */
@@ -35,7 +43,7 @@ function entriesOf(folder, manifest, modules) {
   return [...entries]
 }
 
-async function joined(dist, entries, outdir) {
+async function joined(dist, entries, outdir, external) {
   const { build } = esbuild()
   const { warnings, metafile } = await build({
     entryPoints: entries.map((entry) => join(dirname(dist), entry)),
@@ -46,7 +54,7 @@ async function joined(dist, entries, outdir) {
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    packages: 'external',
+    external,
     minify: false,
     chunkNames: 'chunk-[hash]',
     metafile: true,
@@ -54,6 +62,8 @@ async function joined(dist, entries, outdir) {
     plugins: [keepUrls(dist)],
   })
   if (warnings.length > 0) throw new Error('The modules cannot be joined (above)')
+  const foreign = Object.keys(metafile.inputs).find((input) => /(^|\/)node_modules\//.test(input) && !JOINED_DEPENDENCIES.some((name) => input.includes(`node_modules/${name}/`)))
+  if (foreign !== undefined) throw new Error(`${foreign} is of a package that is no dependency`)
   for (const [path, { inputs }] of Object.entries(metafile.outputs)) {
     if (dirname(relative(outdir, join(process.cwd(), path))) === '.') continue
     // What `keepUrls` made of it holds for files that lie in dist itself.
