@@ -1,5 +1,6 @@
 import type { ApplicationEntity } from '../application-entity.ts'
 import { messageOf } from '../errors/index.ts'
+import type { CannedMessage } from './canned-messages.ts'
 import { Pace } from './pace.ts'
 import { Rehearsal } from './rehearsal.ts'
 import { rehearseRound } from './script.ts'
@@ -70,6 +71,7 @@ export async function rehearse(parts: RehearsalParts, { budgetMs = DEFAULT_BUDGE
 async function perform(parts: RehearsalParts, pace: Pace, rounds: number, done: Rehearsed): Promise<void> {
   const { applicationEntity, createRehearsal, signal } = parts
   const rehearsals: Rehearsal[] = []
+  const made = new Map<string, CannedMessage>()
   const hangUp = (): void => {
     for (const rehearsal of rehearsals) rehearsal.hangUp()
   }
@@ -83,7 +85,7 @@ async function perform(parts: RehearsalParts, pace: Pace, rounds: number, done: 
     }
     for (let round = 0; round < rounds && !pace.isOver; round++) {
       const rehearsal = rehearsals[round % REHEARSALS] as Rehearsal
-      await rehearseRound({ pace, done, rehearsal }, Math.floor(round / REHEARSALS))
+      await rehearseRound({ pace, done, rehearsal, made }, Math.floor(round / REHEARSALS))
     }
   } finally {
     signal.removeEventListener('abort', hangUp)

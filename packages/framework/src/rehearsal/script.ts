@@ -28,6 +28,8 @@ export interface Rehearsed {
 }
 
 export interface Scene {
+  /** Large messages that were made already, by transfer syntax: hundreds of them would be half of what a server weighs. */
+  readonly made: Map<string, CannedMessage>
   readonly pace: Pace
   readonly rehearsal: Rehearsal
   readonly done: Rehearsed
@@ -52,14 +54,15 @@ export async function rehearseRound(scene: Scene, round: number): Promise<void> 
   if (context === undefined) return
   const { maximumPduBytes } = rehearsal
   const pduBytes = maximumPduBytes === 0 ? PDU_BYTES : Math.min(PDU_BYTES, maximumPduBytes)
-  const objects = (bytes: number, association: number): CannedMessage => cannedStore(context, bytes, pduBytes, association)
-  await perform(objects(SMALL_BYTES, 3 * round), some(ROUND.smallObjects), 'objects')
-  const large = objects(LARGE_BYTES, 3 * round + 1)
+  await perform(cannedStore(context, SMALL_BYTES, pduBytes, round + 2), some(ROUND.smallObjects), 'objects')
+  const [large, another] = [0, 1].map((association) => {
+    const key = `${context.transferSyntax} ${association}`
+    const message = scene.made.get(key) ?? cannedStore(context, LARGE_BYTES, pduBytes, association)
+    scene.made.set(key, message)
+    return message
+  })
   await perform(large, some(ROUND.largeObjects), 'objects')
-  await Promise.all([
-    perform(large, some(ROUND.largeObjects / 2), 'objects'),
-    perform(objects(LARGE_BYTES, 3 * round + 2), some(ROUND.largeObjects / 2), 'objects'),
-  ])
+  await Promise.all([large, another].map((message) => perform(message, some(ROUND.largeObjects / 2), 'objects')))
 }
 
 /** One association with that many messages. */
