@@ -1,10 +1,8 @@
 import { createRequire } from 'node:module'
 import { definePlugin, isPlugin } from '@dicomtap/framework'
 import type { PluginApi, PluginFactory, PluginInput, ResolvedConfig } from '@dicomtap/framework'
-import { createDestination } from './destinations/destination.ts'
 import { createLineDestination } from './destinations/line-target.ts'
 import type { LineTarget } from './destinations/line-target.ts'
-import { openFile, sharedFileTarget } from './destinations/shared-file.ts'
 import type { SharedFile } from './destinations/shared-file.ts'
 import { standardErrorTarget } from './destinations/standard-error.ts'
 import type { LogEntry } from './entry.ts'
@@ -23,7 +21,7 @@ import type { LoggingService } from './service.ts'
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
 
 /**
- * Readable or structured logs through winston: takes over the log of the ApplicationEntity and adds lines
+ * Readable or structured logs, to winston transports as well: takes over the log of the ApplicationEntity and adds lines
  * about associations and operations.
  *
  * @example
@@ -82,6 +80,9 @@ async function addDestinations(api: PluginApi, writer: LogWriter, options: Loggi
     const target = await fileTarget(api, { ...file, path }, onError)
     writer.add(createLineDestination(path, target, renderer(file.format ?? format, false), onError))
   }
+  if (transports.length === 0) return
+  // winston takes a good part of the time in which a server starts: for those who have transports of it.
+  const { createDestination } = await import('./destinations/destination.ts')
   for (const [index, transport] of transports.entries()) {
     const name = `transport ${index + 1}`
     const onError = (error: Error): void => writer.complain(name, error)
@@ -91,6 +92,7 @@ async function addDestinations(api: PluginApi, writer: LogWriter, options: Loggi
 
 /** One process writes the file, the only one or the one that leads the others. */
 async function fileTarget(api: PluginApi, options: FileOptions, onError: (error: Error) => void): Promise<LineTarget> {
+  const { openFile, sharedFileTarget } = await import('./destinations/shared-file.ts')
   if (api.applicationEntity.worker === undefined) return openFile(options, onError)
   const module = new URL('./destinations/shared-file.js', import.meta.url)
   return sharedFileTarget(await api.shareState<SharedFile>(`file ${options.path}`, module, options), onError)

@@ -59,6 +59,7 @@ export function fakeAssociation(values: Partial<Record<keyof Association, unknow
     remoteAddress: '::ffff:10.0.4.17',
     remotePort: 51234,
     openedAt: new Date(),
+    notes: new Map(),
     request: {},
     proposedContexts: [],
     acceptedContexts: [{}],

@@ -3,11 +3,10 @@ import type TransportStream from 'winston-transport'
 import { MESSAGE } from '../entry.ts'
 import type { LogEntry } from '../entry.ts'
 import { SEVERITY } from '../levels.ts'
+import { withinDeadline } from './within-deadline.ts'
 
 /** Lines that wait for a winston transport before more are dropped. */
 const MAXIMUM_QUEUED_LINES = 1000
-/** How long closing waits for what is buffered. */
-const CLOSE_DEADLINE_MS = 2000
 
 /** Where lines go. Writing neither throws nor waits: what cannot be taken is dropped and counted. */
 export interface Destination {
@@ -60,17 +59,6 @@ export function createDestination({ name, transport, render, onError }: Destinat
       return withinDeadline((done) => logger.once('finish', done).end())
     },
   }
-}
-
-/** Waits until `start` calls back, for two seconds at most. */
-export function withinDeadline(start: (done: () => void) => void, deadlineMs: number = CLOSE_DEADLINE_MS): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, deadlineMs)
-    start(() => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
 }
 
 /** A transport that throws would end the process: winston calls it from a stream. */

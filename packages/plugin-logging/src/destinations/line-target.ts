@@ -1,7 +1,4 @@
-import TransportStream from 'winston-transport'
-import { MESSAGE } from '../entry.ts'
 import type { LogEntry } from '../entry.ts'
-import { createDestination } from './destination.ts'
 import type { Destination } from './destination.ts'
 
 /** Bytes that wait for a stream before lines are dropped. */
@@ -15,7 +12,10 @@ export interface LineTarget {
   close(): Promise<void>
 }
 
-/** A destination that writes to `target`. */
+/**
+ * A destination that writes to `target`, which takes a line at once or drops it: there is nothing that winston's streams
+ * would have to hold back, and they cost several times what the line does.
+ */
 export function createLineDestination(
   name: string,
   target: LineTarget,
@@ -23,26 +23,25 @@ export function createLineDestination(
   onError: (error: Error) => void,
 ): Destination {
   let dropped = 0
-  const transport = new TransportStream({
-    log(entry: LogEntry, next: () => void) {
-      if (!target.write(`${entry[MESSAGE]}\n`)) dropped += 1
-      next()
-    },
-  })
-  const destination = createDestination({ name, transport, render, onError })
+  let isClosed = false
   return {
     name,
-    write: (entry) => destination.write(entry),
-    isWritable: () => destination.isWritable() && target.isWritable(),
+    write(entry) {
+      try {
+        if (isClosed || !target.write(`${render(entry)}\n`)) dropped += 1
+      } catch (error) {
+        onError(error instanceof Error ? error : new Error('a log line could not be written', { cause: error }))
+      }
+    },
+    isWritable: () => !isClosed && target.isWritable(),
     get dropped() {
-      return dropped + destination.dropped
+      return dropped
     },
     forgetDropped() {
       dropped = 0
-      destination.forgetDropped()
     },
     async close() {
-      await destination.close()
+      isClosed = true
       await target.close()
     },
   }

@@ -2,7 +2,7 @@ import path from 'node:path'
 import { createStream } from 'rotating-file-stream'
 import type { RotatingFileStream } from 'rotating-file-stream'
 import type { FileOptions } from '../options.ts'
-import { withinDeadline } from './destination.ts'
+import { withinDeadline } from './within-deadline.ts'
 import { MAXIMUM_BUFFERED_BYTES } from './line-target.ts'
 import type { LineTarget } from './line-target.ts'
 

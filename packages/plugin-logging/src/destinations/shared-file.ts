@@ -1,7 +1,7 @@
 import { DicomtapError } from '@dicomtap/framework'
 import type { SharedState, SharedStateContext } from '@dicomtap/framework'
 import type { FileOptions } from '../options.ts'
-import { withinDeadline } from './destination.ts'
+import { withinDeadline } from './within-deadline.ts'
 import { MAXIMUM_BUFFERED_BYTES } from './line-target.ts'
 import type { LineTarget } from './line-target.ts'
 import { rotatingFileTarget } from './rotating-file.ts'

@@ -1,4 +1,4 @@
-import { withinDeadline } from './destination.ts'
+import { withinDeadline } from './within-deadline.ts'
 import { MAXIMUM_BUFFERED_BYTES } from './line-target.ts'
 import type { LineTarget } from './line-target.ts'
 

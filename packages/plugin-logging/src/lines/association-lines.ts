@@ -27,9 +27,10 @@ export function logAssociations(
     const address = plainAddress(association)
     return refusals.isFlood(address, address)
   }
-  const write = (association: Association, level: LogLevel, event: string, message: string, fields: Record<string, unknown> = {}): void => {
+  // Sentences are made for lines that are written.
+  const write = (association: Association, level: LogLevel, event: string, sentence: () => string, more: () => Record<string, unknown>): void => {
     if (!writer.isEnabled(level, 'acse')) return
-    writer.writeOwn({ level, area: 'acse', message, fields: { ...identify(association, event), ...fields }, isSentence: true })
+    writer.writeOwn({ level, area: 'acse', message: sentence(), fields: { ...identify(association, event), ...more() }, isSentence: true })
   }
   const writeContexts = (association: Association): void => {
     const rows = contextRows(association)
@@ -47,45 +48,50 @@ export function logAssociations(
   hooks.associationAccepted.tap(({ association }) => {
     const accepted = association.acceptedContexts.length
     const refused = association.rejectedContexts.length
-    const contexts = refused === 0 ? plural(accepted, 'context') : `${accepted} of ${plural(accepted + refused, 'context')}`
+    const contexts = (): string => (refused === 0 ? plural(accepted, 'context') : `${accepted} of ${plural(accepted + refused, 'context')}`)
     // Nothing can be done on an association without contexts: worth a look.
     const level = accepted === 0 ? 'warn' : isHealthCheck(association) ? 'debug' : 'info'
-    const message = `association accepted: ${callerAndCalled(association)}, ${contexts}${securityInWords(association)}`
-    write(association, level, 'association.accepted', message, { acceptedContexts: accepted, refusedContexts: refused, ...securityAsFields(association) })
+    const sentence = (): string => `association accepted: ${callerAndCalled(association)}, ${contexts()}${securityInWords(association)}`
+    write(association, level, 'association.accepted', sentence, () => ({
+      acceptedContexts: accepted,
+      refusedContexts: refused,
+      ...securityAsFields(association),
+    }))
     if (withContexts && !isHealthCheck(association)) writeContexts(association)
   })
 
   hooks.associationRejected.tap(({ association, result, source, reason, why }) => {
-    const words = describeRejection({ result, source, reason })
-    const message = `association rejected: ${callerAndCalled(association)}: ${words}${why === '' ? '' : ` (${why})`}`
+    const words = (): string => describeRejection({ result, source, reason })
+    const sentence = (): string => `association rejected: ${callerAndCalled(association)}: ${words()}${why === '' ? '' : ` (${why})`}`
     const level = association.role === 'acceptor' && isFlood(association) ? 'debug' : 'warn'
-    write(association, level, 'association.rejected', message, { result, source, reason, why, ...securityAsFields(association) })
+    write(association, level, 'association.rejected', sentence, () => ({ result, source, reason, why, ...securityAsFields(association) }))
   })
 
   hooks.associationReleased.tap(({ association }) => {
     // Anybody may call himself so: what did more than a health check has its line.
     const isRoutine = isHealthCheck(association) && association.operations.length === 0 && isEchoOnly(tallies.of(association))
-    write(association, isRoutine ? 'debug' : 'info', 'association.released', ended(association, 'released', tallies), sum(association, tallies))
+    const sentence = (): string => ended(association, 'released', tallies)
+    write(association, isRoutine ? 'debug' : 'info', 'association.released', sentence, () => sum(association, tallies))
   })
 
   hooks.associationAborted.tap(({ association, by, source, reason, message }) => {
     // Port scanners and load balancers: a connection that never asked for anything.
     const isAnonymous = association.request === undefined
-    const how = { peer: 'aborted by the peer', local: 'aborted by this side', network: 'ended by the network' }[by]
-    const why = abortInWords(by, source, reason, message)
-    const text = isAnonymous
-      ? `connection ${how} before an association request: ${peerAddress(association)} (${why})`
-      : isUnanswered(association)
-        ? `no association: ${callerAndCalled(association)}, ${how} (${why})`
-        : ended(association, `${how} (${why})`, tallies)
+    const sentence = (): string => {
+      const how = { peer: 'aborted by the peer', local: 'aborted by this side', network: 'ended by the network' }[by]
+      const why = abortInWords(by, source, reason, message)
+      if (isAnonymous) return `connection ${how} before an association request: ${peerAddress(association)} (${why})`
+      if (isUnanswered(association)) return `no association: ${callerAndCalled(association)}, ${how} (${why})`
+      return ended(association, `${how} (${why})`, tallies)
+    }
     const isQuiet = isAnonymous && (by !== 'local' || isFlood(association))
-    write(association, isQuiet ? 'debug' : 'warn', 'association.aborted', text, {
+    write(association, isQuiet ? 'debug' : 'warn', 'association.aborted', sentence, () => ({
       by,
       source,
       reason,
       why: message,
       ...(isAnonymous ? {} : sum(association, tallies)),
-    })
+    }))
   })
   return refusals
 }

@@ -21,14 +21,15 @@ const MAXIMUM_STATUSES = 50
 
 /** Counts per association and per operation; what is counted goes with them. */
 export class Tallies {
-  readonly #associations = new WeakMap<Association, AssociationTally>()
+  /** Kept with each association: a WeakMap of them costs the garbage collector more than the counting does. */
+  readonly #key = Symbol('tally')
   readonly #subOperations = new WeakMap<Operation, SubOperationTally>()
 
   of(association: Association): AssociationTally {
-    let tally = this.#associations.get(association)
+    let tally = association.notes.get(this.#key) as AssociationTally | undefined
     if (tally === undefined) {
       tally = { receivedBytes: 0, operations: new Map() }
-      this.#associations.set(association, tally)
+      association.notes.set(this.#key, tally)
     }
     return tally
   }
