@@ -16,6 +16,10 @@ export interface GatherLimits extends Omit<DecodeOptions, 'maximumInflatedBytes'
 /** Smaller fragments that wait share memory: one of a byte would cost a hundred. */
 const SHARE_BELOW_BYTES = 256
 const SHARED_BYTES = 1_024
+/** Stands where a fragment was that its reader has. */
+const TAKEN = Buffer.alloc(0)
+/** So many of these are no matter. */
+const MANY_TAKEN = 64
 
 interface Pipe {
   readonly sink: DataSetSink
@@ -290,9 +294,14 @@ export class DataSetStream implements IncomingDataSet {
   #nextFragment(): Buffer | undefined {
     const fragment = this.#fragments[this.#position]
     if (fragment === undefined) return undefined
+    // A reader that is slower than the network never gets to the end: what it has taken must not wait for that.
+    this.#fragments[this.#position] = TAKEN
     this.#position += 1
     if (this.#position === this.#fragments.length) {
       this.#fragments = []
+      this.#position = 0
+    } else if (this.#position >= MANY_TAKEN && 2 * this.#position >= this.#fragments.length) {
+      this.#fragments.splice(0, this.#position)
       this.#position = 0
     }
     return fragment

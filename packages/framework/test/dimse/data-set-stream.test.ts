@@ -1,4 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import test from 'ava'
 import { DataSetStream } from '../../dist/dimse/data-set-stream.js'
 import { ReceiveFlow } from '../../dist/dimse/receive-flow.js'
@@ -38,6 +40,30 @@ test('bytes gives the fragments in order, those that were there before and those
   await read
   t.deepEqual(pieces, ['ab', 'cd', 'e'])
   t.is(dataSet.receivedBytes, 5)
+})
+
+test('what a slow consumer has taken is let go, though more is always waiting', async (t) => {
+  setFlagsFromString('--expose_gc')
+  const gc = runInNewContext('gc') as () => void
+  const { dataSet } = stream()
+  const pieces = dataSet.bytes()[Symbol.asyncIterator]()
+  const taken: WeakRef<object>[] = []
+  dataSet.push(Buffer.alloc(10_000, 255), false)
+  for (let value = 0; value < 200; value++) {
+    dataSet.push(Buffer.alloc(10_000, value), false)
+    const { value: piece } = (await pieces.next()) as { value: Uint8Array }
+    t.is(piece[0], value === 0 ? 255 : value - 1)
+    taken.push(new WeakRef(piece.buffer))
+  }
+  // Not the last ones, which somebody may still be holding.
+  taken.splice(-2)
+  await turn()
+  gc()
+  t.is(taken.filter((memory) => memory.deref() !== undefined).length, 0)
+  dataSet.push(Buffer.from('z'), true)
+  const rest: number[] = []
+  for (let next = await pieces.next(); next.done !== true; next = await pieces.next()) rest.push((next.value as Uint8Array)[0] as number)
+  t.deepEqual(rest, [199, 'z'.charCodeAt(0)])
 })
 
 test('buffer joins everything, and may be asked twice', async (t) => {
