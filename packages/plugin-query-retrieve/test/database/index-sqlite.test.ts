@@ -238,7 +238,7 @@ test('connections that many queries at once needed are used again by the next on
 test('a statement that takes long holds up neither other queries nor an abort', async (t) => {
   const index = await startIndex(t, { sqlite: await temporaryFile(t) })
   await index.add(instanceOf())
-  const endless = { compile: () => ({ sql: 'with recursive n(x) as (select 1 union all select x + 1 from n limit 800000) select max(x) as x from n', parameters: [] }) as never }
+  const endless = { compile: () => ({ sql: 'with recursive n(x) as (select 1 union all select x + 1 from n limit 3000000) select max(x) as x from n', parameters: [] }) as never }
   const controller = new AbortController()
   const slow = index.rows(endless, controller.signal, 'scan')[Symbol.asyncIterator]().next()
   t.is((await index.counts()).instances, 1)

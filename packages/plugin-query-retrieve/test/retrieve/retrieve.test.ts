@@ -153,8 +153,9 @@ test('a folder that is gone while a retrieval runs: what is open is sent, the re
   remove = () => rm(join(archive.directory, 'd'), { recursive: true })
   const { final, got } = await client.move(StudyRoot.Move, { QueryRetrieveLevel: 'STUDY', StudyInstanceUID: '1.1' })
   t.is(final.status, 0xb000)
-  t.is(got.length, 3)
-  t.is(final.failedSopInstanceUids.length, 37)
+  // How many files are opened ahead is the framework's business.
+  t.true(got.length >= 3 && got.length < 10, String(got.length))
+  t.is(final.failedSopInstanceUids.length, 40 - got.length)
   t.is((await client.get(StudyRoot.Get, { QueryRetrieveLevel: 'STUDY', StudyInstanceUID: '1.1' })).final.status, 0xa702)
 })
 
