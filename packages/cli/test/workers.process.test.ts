@@ -192,6 +192,7 @@ test('a worker that hangs is killed when the close takes too long, which is exit
   await server.logged('spinning')
   server.kill('SIGTERM')
   t.deepEqual(await server.ended, { code: 1, signal: null })
+  t.regex(server.log(), /a worker does not end and is killed worker=primary ended=w\d pid=\d+ afterMs=15010/)
   t.regex(server.log(), /w\d did not end within 15010 ms and had to be killed/)
 })
 

@@ -44,6 +44,7 @@ export class Fleet {
   #closing: Promise<void> | undefined
   #ended: (() => void) | undefined
   #killed: string[] = []
+  #logsAreClosing = false
 
   constructor(options: FleetOptions) {
     this.#options = options
@@ -79,8 +80,9 @@ export class Fleet {
     })
   }
 
-  /** Has a worker write a line to its log; false when there is none that can. */
+  /** Has a worker write a line to its log; false when there is none that can, or they are closing theirs. */
   log(record: LogRecord): boolean {
+    if (this.#logsAreClosing) return false
     for (const member of this.#members.values()) {
       if (member.details === undefined || member.isEnding || !member.worker.isConnected()) continue
       member.send({ type: 'log', record })
@@ -227,6 +229,7 @@ export class Fleet {
       const associations = counts.reduce((sum, count) => sum + count, 0)
       log.info(`${signal}: closing, new associations are refused`, waitingFor(associations, deadlineMs))
     }
+    this.#logsAreClosing = true
     this.#toAll({ type: 'close', deadlineMs })
     // It has begun nothing yet.
     for (const { isHearing, worker } of this.#members.values()) if (!isHearing) worker.process.kill('SIGKILL')
@@ -275,7 +278,7 @@ export class Fleet {
         answers.push(answer)
         if (asked.size === 0) done()
       }
-      this.#toAll(question)
+      for (const member of asked) member.send(question)
       if (asked.size === 0) done()
     })
   }
