@@ -9,6 +9,7 @@ import { Peer } from './support/peer.js'
 import { run, startServer } from './support/run.js'
 import type { RunningServer } from './support/run.js'
 import { makeSite, pluginPackage, writeFiles } from './support/site.js'
+import { CERTIFICATE, KEY } from './support/tls.js'
 
 const LISTEN = 'listen: [{ host: 127.0.0.1, port: 0 }]\n'
 const CT = '1.2.840.10008.5.1.4.1.1.2'
@@ -329,6 +330,43 @@ test('under load, workers that are killed lose nothing that was acknowledged', a
   const files = (await readdir(join(cwd, 'data'), { recursive: true })).filter((path) => path.endsWith('.dcm') && !path.startsWith('.'))
   const stored = new Set(await Promise.all(files.map(async (path) => /2\.25\.\d{7}/.exec((await readFile(join(cwd, 'data', path))).toString('latin1'))?.[0])))
   t.deepEqual([...acknowledged].filter((uid) => !stored.has(uid)), [])
+})
+
+test('several listeners, TLS and the PROXY protocol are as with one process', async (t) => {
+  const cwd = await makeSite(t, {
+    ...DUTY,
+    'cert.pem': CERTIFICATE,
+    'key.pem': KEY,
+    'peers.yaml': 'peers: [{ aeTitle: ECHOSCU, host: [10.1.2.3, 127.0.0.1], allow: [echo] }]\n',
+    'dicomtap.config.yaml': `workers: 2
+listen:
+  - { host: 127.0.0.1, port: 0, aeTitle: PLAIN }
+  - { host: 127.0.0.1, port: 0, aeTitle: SECURE, tls: { cert: ./cert.pem, key: ./key.pem, clientCertificates: none } }
+  - { host: 127.0.0.1, port: 0, aeTitle: PROXIED, proxyProtocol: { trusted: [127.0.0.1] } }
+plugins:
+  - '@dicomtap/plugin-tls'
+  - use: '@dicomtap/plugin-access'
+    options: { peers: ./peers.yaml, unknownPeers: false }
+  - duty
+`,
+  })
+  for (const name of ['tls', 'access']) await symlink(`${PLUGIN_PACKAGES}plugin-${name}`, join(cwd, `node_modules/@dicomtap/plugin-${name}`))
+  const server = await startServer(t, [], { cwd })
+  const [plain, secure, proxied] = [...server.readyLine.matchAll(/127\.0\.0\.1:(\d+)/g)].map(([, port]) => Number(port))
+  t.regex(server.readyLine, /^ready PLAIN on \S+, SECURE on \S+ with TLS, PROXIED on \S+ \(2 workers, /)
+  // Each worker once at least.
+  for (let round = 0; round < 4; round++) {
+    t.like(await run(['echo', `localhost:${plain}`, '--aet', 'ECHOSCU'], { cwd }), { code: 0 })
+    t.like(await run(['echo', `localhost:${secure}`, '--aet', 'ECHOSCU', '--tls-ca', 'cert.pem'], { cwd }), { code: 0, stderr: '' })
+  }
+  for (const [source, type] of [['10.1.2.3', 2], ['10.1.2.3', 2], ['10.9.9.9', 3], ['10.9.9.9', 3]] as const) {
+    const peer = await Peer.connect(proxied ?? 0)
+    peer.write(`PROXY TCP4 ${source} 10.0.0.1 40000 104\r\n`)
+    t.is(await peer.associate('PROXIED', 'ECHOSCU'), type, server.log())
+    peer.end()
+  }
+  server.kill('SIGTERM')
+  t.is((await server.ended).code, 0, server.log())
 })
 
 test('limits of peers, failures that lock, the list of unknown peers and the log file are of the whole server', async (t) => {

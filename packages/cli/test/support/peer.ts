@@ -80,6 +80,11 @@ export class Peer {
     return this.nextType()
   }
 
+  /** As it is. */
+  write(text: string): void {
+    this.#socket.write(text)
+  }
+
   end(): void {
     this.#socket.destroy()
   }
