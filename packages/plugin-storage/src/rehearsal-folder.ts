@@ -1,5 +1,5 @@
 import fs from 'node:fs'
-import { mkdir, mkdtemp, readdir, rm, statfs } from 'node:fs/promises'
+import { lstat, mkdir, mkdtemp, readdir, rm, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { RESERVED_FOLDER } from './path-template.ts'
@@ -51,9 +51,18 @@ async function removeLeftovers(parent: string): Promise<void> {
   for (const name of await readdir(parent)) {
     const pid = Number(NAME.exec(name)?.[1])
     if (!Number.isInteger(pid) || isAlive(pid)) continue
-    // It may be another user's.
-    await rm(path.join(parent, name), { recursive: true, force: true }).catch(() => {})
+    const folder = path.join(parent, name)
+    if (await isOurs(folder)) await rm(folder, { recursive: true, force: true }).catch(() => {})
   }
+}
+
+/**
+ * Everybody may make such a name there: in a folder of somebody else a folder could become a link to another place while
+ * it is being removed.
+ */
+async function isOurs(folder: string): Promise<boolean> {
+  const status = await lstat(folder).catch(() => undefined)
+  return status?.isDirectory() === true && (process.geteuid === undefined || status.uid === process.geteuid())
 }
 
 function isAlive(pid: number): boolean {

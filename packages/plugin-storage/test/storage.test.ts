@@ -15,7 +15,8 @@ import test, { type ExecutionContext } from 'ava'
 import { fork, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { dataSetOf } from './support/objects.js'
@@ -408,6 +409,25 @@ inMemory('what a process that was killed while it rehearsed has left is removed 
   await using server = await storageServer(t)
   t.is((await server.ae.warmUp({ rounds: 0 })).error, undefined)
   t.false(existsSync(left))
+})
+
+inMemory('what somebody else has put there under such a name is left alone, and so is a link', async (t) => {
+  const { pid } = spawnSync(process.execPath, ['--version'])
+  const [folder, link] = ['foreign', 'link'].map((name) => path.join(MEMORY, `dicomtap-rehearsal-${pid}-${name}`)) as [string, string]
+  const elsewhere = await mkdtemp(path.join(tmpdir(), 'dicomtap-elsewhere-'))
+  const { geteuid } = process
+  t.teardown(async () => {
+    process.geteuid = geteuid as () => number
+    for (const one of [link, folder, elsewhere]) await rm(one, { recursive: true, force: true })
+  })
+  await mkdir(folder)
+  await symlink(elsewhere, link)
+  await using server = await storageServer(t)
+  // As if another user were running this.
+  process.geteuid = () => (geteuid?.() ?? 0) + 1
+  t.is((await server.ae.warmUp({ rounds: 0 })).error, undefined)
+  t.true(existsSync(folder))
+  t.true(existsSync(link))
 })
 
 test.serial('what throws objects away rehearses to throw them away', async (t) => {

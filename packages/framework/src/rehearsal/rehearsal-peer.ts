@@ -3,6 +3,9 @@ import type { OnReadOpts, SocketConstructorOpts } from 'node:net'
 import { SOCKET_OPTIONS } from '../dul/connect.ts'
 import { PduType } from '../pdu/types.ts'
 
+/** Both ends are on it. */
+export const LOOPBACK = '127.0.0.1'
+
 const READ_BYTES = 65_536
 const PDU_HEADER_BYTES = 6
 /** (0000,0900) Status, 2 bytes long, in Implicit VR Little Endian. */
@@ -35,7 +38,7 @@ export class RehearsalPeer {
       this.#fail(new Error('the connection of a rehearsal was closed'))
       onEnd()
     })
-    this.#socket.connect({ host: '127.0.0.1', port, ...SOCKET_OPTIONS })
+    this.#socket.connect({ host: LOOPBACK, port, ...SOCKET_OPTIONS })
   }
 
   /** Of this end. */

@@ -8,7 +8,7 @@ import { definePlugin } from '../define.ts'
 import { SOCKET_OPTIONS } from '../dul/connect.ts'
 import { runLifecycle } from '../hooks/run.ts'
 import { Stage } from '../hooks/stages.ts'
-import { RehearsalPeer } from './rehearsal-peer.ts'
+import { LOOPBACK, RehearsalPeer } from './rehearsal-peer.ts'
 
 const CALLING_AE_TITLE = 'REHEARSAL'
 
@@ -53,7 +53,7 @@ export class Rehearsal {
     const server = await rehearsal.unboundServer()
     this.#listener = createServer({ ...SOCKET_OPTIONS, pauseOnConnect: true }, (socket) => this.#arrived(socket, server))
     // In a process of a cluster the port is its own, too.
-    this.#listener.listen({ port: 0, host: '127.0.0.1', exclusive: true })
+    this.#listener.listen({ port: 0, host: LOOPBACK, exclusive: true })
     await once(this.#listener, 'listening')
     // A connection that cannot be accepted fails on its other side, too.
     this.#listener.on('error', () => {})
@@ -77,10 +77,10 @@ export class Rehearsal {
     await this.#private.close({ deadlineMs: 0 })
   }
 
-  /** Connections of others are cut unheard. */
+  /** Connections of others are cut unheard. Another user may have the same port, of another address. */
   #arrived(socket: Socket, server: AssociationServer): void {
     for (const { port } of this.#peers) {
-      if (port !== undefined && port === socket.remotePort) return server.accept(socket)
+      if (port !== undefined && port === socket.remotePort && socket.remoteAddress === LOOPBACK) return server.accept(socket)
     }
     socket.destroy()
   }

@@ -139,9 +139,9 @@ test('associations of peers come first: a warm-up waits until the last has ended
   t.is(rehearsals.length, 2)
 })
 
-test('a connection to the port of a rehearsal that is not of it is cut unheard', async (t) => {
+test('a connection to the port of a rehearsal that is not of it is cut unheard, also one from the same port of another address', async (t) => {
   let port = 0
-  let end: string | undefined
+  const ends: string[] = []
   const looking = definePlugin({
     name: 'looking',
     apply(api) {
@@ -153,11 +153,15 @@ test('a connection to the port of a rehearsal that is not of it is cut unheard',
               hooks.connectionOpened.tap(async ({ association }) => {
                 if (port !== 0) return
                 port = association.localPort
-                const socket = connect({ host: '127.0.0.1', port })
-                socket.on('data', () => (end = 'heard'))
-                socket.on('error', () => {})
-                await once(socket, 'close')
-                end ??= 'cut'
+                const alike = { localAddress: '127.0.0.2', localPort: association.remotePort }
+                for (const from of [{}, alike]) {
+                  const socket = connect({ host: '127.0.0.1', port, ...from })
+                  socket.on('error', () => {})
+                  void once(socket, 'close').then(() => ends.push('cut'))
+                }
+              })
+              hooks.connectionOpened.tap(({ association }) => {
+                if (association.remoteAddress !== '127.0.0.1') ends.push('heard')
               })
             },
           })(),
@@ -168,7 +172,7 @@ test('a connection to the port of a rehearsal that is not of it is cut unheard',
   await using server = await createTestServer({ contexts: CONTEXTS, plugins: [looking()] })
   const { error } = await server.ae.warmUp(TWO_ROUNDS)
   t.is(error, undefined)
-  t.is(end, 'cut')
+  t.deepEqual(ends, ['cut', 'cut'])
   const late = connect({ host: '127.0.0.1', port })
   const [refused] = (await once(late, 'error')) as [NodeJS.ErrnoException]
   t.is(refused.code, 'ECONNREFUSED')
