@@ -1,10 +1,10 @@
 // The process whose figures are checked: dicomtap on one port, the bare receiver on another. Told `usage` it says what it
-// used so far; told `collect` it collects garbage first. With --handicap each read allocates more than it needs to.
+// used so far; told `collect` it collects garbage first, if it can. With --handicap each PDU allocates more than it needs to.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PerformanceObserver } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
-import { ApplicationEntity, PduFramer } from '@dicomtap/framework'
+import { ApplicationEntity, definePlugin } from '@dicomtap/framework'
 import { logging } from '@dicomtap/plugin-logging'
 import { storage } from '@dicomtap/plugin-storage'
 import { verification } from '@dicomtap/plugin-verification'
@@ -17,15 +17,14 @@ const { values } = parseArgs({
   options: { port: { type: 'string' }, 'reference-port': { type: 'string' }, directory: { type: 'string' }, handicap: { type: 'boolean', default: false } },
 })
 
-if (values.handicap) {
-  const { push } = PduFramer.prototype
-  let waste
-  PduFramer.prototype.push = function (...given) {
-    waste = Array.from({ length: HANDICAP_FIELDS }, (_, index) => index)
-    return push.apply(this, given)
-  }
-  process.on('exit', () => waste)
-}
+const wasteful = definePlugin({
+  name: 'wasteful',
+  apply(api) {
+    let waste
+    api.hooks.pduReceived.tap(() => (waste = Array.from({ length: HANDICAP_FIELDS }, (_, index) => index)))
+    process.on('exit', () => waste)
+  },
+})
 
 let collections = 0
 new PerformanceObserver((list) => (collections += list.getEntries().length)).observe({ entryTypes: ['gc'] })
@@ -34,13 +33,14 @@ const ae = new ApplicationEntity({ aeTitle: 'CHECK' })
 await ae.use(
   logging({ stderr: false, file: { path: join(values.directory, 'log', 'dicom.log') } }),
   verification(),
+  values.handicap && wasteful(),
   storage({ directory: join(values.directory, 'stored'), durability: 'close' }),
 )
 await ae.listen({ port: Number(values.port), host: '127.0.0.1' })
 startReference(values.directory, Number(values['reference-port']))
 
 process.on('message', (question) => {
-  if (question === 'collect') globalThis.gc()
+  if (question === 'collect') globalThis.gc?.()
   // Entries of the observer come a turn later.
   setTimeout(answer, OBSERVED_AFTER_MS)
 })
