@@ -5,7 +5,7 @@ import { SENDING } from './sending.mjs'
 import { SERVERS } from './servers.mjs'
 import { barChart, lineChart } from './svg.mjs'
 import { markdown, spread, summary } from './tables.mjs'
-import { TARGETS, isGood, outcome } from './targets.mjs'
+import { TARGETS, isAskedIn, isGood, outcome } from './targets.mjs'
 import { WORKLOADS, valueOf } from './workloads.mjs'
 
 const PHASES = ['cold', 'warm']
@@ -60,7 +60,7 @@ function targets(parts) {
     const results = parts[workload]?.results
     const goal = atLeast === undefined ? `≤ ${atMost}` : `≥ ${atLeast}`
     const cells = PHASES.map((phase) => {
-      const found = results === undefined ? undefined : outcome(target, phase, results)
+      const found = results === undefined || !isAskedIn(target, phase) ? undefined : outcome(target, phase, results)
       if (found === undefined) return '-'
       const digits = reference === undefined ? 0 : 2
       const ratio = `${found.median.toFixed(digits)} (${found.least.toFixed(digits)}-${found.most.toFixed(digits)})`
