@@ -17,6 +17,7 @@ export class Rehearsal {
   readonly #private: ApplicationEntity
   readonly #peers = new Set<RehearsalPeer>()
   #listener: Server | undefined
+  #port = 0
 
   /** @param rehearsal nothing is tapped in it, and it does not listen. */
   constructor(rehearsal: ApplicationEntity) {
@@ -55,13 +56,13 @@ export class Rehearsal {
     // In a process of a cluster the port is its own, too.
     this.#listener.listen({ port: 0, host: LOOPBACK, exclusive: true })
     await once(this.#listener, 'listening')
+    this.#port = (this.#listener.address() as AddressInfo).port
     // A connection that cannot be accepted fails on its other side, too.
     this.#listener.on('error', () => {})
   }
 
   connect(): RehearsalPeer {
-    const { port } = this.#listener?.address() as AddressInfo
-    const peer: RehearsalPeer = new RehearsalPeer(port, () => this.#peers.delete(peer))
+    const peer: RehearsalPeer = new RehearsalPeer(this.#port, () => this.#peers.delete(peer))
     this.#peers.add(peer)
     return peer
   }

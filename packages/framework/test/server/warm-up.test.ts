@@ -150,7 +150,7 @@ test('a connection to the port of a rehearsal that is not of it is cut unheard, 
           definePlugin({
             name: 'looking',
             apply({ hooks }) {
-              hooks.connectionOpened.tap(async ({ association }) => {
+              hooks.connectionOpened.tap(({ association }) => {
                 if (port !== 0) return
                 port = association.localPort
                 const alike = { localAddress: '127.0.0.2', localPort: association.remotePort }
