@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { DatabaseIndex } from '../../dist/database/database-index.js'
+import { WriterAtOnce } from '../../dist/database/sqlite/writer-at-once.js'
 import { sqliteBackend } from '../../dist/database/sqlite/backend.js'
 import { WriteQueue } from '../../dist/database/write-queue.js'
 import { instanceOf, type Given } from './support/instances.js'
@@ -145,6 +146,26 @@ test('what is written at once makes the log of changes no longer than a thread l
   const log = await stat(`${file}-wal`).then(({ size }) => size, () => 0)
   t.is(log, 0, 'who copies the file has all of it')
   t.is(await countIn(file), 600)
+})
+
+test('the end waits for no checkpoint that hangs', async (t) => {
+  const file = await temporaryFile(t)
+  await (await startIndex(t, { sqlite: file })).close()
+  let hasBegun = false
+  const writer = new WriterAtOnce(
+    file,
+    () => {
+      hasBegun = true
+      return new Promise(() => {})
+    },
+    { watch: QUICK, checkpointBytes: 1 },
+  )
+  await writer.open()
+  const written = writer.write({ sql: 'update setting set value = value where name = ?', parameters: [['lastContact']] })
+  if (written === undefined) return t.pass()
+  t.true(hasBegun)
+  t.is(writer.close() as unknown, undefined, 'there is nothing to wait for')
+  t.is(writer.write({ sql: 'select 1', parameters: [[]] }), undefined)
 })
 
 async function countIn(file: string): Promise<number> {

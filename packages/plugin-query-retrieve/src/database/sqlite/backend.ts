@@ -96,7 +96,7 @@ export function sqliteBackend(path: string, { busyTimeoutMs = BUSY_TIMEOUT_MS, .
       return sizes.reduce((sum, size) => sum + size, 0)
     },
     async close() {
-      await atOnce.close()
+      atOnce.close()
       await threads.close()
     },
   }

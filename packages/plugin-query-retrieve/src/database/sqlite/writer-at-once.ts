@@ -80,14 +80,13 @@ export class WriterAtOnce {
     }
   }
 
-  /** Waits for a checkpoint that runs. */
-  async close(): Promise<void> {
+  /** A checkpoint that runs is the thread's matter, which does not wait for a disk that hangs. */
+  close(): void {
     this.#isClosed = true
     const database = this.#database
     this.#database = undefined
     this.#statements.clear()
     database?.close()
-    await this.#checkpointing
   }
 
   async #open(): Promise<void> {
