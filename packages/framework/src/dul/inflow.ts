@@ -22,6 +22,7 @@ export class Inflow {
   #isHeld = false
   /** The others have their turn. */
   #isYielding = false
+  #isWalking = false
 
   constructor(reader: InflowReader, transport: () => Transport | undefined) {
     this.#reader = reader
@@ -73,11 +74,18 @@ export class Inflow {
   /** Nothing of what was read will be walked any more. */
   stop(): void {
     this.#rest = undefined
-    this.#transport()?.readBuffers?.returnLeft()
+    // Within a walk what came before may still be kept: then its end gives them back.
+    if (!this.#isWalking) this.#transport()?.readBuffers?.returnLeft()
   }
 
   #walk(chunk: Buffer): void {
-    const taken = this.#reader.walk(chunk)
+    let taken: number
+    this.#isWalking = true
+    try {
+      taken = this.#reader.walk(chunk)
+    } finally {
+      this.#isWalking = false
+    }
     if (taken < chunk.length) this.#leave(chunk.subarray(taken))
     else this.#transport()?.readBuffers?.returnLeft()
   }

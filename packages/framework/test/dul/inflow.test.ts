@@ -76,6 +76,33 @@ test('what is kept of bytes that were walked late is not read into', async (t) =
   t.true(kept.every((byte) => byte === 1))
 })
 
+test('whoever ends the connection in the midst of bytes that were walked late may still keep some of them', async (t) => {
+  const buffers = new ReadBuffers()
+  const transport = { pause: () => {}, resume: () => {}, readBuffers: buffers } as unknown as Transport
+  let kept: Buffer | undefined
+  let isLate = false
+  const walk = (chunk: Buffer): number => {
+    if (!isLate) return 0
+    // A handler aborts, and a write of what has come is begun in the same call.
+    inflow.stop()
+    kept = buffers.keep(chunk.subarray(0, KEPT_BYTES))
+    return chunk.length
+  }
+  const inflow = new Inflow({ walk, interrupt: () => {} }, () => transport)
+  inflow.hold()
+  inflow.receive(buffers.next().fill(1))
+  buffers.next()
+  isLate = true
+  inflow.resume()
+  await turn()
+  const other = side()
+  for (let value = 2; value < 40; value++) other.read(value)
+  t.true(kept!.every((byte) => byte === 1))
+  t.true(buffers.isPinned(kept!))
+  buffers.release(kept!)
+  t.is(buffers.pinnedBytes, 0)
+})
+
 test('what is held back costs one buffer, which comes back', async (t) => {
   const slow = side()
   for (let round = 0; round < 100; round++) {
