@@ -261,7 +261,7 @@ test.before(async () => {
   ])
   writeFileSync(join(folder, 'haproxy.cfg'), config)
   const checked = await run(HAPROXY, ['-c', '-f', 'haproxy.cfg'], { cwd: folder })
-  if (checked.code !== 0 || /WARNING/.test(checked.stderr)) throw new Error(checked.stderr)
+  if (checked.code !== 0 || checked.stderr.includes('WARNING')) throw new Error(checked.stderr)
   balancer = start('HAProxy', HAPROXY, ['-db', '-f', 'haproxy.cfg'], folder)
   for (const name of NODES) await untilState(name, ({ status, checkStatus }) => status === 'UP' && checkStatus === 'L7OK')
 })

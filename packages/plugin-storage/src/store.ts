@@ -142,7 +142,7 @@ export class ObjectStore implements ObjectTaker {
   }
 
   associationEnded(association: object): void {
-    this.#tracker.associationEnded(association)
+    if (this.#hooks.studyCompleted.taps.length > 0) this.#tracker.associationEnded(association)
   }
 
   /** Waits for running stores, announces open studies and removes the staging folder. */

@@ -15,6 +15,7 @@ export class EchoLog {
   readonly #maximumPeers: number
   /** Least recent first: a Map keeps the order of insertion. */
   readonly #echoes = new Map<string, LastEcho>()
+  #latest: string | undefined
 
   constructor(maximumPeers: number) {
     this.#maximumPeers = maximumPeers
@@ -24,7 +25,9 @@ export class EchoLog {
     // An address has no space, so that two peers never share a key.
     const key = `${address} ${callingAeTitle}`
     const echo = { callingAeTitle, address, at: new Date(), status, count: (this.#echoes.get(key)?.count ?? 0) + 1 }
-    this.#echoes.delete(key)
+    // To delete and add again remakes the Map: not for a peer that echoes again and again.
+    if (key !== this.#latest) this.#echoes.delete(key)
+    this.#latest = key
     this.#echoes.set(key, echo)
     if (this.#echoes.size > this.#maximumPeers) {
       for (const [oldest] of this.#echoes) {
