@@ -19,7 +19,7 @@ export const DEPENDENCY_NOTES = {
   '@peculiar/asn1-x509': 'The structures of X.509 certificates and revocation lists, for `@peculiar/asn1-schema`.',
   'rotating-file-stream': 'The log file and its rotation.',
   'kysely': 'Builds the SQL of the index for both databases, with types, and brings the tables to the version of the program. No dependencies of its own.',
-  'libsql': 'SQLite, for the index. Prebuilt for each platform inside its npm packages; nothing is compiled or downloaded at the install. Runs in threads of our own.',
+  'libsql': 'SQLite, for the index. Prebuilt for each platform inside its npm packages; nothing is compiled or downloaded at the install. Runs in threads of our own; on that of the service only for statements that take a fraction of a millisecond.',
   'pg': 'PostgreSQL, for an index that several processes share. Loaded only when it is configured.',
   'pg-cursor': 'Rows of PostgreSQL as they are needed, instead of all at once.',
   'double-metaphone': 'How a word of a name sounds, for fuzzy matching.',
