@@ -8,6 +8,8 @@ const MIB = 1024 * KIB
 const GIB = 1024 * MIB
 const LIMIT_SECONDS = 240
 const WARM_UPS = 4
+/** Associations. */
+const FEW = 50
 const WARM_UP_BYTES = 128 * MIB
 const SERVERS_MEASURED = ['dicomtap', 'c-sink-file']
 /** As many messages, whatever the number of associations. */
@@ -22,16 +24,23 @@ export const SIZES = [[8 * KIB, 2000], [64 * KIB, 1000], [512 * KIB, 200], [4 * 
 export const SERIES = {
   'echo': { axis: 'associations', title: 'CPU of a C-ECHO, by the number of associations that it comes on', unit: 'CPU µs', of: cpuEach, points: ASSOCIATIONS.map((n) => [n, ['echo', '--held', '--n', String(Math.ceil(ECHOES / n)), '--associations', String(n)], 0]) },
   'store': { axis: 'associations', title: 'CPU of a C-STORE of 8 KiB, by the number of associations that it comes on', unit: 'CPU µs', of: cpuEach, points: ASSOCIATIONS.map((n) => [n, ['store', '--held', '--n', String(Math.ceil(STORES / n)), '--associations', String(n), '--size', String(8 * KIB)], STORES * 8 * KIB]) },
-  'association': { axis: 'associations', title: 'CPU of an association, from connection to acceptance, by how many there are at once', unit: 'CPU µs', of: ({ openCpuSeconds, accepted }) => (openCpuSeconds * 1e6) / accepted, points: ASSOCIATIONS.map((n) => [n, ['idle', '--associations', String(n)], 0]) },
+  'association': { axis: 'associations', title: 'CPU of an association, from connection to acceptance, by how many there are at once', unit: 'CPU µs', of: ({ openCpuSeconds, accepted }) => (openCpuSeconds * 1e6) / accepted, timesOfFew: 7, points: ASSOCIATIONS.map((n) => [n, ['idle', '--associations', String(n)], 0]) },
   'object': { axis: 'bytes', title: 'CPU of a C-STORE for each MiB, by the size of the object', unit: 'CPU µs per MiB', of: ({ cpuSecondsPerGib }) => (cpuSecondsPerGib * 1e6) / 1024, points: SIZES.map(([size, n]) => [size, ['store', '--n', String(n), '--size', String(size)], n * size]) },
-  'memory': { axis: 'bytes', title: 'Peak RSS of the server, by the size of the object', unit: 'MiB', of: ({ peakRssMib }) => peakRssMib, sameRunAs: 'object', isAbsolute: true },
+  'memory': { axis: 'bytes', title: 'Peak RSS of the server, by the size of the object', unit: 'MiB', of: ({ peakRssMib }) => peakRssMib, isAbsolute: true, isFresh: true, points: SIZES.map(([size, n]) => [size, ['store', '--n', String(n), '--size', String(size)], n * size]) },
 }
 
-/** Each series on a server of its own, which has run the first point some times before. */
+/**
+ * Each series on a server of its own, which has run the points some times before; of an `isFresh` one each point on a new
+ * server, whose memory no other point has taken. What a few associations cost is less than a clock says: it is asked
+ * `timesOfFew` as often.
+ */
 export async function runGrowth({ folder, repetitions, servers, largestBytes, progress }) {
   const results = []
-  for (const [name, { points, sameRunAs }] of Object.entries(SERIES)) {
-    if (sameRunAs !== undefined) continue
+  const groups = Object.entries(SERIES).flatMap(([name, series]) => {
+    const points = series.points.filter(([, , bytes]) => bytes <= largestBytes)
+    return series.isFresh === true ? points.map((point) => ({ name, series, points: [point] })) : [{ name, series, points }]
+  })
+  for (const { name, series, points } of groups) {
     for (const server of SERVERS_MEASURED.filter((one) => servers.includes(one))) {
       const directory = folder.next()
       const emptied = new Set()
@@ -45,11 +54,12 @@ export async function runGrowth({ folder, repetitions, servers, largestBytes, pr
       }
       try {
         // All that the series does, until its code is compiled: or the first points would be the dearest.
-        for (let count = 0; count < WARM_UPS; count++) {
+        for (let count = 0; count < (series.isFresh === true ? 0 : WARM_UPS); count++) {
           for (const point of points.filter(([, , bytes]) => bytes <= WARM_UP_BYTES)) await load(point)
         }
-        for (const point of points.filter(([, , bytes]) => bytes <= largestBytes)) {
-          const times = point[2] > GIB ? 1 : repetitions
+        for (const point of points) {
+          const isOnce = series.isFresh === true || point[2] > GIB
+          const times = isOnce ? 1 : repetitions * (point[0] < FEW ? (series.timesOfFew ?? 1) : 1)
           for (let repetition = 1; repetition <= times; repetition++) {
             const { value, result } = await load(point)
             results.push({ series: name, server, value, repetition, ...result })
@@ -66,8 +76,8 @@ export async function runGrowth({ folder, repetitions, servers, largestBytes, pr
 
 /** `[[value, median], ...]` of a series for a server. */
 export function pointsOf(name, server, results) {
-  const { of, sameRunAs = name } = SERIES[name]
-  const own = results.filter((one) => one.series === sameRunAs && one.server === server && one.error === undefined && one.failures === undefined)
+  const { of } = SERIES[name]
+  const own = results.filter((one) => one.series === name && one.server === server && one.error === undefined && one.failures === undefined)
   return [...new Set(own.map(({ value }) => value))].map((value) => [value, summary(own.filter((one) => one.value === value).map(of))?.median]).filter(([, median]) => median !== undefined)
 }
 
