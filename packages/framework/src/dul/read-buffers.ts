@@ -6,6 +6,8 @@ const SMALL_BYTES = 32_768
 const SPARE_BUFFERS = 32
 /** Fragments smaller than this pin a whole buffer only as long as few do. */
 const COPY_BELOW_BYTES = 32_768
+/** A smaller fragment that a handler gets is copied: it would keep far more memory than is counted for it. */
+const GIVEN_AWAY_FROM_BYTES = BUFFER_BYTES / 2
 /** After so many reads that one of the shared size would have taken, the large buffer goes back. */
 const FEW_BYTES_READS = 8
 /** Of all connections. Most are let go within the turn: that costs less than a copy. */
@@ -142,15 +144,15 @@ export class ReadBuffers {
   }
 
   /**
-   * Hands a kept fragment over for good: its buffer is never read into again, or, of a small one, what comes back
-   * is a copy. Undefined when it was not pinned.
+   * Hands a kept fragment over for good: its buffer is never read into again, or, where it fills little of it, what
+   * comes back is a copy. Undefined when it was not pinned.
    */
   giveAway(fragment: Buffer): Buffer | undefined {
     const slot = this.#pinned?.get(fragment.buffer)
     if (slot === undefined) return undefined
-    const isSmall = fragment.length < COPY_BELOW_BYTES
-    const given = isSmall ? Buffer.from(fragment) : fragment
-    if (!isSmall) slot.isGivenAway = true
+    const isCopied = fragment.length < GIVEN_AWAY_FROM_BYTES
+    const given = isCopied ? Buffer.from(fragment) : fragment
+    if (!isCopied) slot.isGivenAway = true
     this.#unpin(slot)
     return given
   }

@@ -66,6 +66,23 @@ test('what a slow consumer has taken is let go, though more is always waiting', 
   t.deepEqual(rest, [199, 'z'.charCodeAt(0)])
 })
 
+test('what a handler is given keeps no more than twice its memory, however little of a buffer each read fills', async (t) => {
+  const buffers = new ReadBuffers()
+  const { dataSet } = stream(10_000_000, buffers)
+  const pieces = dataSet.bytes()[Symbol.asyncIterator]()
+  for (const bytes of [1, 32_767, 32_768, 40_000, 100_000, 131_071, 131_072, 262_144]) {
+    const chunk = buffers.next().fill(bytes % 251)
+    dataSet.push(chunk.subarray(0, bytes), false)
+    const { value: piece } = (await pieces.next()) as { value: Uint8Array }
+    buffers.next().fill(0)
+    t.is(piece.length, bytes)
+    t.true(piece.every((byte) => byte === bytes % 251))
+    // Small ones share memory of Node's pool.
+    t.true(piece.buffer.byteLength <= Math.max(2 * bytes, 65_536), `${bytes} bytes keep ${piece.buffer.byteLength}`)
+  }
+  t.is(buffers.pinnedBytes, 0)
+})
+
 test('buffer joins everything, and may be asked twice', async (t) => {
   const { dataSet } = stream()
   const buffer = dataSet.buffer()
