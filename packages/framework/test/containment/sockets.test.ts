@@ -60,7 +60,8 @@ for (const [method, drive] of Object.entries(METHODS)) {
         plugins: [plugin],
         limits: { receiveBufferBytes: 16_384 },
         handlers: {
-          cFind: () => [{ PatientID: '42' }],
+          // So long that it is no single piece.
+          cFind: () => [{ TextValue: 'x'.repeat(20_000) }],
           cStore: async ({ dataSet }) => {
             await turnsUntil(() => socket.isPaused(), 200)
             await dataSet.buffer()
