@@ -110,7 +110,7 @@ const APPLICATION_ENTITY: FieldsOf<ApplicationEntityOptions> = {
   implementationClassUid: described(uid(), 'Implementation Class UID; without it that of dicomtap'),
   implementationVersionName: described(IMPLEMENTATION_VERSION_NAME, 'Implementation Version Name; without it that of dicomtap'),
   logLevel: described(oneOf('error', 'warn', 'info', 'debug', 'trace', 'silent'), 'Level of the built-in log', 'info'),
-  warmUp: described(boolean(), 'Rehearse after the start, while nobody needs the server: about 1.5 seconds of processor time, once. Default with `dicomtap start`; false in code'),
+  warmUp: described(boolean(), 'Rehearse after the start, while nobody needs the server: about 3 seconds of processor time, once. Default with `dicomtap start`; false in code'),
 }
 
 const PLUGIN_REFERENCE = objectOf<{ use: string; options?: unknown }>(

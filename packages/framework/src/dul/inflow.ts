@@ -86,8 +86,15 @@ export class Inflow {
     } finally {
       this.#isWalking = false
     }
-    if (taken < chunk.length) this.#leave(chunk.subarray(taken))
-    else this.#transport()?.readBuffers?.returnLeft()
+    if (taken === chunk.length) {
+      this.#transport()?.readBuffers?.returnLeft()
+      return
+    }
+    this.#leave(chunk.subarray(taken))
+    // Held and let go within the walk: nobody else will go on.
+    if (this.#isHeld || this.#isYielding) return
+    this.#isYielding = true
+    this.#goOnSoon()
   }
 
   #leave(rest: Buffer): void {

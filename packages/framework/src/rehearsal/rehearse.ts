@@ -6,7 +6,7 @@ import { Rehearsal } from './rehearsal.ts'
 import { rehearseRound } from './script.ts'
 import type { Rehearsed } from './script.ts'
 
-const DEFAULT_BUDGET_MS = 1500
+const DEFAULT_BUDGET_MS = 3000
 const DEFAULT_ROUNDS = 60
 const PATIENCE_MS = 60_000
 /**
@@ -17,7 +17,7 @@ const REHEARSALS = 2
 
 /** What `ApplicationEntity.warmUp` takes. */
 export interface WarmUpOptions {
-  /** Processor time that it may use, in milliseconds, of all threads together. Default 1500. */
+  /** Processor time that it may use, in milliseconds, of all threads together. Default 3000. */
   readonly budgetMs?: number
   /** How often everything is rehearsed at most. Default 60. */
   readonly rounds?: number

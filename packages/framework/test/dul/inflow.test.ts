@@ -160,3 +160,24 @@ test('what is kept of the shared buffer, or left for later, is a copy however lo
   t.true(left.every((byte) => byte === 1))
   t.is(left.length, SHARED_BYTES - 1)
 })
+
+test('held and let go within a walk, the rest is walked all the same', async (t) => {
+  const walked: number[] = []
+  const transport = { pause: () => {}, resume: () => {} } as unknown as Transport
+  const inflow: Inflow = new Inflow(
+    {
+      walk(chunk) {
+        walked.push(chunk.length)
+        if (walked.length > 1) return chunk.length
+        inflow.hold()
+        inflow.resume()
+        return 10
+      },
+      interrupt: () => {},
+    },
+    () => transport,
+  )
+  inflow.receive(Buffer.alloc(100))
+  await turn()
+  t.deepEqual(walked, [100, 90])
+})

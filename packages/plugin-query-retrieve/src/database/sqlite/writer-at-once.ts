@@ -73,6 +73,8 @@ export class WriterAtOnce {
       }
     } catch (error) {
       if (!isOfTheRow(error)) this.#notBeforeMs = startMs + PAUSE_MS
+      // What is written inside a transaction that stays open would be told as stored, and is not.
+      if (database.inTransaction) this.close()
       return undefined
     } finally {
       this.#watch.report(startMs, performance.now())
@@ -80,7 +82,7 @@ export class WriterAtOnce {
     }
   }
 
-  /** A checkpoint that runs is the thread's matter, which does not wait for a disk that hangs. */
+  /** The thread does it all from here on. A checkpoint that runs is its matter, for it does not wait for a disk that hangs. */
   close(): void {
     this.#isClosed = true
     const database = this.#database
