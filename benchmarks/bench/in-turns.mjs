@@ -1,5 +1,5 @@
 import { runLoad } from './run-load.mjs'
-import { freePort, startServer } from './server-process.mjs'
+import { atRest, freePort, startServer } from './server-process.mjs'
 import { SERVERS } from './servers.mjs'
 
 const RUN_LIMIT_SECONDS = 120
@@ -7,8 +7,8 @@ const RUN_LIMIT_SECONDS = 120
 const PROCESS_BYTES = 2 ** 28
 
 /**
- * Runs a workload on its servers in turns, each time beginning with another one: first cold, on processes that have just
- * started, then warm, on the last of these processes after they have run the same load `warmUps` times.
+ * Runs a workload on its servers in turns, each time beginning with another one: first cold, on processes that have
+ * started and were asked nothing yet, then warm, on the last of these processes after they have run the same load `warmUps` times.
  * @returns the results, `{ workload, server, phase, repetition, ... }`
  */
 export async function runInTurns(name, workload, { servers, folder, repetitions, warmUps, progress }) {
@@ -30,6 +30,7 @@ export async function runInTurns(name, workload, { servers, folder, repetitions,
         try {
           folder.touch(PROCESS_BYTES + (workload.bytes ?? 0))
           running = await startServer(SERVERS[server], place.directory)
+          await atRest(running)
           note(server, 'cold', repetition, await loadOnce(workload, running, place, folder))
         } catch (error) {
           note(server, 'cold', repetition, { error: error instanceof Error ? error.message : String(error) })

@@ -9,6 +9,10 @@ import { runLoad } from './run-load.mjs'
 
 const START_LIMIT_MS = 20_000
 const STOP_LIMIT_MS = 5_000
+/** A server is at rest that used so little in so long; dicomtap begins its rehearsal a quarter of a second after it listens. */
+const REST_MS = 600
+const REST_CPU_SECONDS = 0.03
+const REST_LIMIT_MS = 10_000
 const TARGET = { host: '127.0.0.1', calledAeTitle: 'ANY-SCP', callingAeTitle: 'DICOMTAP-LOAD' }
 
 const running = new Set()
@@ -64,6 +68,17 @@ export async function startServer(server, directory, { environment = {}, hasChan
     throw error
   } finally {
     controller.abort()
+  }
+}
+
+/** Resolves when a server that has started does nothing more on its own account. */
+export async function atRest({ pid }) {
+  const givesUpAt = performance.now() + REST_LIMIT_MS
+  for (let before = processUsage(pid); before !== undefined && performance.now() < givesUpAt; ) {
+    await delay(REST_MS)
+    const after = processUsage(pid)
+    if (after === undefined || after.cpuSeconds - before.cpuSeconds < REST_CPU_SECONDS) return
+    before = after
   }
 }
 
