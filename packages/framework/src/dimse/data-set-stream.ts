@@ -21,6 +21,8 @@ const TAKEN = Buffer.alloc(0)
 /** So many of these are no matter. */
 const MANY_TAKEN = 64
 
+const NONE: readonly Buffer[] = []
+
 interface Pipe {
   readonly sink: DataSetSink
   readonly resolve: (bytes: number) => void
@@ -53,6 +55,8 @@ export class DataSetStream implements IncomingDataSet {
   #isTaken = false
   #pipe: Pipe | undefined
   #isWriting = false
+  /** What the sink is writing. */
+  #inFlight: readonly Buffer[] = NONE
   #wakeReader: (() => void) | undefined
   #settled: (() => void)[] | undefined
   #buffer: Promise<Buffer> | undefined
@@ -157,6 +161,9 @@ export class DataSetStream implements IncomingDataSet {
       this.#loss = new DicomtapError('DICOMTAP_ERR_DIMSE_TRUNCATED', 'The request was answered before its data set was read')
     }
     this.#drop()
+    // A write that never ends must not keep the association from being read.
+    for (const fragment of this.#inFlight) this.#flow.abandon(fragment)
+    this.#inFlight = NONE
     if (this.#pipe !== undefined) this.#pump()
     else this.#wakeReader?.()
   }
@@ -241,25 +248,32 @@ export class DataSetStream implements IncomingDataSet {
       }
       if (areLent) for (const fragment of fragments) this.#flow.pin(fragment)
       this.#isWriting = true
+      this.#inFlight = fragments
       written.then(
         () => {
           this.#isWriting = false
-          this.#free(fragments)
+          this.#freeWritten()
           this.#pump()
         },
         (error: unknown) => {
           this.#isWriting = false
-          this.#failPipe(pipe, fragments, error)
+          this.#freeWritten()
+          this.#failPipe(pipe, error)
         },
       )
     } catch (error) {
-      this.#failPipe(pipe, areLent ? [] : fragments, error)
+      if (!areLent) this.#free(fragments)
+      this.#failPipe(pipe, error)
     }
   }
 
-  #failPipe(pipe: Pipe, fragments: readonly Buffer[], error: unknown): void {
+  #freeWritten(): void {
+    this.#free(this.#inFlight)
+    this.#inFlight = NONE
+  }
+
+  #failPipe(pipe: Pipe, error: unknown): void {
     this.#endPipe(pipe)
-    this.#free(fragments)
     this.#drop()
     pipe.reject(error)
   }

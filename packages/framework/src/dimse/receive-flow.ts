@@ -77,6 +77,12 @@ export class ReceiveFlow {
     if (this.#isPaused) this.#update()
   }
 
+  /** Somebody has the fragment and does not let it go: from here on it is the memory of whoever that is. */
+  abandon(fragment: Buffer): void {
+    if (this.#buffers?.abandon(fragment) !== true) this.#bytes -= costOf(fragment)
+    if (this.#isPaused) this.#update()
+  }
+
   /** What comes back, the fragment or a copy of it, belongs to a handler from here on. */
   giveAway(fragment: Buffer): Buffer {
     const given = this.#buffers?.giveAway(fragment)

@@ -47,6 +47,7 @@ function giveBack(buffer: Buffer): void {
  * much is received.
  */
 export class ReadBuffers {
+  readonly #manyBytes: number
   #mayBeLarge: boolean
   /** So many more reads into a large buffer, unless they bring much. */
   #largeReads: number
@@ -56,8 +57,12 @@ export class ReadBuffers {
   #left: Slot | undefined
   #isClosed = false
 
-  /** @param isLarge begin with large buffers */
-  constructor(isLarge = true) {
+  /**
+   * @param isLarge begin with large buffers
+   * @param manyBytes of one read, after which there may be more: it filled the shared buffer, or what is read is cut smaller
+   */
+  constructor(isLarge = true, manyBytes: number = SMALL_BYTES) {
+    this.#manyBytes = manyBytes
     this.#mayBeLarge = isLarge
     this.#largeReads = isLarge ? FEW_BYTES_READS : 0
     this.#current = isLarge ? largeSlot() : SHARED
@@ -70,7 +75,7 @@ export class ReadBuffers {
 
   /** So many bytes were read into the last buffer that was asked for. */
   received(bytes: number): void {
-    if (bytes >= SMALL_BYTES) this.#largeReads = FEW_BYTES_READS
+    if (bytes >= this.#manyBytes) this.#largeReads = FEW_BYTES_READS
     else if (this.#largeReads > 0) this.#largeReads -= 1
   }
 
@@ -155,6 +160,13 @@ export class ReadBuffers {
     if (!isCopied) slot.isGivenAway = true
     this.#unpin(slot)
     return given
+  }
+
+  /** Lets a kept fragment go that is still in use: its buffer is never read into again. False as for `release`. */
+  abandon(fragment: Buffer): boolean {
+    const slot = this.#pinned?.get(fragment.buffer)
+    if (slot !== undefined) slot.isGivenAway = true
+    return this.#unpin(slot)
   }
 
   /** Was the fragment kept without a copy? */

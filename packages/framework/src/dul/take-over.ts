@@ -40,6 +40,9 @@ interface OnReadKeys {
 
 const ON_READ_KEYS = findOnReadKeys()
 
+/** Of plaintext. */
+const LARGEST_TLS_RECORD_BYTES = 16_384
+
 function findOnReadKeys(): OnReadKeys | undefined {
   const bytes = new Uint8Array(1)
   const next = (): Uint8Array => bytes
@@ -79,8 +82,8 @@ export function handOver(socket: BufferedSocket, length: number, buffer: Uint8Ar
 export function takeOver(accepted: Socket): Socket | BufferedSocket {
   const internals = accepted as unknown as Internals
   const handle = internals._handle
-  // A TLS socket reads decrypted bytes.
-  if (accepted instanceof TLSSocket || handle == null || !isAsExpected(handle)) return accepted
+  if (handle == null || !isAsExpected(handle)) return accepted
+  if (accepted instanceof TLSSocket) return takeOverSecure(accepted, handle)
   const hasRead = accepted.bytesRead > 0
   if (!hasRead && handle.reading !== true && ON_READ_KEYS !== undefined) return withOnRead(accepted, handle, ON_READ_KEYS)
   // Its handle will say nothing of what it has said already, or is about to.
@@ -113,9 +116,22 @@ export function takeOver(accepted: Socket): Socket | BufferedSocket {
   return socket
 }
 
+/** Its handle hands over decrypted bytes, a record (RFC 8446 5.1) at a time, and has been read since the handshake. */
+function takeOverSecure(accepted: TLSSocket, handle: ReadingHandle): Socket {
+  const { _readableState: state } = accepted as unknown as Internals
+  if (ON_READ_KEYS === undefined || state?.ended !== false || accepted.readableFlowing === true) return accepted
+  const waiting = accepted.readableLength > 0 ? waitingIn(accepted) : undefined
+  const socket = withOnRead(accepted, handle, ON_READ_KEYS, new ReadBuffers(false, LARGEST_TLS_RECORD_BYTES))
+  if (waiting !== undefined) {
+    process.nextTick(() => {
+      if (!socket.destroyed) socket.onChunk?.(waiting)
+    })
+  }
+  return socket
+}
+
 /** What the constructor of a socket and `connect` do with `onread`. */
-function withOnRead(socket: Socket, handle: ReadingHandle, keys: OnReadKeys): BufferedSocket {
-  const readBuffers = new ReadBuffers(false)
+function withOnRead(socket: Socket, handle: ReadingHandle, keys: OnReadKeys, readBuffers: ReadBuffers = new ReadBuffers(false)): BufferedSocket {
   const internals = socket as unknown as Record<symbol, unknown>
   const next = (): Buffer => readBuffers.next()
   const first = next()

@@ -512,3 +512,23 @@ test('a read that ends the association hands out nothing more of what it lent', 
   dataSet.handOver()
   await t.throwsAsync(piped, { code: 'DICOMTAP_ERR_DIMSE_TRUNCATED' })
 })
+
+test('a write that never ends holds up nothing once the request is answered, and nobody writes over its memory', async (t) => {
+  const buffers = new ReadBuffers()
+  const { dataSet, switches } = stream(100_000, buffers)
+  let held: readonly Uint8Array[] = []
+  void dataSet.pipeTo({
+    write: (fragments) => {
+      held = fragments
+      return new Promise(() => {})
+    },
+  })
+  read(buffers, dataSet, 1, [60_000])
+  t.deepEqual(switches, ['pause'])
+  dataSet.discard()
+  t.deepEqual(switches, ['pause', 'resume'])
+  t.is(buffers.pinnedBytes, 0)
+  for (let value = 2; value < 10; value++) read(buffers, dataSet, value, [60_000])
+  t.true(held.every((fragment) => fragment.every((byte) => byte === 1)))
+  t.deepEqual(switches, ['pause', 'resume'])
+})
