@@ -105,7 +105,8 @@ test('secrets are read for each association', async (t) => {
   await writeFile(file, 'second\r\n')
   await associate(requestor, peer)
   t.deepEqual(peer.items.map((item) => shown(item)[2]), ['first', 'second'])
-  t.is(requestor.logged('warn').length, 1)
+  // Of others, such as that the machine is busy, there may be more.
+  t.is(requestor.log.filter(({ level, fields }) => level === 'warn' && fields['calledAeTitle'] !== undefined).length, 1)
   await rm(file)
   const before = peer.connections()
   await t.throwsAsync(associate(requestor, peer), { message: /cannot be read \(ENOENT\)/ })
