@@ -17,21 +17,23 @@ const RETRIEVALS = 3
 
 /** Objects by name: `storeOne` and `storeEight` on one and on eight associations; retrieved are those of `storeOne`. */
 export const WORKLOADS = {
-  large: (scale) => workload(512 * KIB, Math.round(200 * scale)),
-  small: (scale) => workload(8 * KIB, Math.round(2000 * scale)),
+  large: (scale) => workload(512 * KIB, 200, scale),
+  small: (scale) => workload(8 * KIB, 2000, scale),
 }
 
-function workload(size, count) {
+function workload(size, objects, scale) {
+  const count = Math.round(objects * scale)
+  const warmUpObjects = Math.ceil(WARM_UP_OBJECTS * Math.min(1, scale))
   const load = (n, associations, bytes = size) => ['store', '--n', String(n), '--size', String(bytes), '--associations', String(associations), '--called', 'BENCHMARK']
   const each = Math.ceil(count / 8)
   return {
     size,
     count,
     what: `${count} objects of ${size / KIB} KiB`,
-    warmUps: [load(WARM_UP_OBJECTS, 1, 8 * KIB), load(WARM_UPS * count, 1)],
+    warmUps: [load(warmUpObjects, 1, 8 * KIB), load(WARM_UPS * count, 1)],
     storeOne: load(count, 1),
     storeEight: load(each, 8),
-    storedBytes: ((WARM_UPS + 1) * count + 8 * each) * size + WARM_UP_OBJECTS * 8 * KIB,
+    storedBytes: ((WARM_UPS + 1) * count + 8 * each) * size + warmUpObjects * 8 * KIB,
   }
 }
 
