@@ -86,7 +86,7 @@ async function measure() {
   if (language !== 'C') await warmUp()
   const measured = {
     machine: `${cpus().length} cores, ${cpus()[0].model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`,
-    system: `${process.platform} ${release()}`,
+    system: `${process.platform} ${release().match(/^[\d.]+/)[0]}`,
     node: process.version,
     commit: commit(),
     generator: language,

@@ -12,7 +12,7 @@ export function machine(dcmtk, orthanc) {
   const another = orthanc === undefined ? '' : ` Orthanc ${orthanc};`
   return [
     `${new Date().toISOString().slice(0, 10)}; ${cpus().length} cores, ${model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`,
-    `${process.platform} ${release()}; Node ${process.version};${other}${another} commit ${commit()}`,
+    `${process.platform} ${release().match(/^[\d.]+/)[0]}; Node ${process.version};${other}${another} commit ${commit()}`,
   ].join('\n')
 }
 

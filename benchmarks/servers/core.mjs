@@ -69,6 +69,10 @@ class Core {
     this.dimse.fragment(...fragment)
   }
 
+  readIndication() {
+    this.dimse?.readEnd()
+  }
+
   releaseIndication() {
     this.dul.issue({ type: 'A-RELEASE-RP' })
   }
