@@ -1,13 +1,11 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { delayedLink } from '../async/delayed-link.mjs'
 import { writeObject } from '../load/part10.mjs'
 import { round } from '../load/process-usage.mjs'
 import { sopInstanceUid } from '../load/uids.mjs'
 import { runSender } from '../send/run-sender.mjs'
 import { SENDERS } from '../send/senders.mjs'
+import { startSinkProcess } from '../send/sink-process.mjs'
 import { generator } from './generator.mjs'
 import { inTurn } from './in-turns.mjs'
 
@@ -45,7 +43,8 @@ export async function runSending(name, part, { folder, repetitions, hasDcmtk, pr
     bytes += writeObject(join(directory, `${String(index).padStart(6, '0')}.dcm`), { sizeBytes: SIZE_BYTES, sopInstanceUid: sopInstanceUid(0, index) })
   }
   await folder.settle()
-  const sink = await startSink('--pdu', '131072', '--window', '8')
+  const { program, sink: first } = generator()
+  const sink = await startSinkProcess(['--pdu', '131072', '--window', '8'], [program, ...first])
   const link = part.delayMs === undefined ? undefined : await delayedLink({ port: sink.port, delayMs: part.delayMs / 2 })
   const results = []
   try {
@@ -86,29 +85,5 @@ async function sendOnce({ command, environment, associations = 1, isWarm = false
     }
   } catch (error) {
     return { error: error instanceof Error ? error.message : String(error) }
-  }
-}
-
-/** The generator's sink as a process: `{ port, next, stop }`; `next` resolves with the figures of the next association. */
-async function startSink(...options) {
-  const { program, sink } = generator()
-  const child = spawn(program, [...sink, ...options], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const kill = () => child.kill('SIGKILL')
-  process.once('exit', kill)
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  const next = async () => {
-    const { done, value } = await lines.next()
-    if (done) throw new Error('the sink has ended')
-    return JSON.parse(value)
-  }
-  const { port } = await next()
-  return {
-    port,
-    next,
-    async stop() {
-      process.off('exit', kill)
-      child.kill('SIGTERM')
-      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-    },
   }
 }

@@ -69,7 +69,7 @@ function checkStored(directory, bytes) {
 }
 
 async function storeToSink({ path }) {
-  const sink = await startSinkProcess('--pdu', '131072', ...SLOWLY)
+  const sink = await startSinkProcess(['--pdu', '131072', ...SLOWLY])
   try {
     const { seconds, cpuSeconds, peakRssMib, rss } = await runClient(['store', '--port', String(sink.port), '--path', path], {})
     return { seconds, roles: [{ role: 'sender', cpuSeconds, peakRssMib, rss: rss.client }] }

@@ -7,10 +7,11 @@ const SINK = fileURLToPath(new URL('../sink.mjs', import.meta.url))
 
 /**
  * Starts a sink as a process of its own.
+ * @param command program and first arguments; default the sink in JavaScript
  * @returns `{ pid, port, next, stop }`; `next` resolves with the figures of the next association
  */
-export async function startSinkProcess(...options) {
-  const child = spawn(process.execPath, [SINK, ...options], { stdio: ['ignore', 'pipe', 'inherit'] })
+export async function startSinkProcess(options, [program, ...first] = [process.execPath, SINK]) {
+  const child = spawn(program, [...first, ...options], { stdio: ['ignore', 'pipe', 'inherit'] })
   const kill = () => child.kill('SIGKILL')
   process.once('exit', kill)
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()

@@ -112,7 +112,12 @@ export function run(command: string, args: readonly string[], { cwd, env, isDone
     const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0', NODE_TEST_CONTEXT: undefined, ...env } })
     let stdout = ''
     let stderr = ''
-    const timer = setTimeout(() => child.kill('SIGKILL'), 30_000)
+    // What it has started ends with it, unless it does not listen.
+    const timer = setTimeout(() => {
+      child.kill('SIGTERM')
+      killer = setTimeout(() => child.kill('SIGKILL'), 5_000)
+    }, 30_000)
+    let killer: NodeJS.Timeout | undefined
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       stdout += text
@@ -121,6 +126,7 @@ export function run(command: string, args: readonly string[], { cwd, env, isDone
     child.on('error', reject)
     child.on('close', (code) => {
       clearTimeout(timer)
+      clearTimeout(killer)
       resolve({ code, stdout, stderr })
     })
   })

@@ -41,10 +41,10 @@ function giveBack(buffer: Buffer): void {
 }
 
 /**
- * The buffers that one connection is read into: the one that all share until a read fills it, then large ones. A buffer is read into again and again as long as nobody
- * keeps a fragment of it; one that is pinned is replaced for the next read and returns when its last
- * fragment is let go. So data sets reach their sink without a copy, and memory stays the same however
- * much is received.
+ * The buffers that one connection is read into: the one that all share until much comes, then large ones. A large one
+ * is read into again and again as long as nobody keeps a fragment of it; one that is pinned is replaced for the next
+ * read and returns when its last fragment is let go. So data sets reach their sink without a copy, and memory stays the
+ * same however much is received.
  */
 export class ReadBuffers {
   readonly #manyBytes: number
