@@ -3,6 +3,8 @@
 // the last one:
 //   calls on names (open, link, rename, unlink, mkdir)   write   fsync   stall   period   hang
 // All calls of the first `stall` of each `period` end with the stall. While `hang` is 1, no call ends.
+// Of each call that had to wait a letter is added to SLOW_DISK_WAITED: m of the main thread, which runs the event loop,
+// t of another one.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -34,6 +36,14 @@ static void read_settings(long settings[SETTINGS]) {
   for (int i = 0; i < SETTINGS; i++) settings[i] = strtol(rest, &rest, 10);
 }
 
+static void tell_waited(void) {
+  const char *waited = getenv("SLOW_DISK_WAITED");
+  long file = waited == NULL ? -1 : syscall(SYS_openat, AT_FDCWD, waited, O_WRONLY | O_CREAT | O_APPEND, 0600);
+  if (file < 0) return;
+  syscall(SYS_write, file, syscall(SYS_gettid) == getpid() ? "m" : "t", 1);
+  syscall(SYS_close, file);
+}
+
 static void wait_ms(long ms) {
   struct timespec left = {ms / 1000, (ms % 1000) * 1000000};
   while (ms > 0 && nanosleep(&left, &left) != 0) {}
@@ -43,6 +53,7 @@ static void be_slow(int kind) {
   long settings[SETTINGS];
   read_settings(settings);
   wait_ms(settings[kind]);
+  if (settings[kind] > 0) tell_waited();
   if (settings[PERIOD] > 0) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
