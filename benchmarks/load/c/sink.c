@@ -19,6 +19,8 @@
 
 #define READ_BYTES 1048576
 #define SLICES 128
+/* Writes that go beyond such a boundary of the file make Linux take memory in large pieces, which may cost ten times as much. */
+#define WRITE_BOUNDARY 65536
 
 enum state { PDU_HEAD, PDU_BODY, PDV_HEAD, FRAGMENT };
 
@@ -26,7 +28,7 @@ struct association {
   int socket, file, slices, is_over, is_released, context_id, control;
   enum state state;
   size_t begin, end, command_length, longest_pdu;
-  uint64_t body_left, fragment_left, messages, data_set_bytes;
+  uint64_t body_left, fragment_left, messages, data_set_bytes, file_bytes;
   double accepted_at, answered_at;
   unsigned char type, has_data_set;
   unsigned char command[1024];
@@ -39,8 +41,17 @@ static void write_slices(struct association *one) {
   struct iovec *at = one->slice;
   int left = one->slices;
   while (left > 0) {
-    ssize_t written = writev(one->file, at, left);
+    size_t room = WRITE_BOUNDARY - one->file_bytes % WRITE_BOUNDARY;
+    struct iovec part[SLICES];
+    int parts = 0;
+    while (parts < left && room > 0) {
+      part[parts] = at[parts];
+      if (part[parts].iov_len > room) part[parts].iov_len = room;
+      room -= part[parts++].iov_len;
+    }
+    ssize_t written = writev(one->file, part, parts);
     if (written <= 0) fail("a file cannot be written");
+    one->file_bytes += (uint64_t)written;
     while (left > 0 && (size_t)written >= at->iov_len) { written -= (ssize_t)at->iov_len; at++; left--; }
     if (left > 0) { at->iov_base = (char *)at->iov_base + written; at->iov_len -= (size_t)written; }
   }
@@ -72,6 +83,7 @@ static void open_file(struct association *one) {
   snprintf(path, sizeof path, "%s/%.*s", options.directory, (int)length, (const char *)uid);
   one->file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
   if (one->file < 0) fail("a file cannot be made");
+  one->file_bytes = 0;
   struct bytes *header = &one->header;
   header->length = 0;
   memset(grow(header, 128), 0, 128);

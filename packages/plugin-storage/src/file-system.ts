@@ -29,8 +29,11 @@ export interface FolderEntry {
  */
 export interface FileSystem {
   open(path: string, flags: number, mode?: number): Promise<number>
-  /** May write less than asked, as writev(2). Without a promise it is done already; an error may be thrown then. */
-  write(descriptor: number, pieces: readonly Uint8Array[]): Promise<number> | number
+  /**
+   * Appends; may write less than asked, as writev(2). Without a promise it is done already; an error may be thrown then.
+   * @param positionBytes how much is in the file
+   */
+  write(descriptor: number, pieces: readonly Uint8Array[], positionBytes: number): Promise<number> | number
   read(descriptor: number, buffer: Uint8Array, position: number): Promise<number>
   fsync(descriptor: number): Promise<void>
   close(descriptor: number): Promise<void>
@@ -139,27 +142,39 @@ export const nodeFileSystem: FileSystem = {
   fileSystemType: async (path) => (await call<fs.StatsFs>((done) => fs.statfs(path, done))).type,
 }
 
-/** Writes all of it. Undefined when it is done already; an error may be thrown then. */
-export function writeAll(fileSystem: FileSystem, descriptor: number, pieces: readonly Uint8Array[]): Promise<void> | undefined {
+/**
+ * Writes all of it behind what is there. Undefined when it is done already; an error may be thrown then.
+ * @param positionBytes how much is in the file
+ */
+export function writeAll(fileSystem: FileSystem, descriptor: number, pieces: readonly Uint8Array[], positionBytes = 0): Promise<void> | undefined {
   let lengthBytes = 0
   for (const piece of pieces) lengthBytes += piece.length
-  const written = fileSystem.write(descriptor, pieces)
-  return written === lengthBytes ? undefined : writeRest(fileSystem, descriptor, pieces, lengthBytes, written)
+  let done = 0
+  while (done < lengthBytes) {
+    const written = fileSystem.write(descriptor, done === 0 ? pieces : after(pieces, done), positionBytes + done)
+    if (typeof written !== 'number') return writeRest(fileSystem, descriptor, pieces, { positionBytes, lengthBytes, done, written })
+    done += someOf(written)
+  }
+  return undefined
 }
 
-async function writeRest(
-  fileSystem: FileSystem,
-  descriptor: number,
-  pieces: readonly Uint8Array[],
-  lengthBytes: number,
-  first: Promise<number> | number,
-): Promise<void> {
-  let written = await first
-  for (let done = written; done < lengthBytes; done += written) {
-    // A disk that is full may say so by writing nothing.
-    if (written === 0) throw Object.assign(new Error('ENOSPC: nothing was written'), { code: 'ENOSPC', syscall: 'write' })
-    written = await fileSystem.write(descriptor, after(pieces, done))
-  }
+interface Progress {
+  readonly positionBytes: number
+  readonly lengthBytes: number
+  readonly done: number
+  readonly written: Promise<number>
+}
+
+async function writeRest(fileSystem: FileSystem, descriptor: number, pieces: readonly Uint8Array[], progress: Progress): Promise<void> {
+  const { positionBytes, lengthBytes } = progress
+  let done = progress.done + someOf(await progress.written)
+  while (done < lengthBytes) done += someOf(await fileSystem.write(descriptor, after(pieces, done), positionBytes + done))
+}
+
+/** A disk that is full may say so by writing nothing. */
+function someOf(written: number): number {
+  if (written === 0) throw Object.assign(new Error('ENOSPC: nothing was written'), { code: 'ENOSPC', syscall: 'write' })
+  return written
 }
 
 /** What is left of the pieces after so many bytes. */

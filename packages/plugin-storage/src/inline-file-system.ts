@@ -1,45 +1,60 @@
 import fs from 'node:fs'
-import { StallWatch } from '@dicomtap/framework'
+import { DiskWatch } from './disk-watch.ts'
 import type { FileSystem } from './file-system.ts'
 
-/** Larger writes are made in the thread pool while other objects are on their way, which go on meanwhile. */
-const INLINE_BYTES = 64 * 1024
+/**
+ * No write made here goes beyond such a boundary of the file. Linux takes memory for its page cache in pieces as large
+ * as the write and its place allow: large ones it often has to get back from the host of a virtual machine, or to make
+ * by moving other pages. Writes of 128 KiB and more then take up to ten times as long as these.
+ */
+const WRITE_BOUNDARY_BYTES = 64 * 1024
 
 /**
- * For a local disk and objects that need not be synced: the way to a thread and back costs several times what a call
- * into the page cache does, so short calls are made at once. After calls that took long, those of the next
- * while go to the thread pool: a disk that stalls is felt once, and delays nothing else afterwards.
+ * For a local disk: the way to a thread and back costs several times what a call into the page cache does, so short
+ * calls are made at once while the disk is quick. Syncs always go to a thread.
  *
- * @param isBusy whether there is something else to do during a longer call.
  * @param now a clock in milliseconds.
  */
-export function inlineFileSystem(threads: FileSystem, isBusy: () => boolean, now: () => number = () => performance.now()): FileSystem {
-  const watch = new StallWatch()
+export function inlineFileSystem(threads: FileSystem, now: () => number = () => performance.now()): FileSystem {
+  const watch = new DiskWatch()
 
   /** Makes the call here, or has it made in the thread pool while the disk is slow. */
   function call<T>(inline: () => T, threaded: () => Promise<T>): Promise<T> {
     const start = now()
-    if (!watch.isQuick(start)) return threaded()
+    if (!watch.isQuick(start)) return answered(threaded())
     try {
       return Promise.resolve(inline())
     } catch (error) {
       return Promise.reject(error as Error)
     } finally {
-      watch.report(start, now())
+      watch.made(start, now())
     }
+  }
+
+  function answered<T>(made: Promise<T>): Promise<T> {
+    const note = (): void => watch.answered(now())
+    made.then(note, note)
+    return made
   }
 
   return {
     ...threads,
     open: (path, flags, mode) => call(() => fs.openSync(path, flags, mode), () => threads.open(path, flags, mode)),
-    write(descriptor, pieces) {
+    write(descriptor, pieces, positionBytes) {
       const start = now()
-      if (!watch.isQuick(start) || (lengthOf(pieces) > INLINE_BYTES && isBusy())) return threads.write(descriptor, pieces)
+      if (!watch.isQuick(start)) return answered(Promise.resolve(threads.write(descriptor, pieces, positionBytes)))
       try {
-        const [first] = pieces
-        return pieces.length === 1 ? fs.writeSync(descriptor, first as Uint8Array) : fs.writevSync(descriptor, pieces)
+        return writeWithin(descriptor, pieces, WRITE_BOUNDARY_BYTES - (positionBytes % WRITE_BOUNDARY_BYTES))
       } finally {
-        watch.report(start, now())
+        watch.made(start, now())
+      }
+    },
+    async fsync(descriptor) {
+      const ended = watch.syncs(now())
+      try {
+        await threads.fsync(descriptor)
+      } finally {
+        ended(now())
       }
     },
     close: (descriptor) => call(() => fs.closeSync(descriptor), () => threads.close(descriptor)),
@@ -47,6 +62,35 @@ export function inlineFileSystem(threads: FileSystem, isBusy: () => boolean, now
     link: (existing, path) => call(() => fs.linkSync(existing, path), () => threads.link(existing, path)),
     unlink: (path) => call(() => fs.unlinkSync(path), () => threads.unlink(path)),
   }
+}
+
+/** Up to the boundary, and from there to the next ones. */
+function writeWithin(descriptor: number, pieces: readonly Uint8Array[], roomBytes: number): number {
+  if (lengthOf(pieces) <= roomBytes) return writeOnce(descriptor, pieces)
+  let written = 0
+  let run: Uint8Array[] = []
+  let runBytes = 0
+  let mostBytes = roomBytes
+  for (const piece of pieces) {
+    for (let from = 0; from < piece.length; ) {
+      const to = Math.min(piece.length, from + mostBytes - runBytes)
+      run.push(piece.subarray(from, to))
+      runBytes += to - from
+      from = to
+      if (runBytes < mostBytes) continue
+      const wrote = writeOnce(descriptor, run)
+      written += wrote
+      if (wrote < runBytes) return written
+      run = []
+      runBytes = 0
+      mostBytes = WRITE_BOUNDARY_BYTES
+    }
+  }
+  return runBytes === 0 ? written : written + writeOnce(descriptor, run)
+}
+
+function writeOnce(descriptor: number, pieces: readonly Uint8Array[]): number {
+  return pieces.length === 1 ? fs.writeSync(descriptor, pieces[0] as Uint8Array) : fs.writevSync(descriptor, pieces)
 }
 
 function lengthOf(pieces: readonly Uint8Array[]): number {

@@ -135,7 +135,7 @@ export class Remover {
     const { fileSystem, onRemoved } = this.#options
     const status = await statusOf(fileSystem, file)
     const instance: RemovedInstance = { path: file, relativePath, sizeBytes: status?.sizeBytes ?? 0, reason }
-    if (status === undefined) return (await this.#announce('instanceRemoved', instance)) ? { kind: 'missing' } : { kind: 'unremoved', why: 'handler' }
+    if (status === undefined) return (await this.#announce('instanceRemoved', instance)) ? this.#missing(instance) : { kind: 'unremoved', why: 'handler' }
     if (!status.isFile) return { kind: 'unremoved', why: 'path' }
     if (status.modifiedAtMs >= writtenBeforeMs) return { kind: 'unremoved', why: 'newer' }
     // What can be known before: an index need not forget what cannot be removed.
@@ -146,7 +146,14 @@ export class Remover {
       onRemoved(status.sizeBytes)
       return { kind: 'removed', sizeBytes: status.sizeBytes }
     }
-    return outcome === 'gone' ? { kind: 'missing' } : { kind: 'unremoved', why: outcome, code }
+    return outcome === 'gone' ? this.#missing(instance) : { kind: 'unremoved', why: outcome, code }
+  }
+
+  /** Handlers were told that it is gone; another process may have stored an object there just before they were. */
+  async #missing(instance: RemovedInstance): Promise<Outcome> {
+    if ((await statusOf(this.#options.fileSystem, instance.path)) === undefined) return { kind: 'missing' }
+    await this.#announce('instanceRestored', instance)
+    return { kind: 'unremoved', why: 'newer' }
   }
 
   /** False when a handler failed: its guard has logged it. */

@@ -26,8 +26,9 @@ export class StagedFile {
 
   /** Undefined when it is done already; an error may be thrown then. */
   append(pieces: readonly Uint8Array[]): Promise<void> | undefined {
+    const positionBytes = this.#sizeBytes
     for (const { length } of pieces) this.#sizeBytes += length
-    return writeAll(this.#fileSystem, this.#opened(), pieces)
+    return writeAll(this.#fileSystem, this.#opened(), pieces, positionBytes)
   }
 
   async sync(): Promise<void> {

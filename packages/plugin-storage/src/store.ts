@@ -236,15 +236,12 @@ export class ObjectStore implements ObjectTaker {
     })
   }
 
-  /**
-   * With the system's own calls a local disk answers faster than a thread does. Not where syncs are asked for: a disk
-   * that has to follow holds up calls into the page cache, too, and nobody else is to feel it.
-   */
+  /** With the system's own calls a local disk answers faster than a thread does. */
   async #quickest(root: string): Promise<FileSystem> {
     const fileSystem = this.#fileSystem
-    if (this.#options.durability !== 'close' || fileSystem !== nodeFileSystem) return fileSystem
+    if (fileSystem !== nodeFileSystem) return fileSystem
     const type = await fileSystem.fileSystemType(root).catch(() => 0)
-    return isLocalFileSystemType(type) ? inlineFileSystem(fileSystem, () => this.#running.size > 1) : fileSystem
+    return isLocalFileSystemType(type) ? inlineFileSystem(fileSystem) : fileSystem
   }
 
   async #store(request: CStoreRequest, operation: Operation): Promise<StatusAnswer> {

@@ -70,7 +70,7 @@ test('a write that takes only a part is continued', async (t) => {
   const { write } = faulty.fileSystem
   const fileSystem = {
     ...faulty.fileSystem,
-    write: (descriptor: number, pieces: readonly Uint8Array[]) => write(descriptor, [Buffer.concat(pieces).subarray(0, 1000)]),
+    write: (descriptor: number, pieces: readonly Uint8Array[], positionBytes: number) => write(descriptor, [Buffer.concat(pieces).subarray(0, 1000)], positionBytes),
   }
   const { send, read } = await storeFixture(t, { fileSystem })
   t.is(await send({ pixelBytes: 600_000 }), 0)

@@ -1,9 +1,11 @@
 import test from 'ava'
 import { isLocalFileSystemType, StallWatch } from '@dicomtap/framework'
+import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { nodeFileSystem } from '../dist/file-system.js'
+import { DiskWatch } from '../dist/disk-watch.js'
+import { nodeFileSystem, writeAll } from '../dist/file-system.js'
 import { inlineFileSystem } from '../dist/inline-file-system.js'
 import { FaultyFileSystem } from './support/faulty-file-system.js'
 import { dataSetOf } from './support/objects.js'
@@ -11,34 +13,43 @@ import { storeFixture, temporaryFolder } from './support/store-fixture.js'
 
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL
 
-test('short calls are made at once, longer writes in the thread pool while there is something else to do', async (t) => {
+test('calls are made at once when the first one, in a thread, showed that the disk is quick', async (t) => {
   const folder = await temporaryFolder(t)
   const threads = new FaultyFileSystem()
-  let isBusy = false
-  const inline = inlineFileSystem(
-    threads.fileSystem,
-    () => isBusy,
-    () => 0,
-  )
+  const inline = inlineFileSystem(threads.fileSystem, () => 0)
   const file = path.join(folder, 'a')
   const descriptor = await inline.open(file, CREATE, 0o600)
+  t.deepEqual(threads.calls, [`open ${file}`])
+  threads.calls.length = 0
   const buffer = Buffer.alloc(100_000, 7)
-  t.is(await inline.write(descriptor, [buffer.subarray(0, 400), buffer.subarray(0, 600)]), 1000)
-  t.is(await inline.write(descriptor, [buffer]), 100_000)
-  t.deepEqual(threads.calls, [])
-  isBusy = true
-  t.is(await inline.write(descriptor, [buffer]), 100_000)
-  t.deepEqual(threads.calls, ['write'])
+  t.is(inline.write(descriptor, [buffer.subarray(0, 400), buffer.subarray(0, 600)], 0), 1000)
+  t.is(inline.write(descriptor, [buffer], 1000), 100_000)
   await inline.close(descriptor)
   await inline.link(file, path.join(folder, 'b'))
   await inline.rename(file, path.join(folder, 'c'))
   await inline.unlink(path.join(folder, 'c'))
-  t.deepEqual(threads.calls, ['write'])
-  t.is((await readFile(path.join(folder, 'b'))).length, 201_000)
+  t.deepEqual(threads.calls, [])
+  t.is((await readFile(path.join(folder, 'b'))).length, 101_000)
+})
+
+test('pieces of any size, from any position, are written in their order', async (t) => {
+  const folder = await temporaryFolder(t)
+  const inline = inlineFileSystem(nodeFileSystem)
+  const bytes = randomBytes(700_000)
+  for (const sizes of [[999], [65_535, 1, 65_536, 65_537], [3, 131_071, 2], [200_000], [65_536, 65_536]]) {
+    const file = path.join(folder, sizes.join('-'))
+    const descriptor = await inline.open(file, CREATE, 0o600)
+    for (let position = 0, end = 0; position < bytes.length; position = end) {
+      const pieces = sizes.map((size) => bytes.subarray(end, (end += size)))
+      await writeAll(inline, descriptor, pieces, position)
+    }
+    await inline.close(descriptor)
+    t.true((await readFile(file)).equals(bytes), sizes.join())
+  }
 })
 
 test('an error is a rejection, never a throw', async (t) => {
-  const inline = inlineFileSystem(nodeFileSystem, () => false)
+  const inline = inlineFileSystem(nodeFileSystem)
   const opened = inline.open(path.join(await temporaryFolder(t), 'missing', 'a'), CREATE)
   await t.throwsAsync(opened, { code: 'ENOENT' })
 })
@@ -98,20 +109,40 @@ test('many short stalls are as bad as a long one', (t) => {
   t.is(calls, 6, '10 of each 40 ms, of which 1.5 are tolerated')
 })
 
+test('a sync that is long under way, or took long, sends calls to the thread pool; so does a rest', (t) => {
+  const watch = new DiskWatch()
+  t.false(watch.isQuick(0), 'nothing is known yet')
+  watch.answered(0)
+  t.true(watch.isQuick(1000))
+  t.false(watch.isQuick(1001), 'nothing is known any more')
+  watch.answered(2000)
+  const first = watch.syncs(2000)
+  const second = watch.syncs(2008)
+  t.true(watch.isQuick(2010))
+  t.false(watch.isQuick(2011))
+  watch.answered(2012)
+  t.false(watch.isQuick(2012), 'the sync is still under way')
+  first(2009)
+  t.true(watch.isQuick(2018))
+  t.false(watch.isQuick(2019), 'the next one is, too')
+  second(2019)
+  watch.answered(3018)
+  t.false(watch.isQuick(3018))
+  t.true(watch.isQuick(3019), 'forgotten after a second')
+})
+
 test('a call that stalls sends the next ones to the thread pool', async (t) => {
   const folder = await temporaryFolder(t)
   const threads = new FaultyFileSystem()
   let clock = 0
   let stepMs = 50
-  const inline = inlineFileSystem(
-    threads.fileSystem,
-    () => false,
-    () => (clock += stepMs),
-  )
+  const inline = inlineFileSystem(threads.fileSystem, () => (clock += stepMs))
+  await inline.open(folder, constants.O_RDONLY)
+  threads.calls.length = 0
   const descriptor = await inline.open(path.join(folder, 'a'), CREATE, 0o600)
   t.deepEqual(threads.calls, [])
   stepMs = 1
-  t.is(await inline.write(descriptor, [Buffer.from('x')]), 1)
+  t.is(await inline.write(descriptor, [Buffer.from('x')], 0), 1)
   t.deepEqual(threads.calls, ['write'])
   clock += 200
   await inline.close(descriptor)

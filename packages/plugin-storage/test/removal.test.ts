@@ -293,6 +293,18 @@ test('a store that finds its folder gone makes it again, as often as need be', a
   t.deepEqual(await filesIn(directory), [FILE])
 })
 
+test('what another process stores while handlers are told that nothing is there stays known to them', async (t) => {
+  const disk = new FaultyFileSystem()
+  const one = await storeFixture(t, { fileSystem: disk.fileSystem, options: { duplicates: 'reject' } })
+  const two = await storeFixture(t, { directory: one.directory, options: { duplicates: 'reject' } })
+  const rows = indexOf(one)
+  indexOf(two, rows)
+  one.hooks.instanceRemoved.tapPromise({ name: 'other process', stage: -1 }, async () => void t.is(await two.send(), 0))
+  t.like(await one.store.remove([FILE], WHY), { removed: 0, missing: 0, unremoved: [{ relativePath: FILE, why: 'newer' }] })
+  t.deepEqual([...rows], [FILE])
+  t.deepEqual(await one.files(), [FILE])
+})
+
 for (const duplicates of POLICIES) {
   test(`${duplicates}: two processes store and remove the same objects; what the index has is there, and what is there the index has`, async (t) => {
     const options = { duplicates, record: 'sha256' }

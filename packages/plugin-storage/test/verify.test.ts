@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { appendFile, mkdir, readdir, readFile, rm, truncate, unlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { Writable } from 'node:stream'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { nodeFileSystem } from '../dist/file-system.js'
 import { readRecords, recordFiles } from '../dist/records/read-records.js'
 import { decodeRecord, encodeRecord, type ObjectRecord } from '../dist/records/record.js'
@@ -256,7 +257,11 @@ test('while servers store, nothing looks wrong', async (t) => {
     t.is(await send({ sopInstanceUid: '1.1' }), 0)
     let isOver = false
     const storing = [1, 2].map(async (sender) => {
-      for (let i = 0; !isOver; i++) await send({ sopInstanceUid: `1.${i % 10}`, fill: i % 5, pixelBytes: 1000 * sender })
+      for (let i = 0; !isOver; i++) {
+        await send({ sopInstanceUid: `1.${i % 10}`, fill: i % 5, pixelBytes: 1000 * sender })
+        // As between objects of a connection: on a quick disk, storing itself never waits for the event loop.
+        await nextTurn()
+      }
     })
     for (let i = 0; i < 3; i++) t.deepEqual((await runJson(directory)).problems, [], duplicates)
     isOver = true
@@ -318,11 +323,11 @@ test('records that come at once share a write; half a line does not spoil the ne
   let writes = 0
   const fileSystem = {
     ...faulty.fileSystem,
-    write: async (descriptor: number, pieces: readonly Uint8Array[]) => {
+    write: async (descriptor: number, pieces: readonly Uint8Array[], positionBytes: number) => {
       writes += 1
-      if (!isBroken) return write(descriptor, pieces)
+      if (!isBroken) return write(descriptor, pieces, positionBytes)
       if (writes % 2 === 0) throw systemError('ENOSPC', 'write')
-      return write(descriptor, [Buffer.concat(pieces).subarray(0, 10)])
+      return write(descriptor, [Buffer.concat(pieces).subarray(0, 10)], positionBytes)
     },
   }
   const failures: unknown[] = []

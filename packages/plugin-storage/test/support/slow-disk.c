@@ -2,9 +2,9 @@
 // SLOW_DISK_CONTROL, which is read before each of them, so that a test can change it: six numbers, milliseconds but for
 // the last one:
 //   calls on names (open, link, rename, unlink, mkdir)   write   fsync   stall   period   hang
-// All calls of the first `stall` of each `period` end with the stall. While `hang` is 1, no call ends.
+// All calls of the first `stall` of each `period` end with the stall. While `hang` is 1, no call ends; while it is 2, no sync does.
 // Of each call that had to wait a letter is added to SLOW_DISK_WAITED: m of the main thread, which runs the event loop,
-// t of another one.
+// t of another one; h of one that hangs, after 20 ms.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -36,11 +36,11 @@ static void read_settings(long settings[SETTINGS]) {
   for (int i = 0; i < SETTINGS; i++) settings[i] = strtol(rest, &rest, 10);
 }
 
-static void tell_waited(void) {
+static void tell_waited(const char *letter) {
   const char *waited = getenv("SLOW_DISK_WAITED");
   long file = waited == NULL ? -1 : syscall(SYS_openat, AT_FDCWD, waited, O_WRONLY | O_CREAT | O_APPEND, 0600);
   if (file < 0) return;
-  syscall(SYS_write, file, syscall(SYS_gettid) == getpid() ? "m" : "t", 1);
+  syscall(SYS_write, file, letter, 1);
   syscall(SYS_close, file);
 }
 
@@ -53,15 +53,16 @@ static void be_slow(int kind) {
   long settings[SETTINGS];
   read_settings(settings);
   wait_ms(settings[kind]);
-  if (settings[kind] > 0) tell_waited();
+  if (settings[kind] > 0) tell_waited(syscall(SYS_gettid) == getpid() ? "m" : "t");
   if (settings[PERIOD] > 0) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     long at = (now.tv_sec * 1000 + now.tv_nsec / 1000000) % settings[PERIOD];
     if (at < settings[STALL]) wait_ms(settings[STALL] - at);
   }
-  while (settings[HANG] != 0) {
+  for (int waited_ms = 1; settings[HANG] == 1 || (settings[HANG] == 2 && kind == FSYNC); waited_ms++) {
     wait_ms(1);
+    if (waited_ms == 20) tell_waited("h");
     read_settings(settings);
   }
 }

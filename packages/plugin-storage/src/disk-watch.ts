@@ -1,0 +1,52 @@
+import { StallWatch } from '@dicomtap/framework'
+
+/** A sync that takes longer says that the disk is slow; calls into the page cache may have to wait for it. */
+const SLOW_SYNC_MS = 10
+/** After a slow sync. */
+const PAUSE_MS = 1000
+/** After so long without a call it is not known how the disk is. */
+const KNOWN_FOR_MS = 1000
+
+/**
+ * Whether calls may be made in the event loop: those before showed that the disk is quick, and none says otherwise by
+ * not coming back. The first call after a rest, and all while a sync is under way for long, go to the thread pool: a disk
+ * that hangs holds up threads, and seldom the event loop.
+ */
+export class DiskWatch {
+  readonly #stalls = new StallWatch()
+  /** When syncs under way began, in that order. */
+  readonly #syncs = new Set<{ readonly startMs: number }>()
+  #answeredAtMs = Number.NEGATIVE_INFINITY
+  #slowUntilMs = Number.NEGATIVE_INFINITY
+
+  isQuick(nowMs: number): boolean {
+    if (nowMs - this.#answeredAtMs > KNOWN_FOR_MS || nowMs < this.#slowUntilMs) return false
+    for (const { startMs } of this.#syncs) {
+      if (nowMs - startMs > SLOW_SYNC_MS) return false
+      break
+    }
+    return this.#stalls.isQuick(nowMs)
+  }
+
+  /** A call in the event loop ended. */
+  made(startMs: number, endMs: number): void {
+    this.#answeredAtMs = endMs
+    this.#stalls.report(startMs, endMs)
+  }
+
+  /** A call in a thread ended. */
+  answered(nowMs: number): void {
+    this.#answeredAtMs = nowMs
+  }
+
+  /** A sync began; the returned function is to be called when it has ended. */
+  syncs(startMs: number): (endMs: number) => void {
+    const sync = { startMs }
+    this.#syncs.add(sync)
+    return (endMs) => {
+      this.#syncs.delete(sync)
+      this.#answeredAtMs = endMs
+      if (endMs - startMs > SLOW_SYNC_MS) this.#slowUntilMs = endMs + PAUSE_MS
+    }
+  }
+}
