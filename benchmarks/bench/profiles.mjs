@@ -7,21 +7,21 @@ import { startServer } from './server-process.mjs'
 import { SERVERS } from './servers.mjs'
 import { WORKLOADS } from './workloads.mjs'
 
-const PROFILED = ['b', 'c', 'e']
+const PROFILED = ['b', 'c', 'd', 'e', 'fsync-c', 'tls']
 const RUNS_IN_PROFILE = { cold: 1, warm: 5 }
 const TOP = 12
 const PRELOAD = new URL('./profiled.mjs', import.meta.url).href
 
-/** CPU profiles of `dicomtap start` in some workloads, cold and warm, as flame graphs and lists of self times. */
+/** CPU profiles of the first server of some workloads, which is `dicomtap start`, cold and warm, as flame graphs and lists of self times. */
 export async function runProfiles({ folder, pictures, warmUps, progress }) {
   mkdirSync(pictures, { recursive: true })
   const results = []
   for (const workload of PROFILED) {
-    const { load, bytes = 0, title } = WORKLOADS[workload]
+    const { load, bytes = 0, title, servers } = WORKLOADS[workload]
     const directory = folder.next()
     const emptied = new Set()
     const environment = { NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import ${PRELOAD}`.trim() }
-    const server = await startServer(SERVERS.dicomtap, directory, { environment, hasChannel: true })
+    const server = await startServer(SERVERS[servers[0]], directory, { environment, hasChannel: true })
     const run = async () => {
       const { error } = await runLoad(load, { ...server, timeoutSeconds: 60 })
       if (error !== undefined) throw new Error(error)

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { definePlugin, isPlugin } from '@dicomtap/framework'
-import type { PluginApi, PluginFactory, PluginInput, ResolvedConfig } from '@dicomtap/framework'
+import type { Plugin, PluginApi, PluginFactory, PluginInput, ResolvedConfig } from '@dicomtap/framework'
 import { createLineDestination } from './destinations/line-target.ts'
 import type { LineTarget } from './destinations/line-target.ts'
 import type { SharedFile } from './destinations/shared-file.ts'
@@ -40,7 +40,38 @@ async function startLogging(api: PluginApi, options: LoggingOptions): Promise<vo
   const { worker } = api.applicationEntity
   const writer = new LogWriter(levels, options.phi, worker === undefined ? {} : { worker })
   await addDestinations(api, writer, options)
+  takeOver(api, writer, options)
 
+  const service: LoggingService = {
+    setLevel: (level, area) => levels.set(level, area),
+    levels: () => levels.current(),
+  }
+  api.provideService('logging', service)
+  api.hooks.configReload.tap(({ config }) => {
+    reloadLevels(levels, config, api)
+  })
+  api.hooks.warmUp.tapPromise(async ({ rehearsal }) => {
+    await rehearsal.use(rehearsed(levels, options))
+  })
+}
+
+/** The same lines as the real one writes, to nowhere. */
+function rehearsed(levels: LevelTable, options: LoggingOptions): Plugin {
+  return definePlugin({
+    name: 'logging',
+    apply(api) {
+      const writer = new LogWriter(levels, options.phi)
+      const nowhere: LineTarget = { write: () => true, isWritable: () => true, close: () => Promise.resolve() }
+      const { file, format, stderr } = options
+      if (stderr) writer.add(createLineDestination('standard error', nowhere, renderer(format, isColoured(options)), () => {}))
+      if (file !== null) writer.add(createLineDestination('file', nowhere, renderer(file.format ?? format, false), () => {}))
+      takeOver(api, writer, options)
+    },
+  })()
+}
+
+/** Has all lines go to the writer, and adds those about associations and operations. */
+function takeOver(api: PluginApi, writer: LogWriter, options: LoggingOptions): void {
   const restoreSink = api.setLogSink(writer.sink, (level, area) => writer.isEnabled(level, area))
   const tallies = new Tallies()
   // Operations first: an association that ends with them running counts them before it is summed up.
@@ -53,15 +84,6 @@ async function startLogging(api: PluginApi, options: LoggingOptions): Promise<vo
     restoreSink()
     await writer.close()
   })
-
-  const service: LoggingService = {
-    setLevel: (level, area) => levels.set(level, area),
-    levels: () => levels.current(),
-  }
-  api.provideService('logging', service)
-  api.hooks.configReload.tap(({ config }) => {
-    reloadLevels(levels, config, api)
-  })
 }
 
 function createLevels(config: ResolvedConfig, { level, levels }: LoggingOptions): LevelTable {
@@ -71,8 +93,7 @@ function createLevels(config: ResolvedConfig, { level, levels }: LoggingOptions)
 async function addDestinations(api: PluginApi, writer: LogWriter, options: LoggingOptions): Promise<void> {
   const { file, format, stderr, transports } = options
   if (stderr) {
-    const isColoured = options.colour === 'auto' ? process.stderr.isTTY && process.stderr.hasColors() : options.colour
-    writer.add(createLineDestination('standard error', standardErrorTarget(), renderer(format, isColoured), () => {}))
+    writer.add(createLineDestination('standard error', standardErrorTarget(), renderer(format, isColoured(options)), () => {}))
   }
   if (file !== null) {
     const path = api.resolvePath(file.path)
@@ -96,6 +117,10 @@ async function fileTarget(api: PluginApi, options: FileOptions, onError: (error:
   if (api.applicationEntity.worker === undefined) return openFile(options, onError)
   const module = new URL('./destinations/shared-file.js', import.meta.url)
   return sharedFileTarget(await api.shareState<SharedFile>(`file ${options.path}`, module, options), onError)
+}
+
+function isColoured({ colour }: LoggingOptions): boolean {
+  return colour === 'auto' ? process.stderr.isTTY && process.stderr.hasColors() : colour
 }
 
 function renderer(format: Format, isColoured: boolean): (entry: LogEntry) => string {

@@ -5,7 +5,7 @@ import path from 'node:path'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
 import { SopClass, TransferSyntax, definePlugin, encodeDataSet, parseConfig } from '@dicomtap/framework'
-import type { HookHandler, LogLevel } from '@dicomtap/framework'
+import type { ApplicationEntity, HookHandler, LogLevel } from '@dicomtap/framework'
 import { createTestServer, testScu } from '@dicomtap/framework/testing'
 import type { TestServerOptions } from '@dicomtap/framework/testing'
 import { logging, loggingOptions } from '@dicomtap/plugin-logging'
@@ -300,4 +300,24 @@ test('schema.json is that of the options', async (t) => {
   const file = JSON.parse(await readFile(new URL('../schema.json', import.meta.url), 'utf8')) as unknown
   const schema = JSON.parse(JSON.stringify(z.toJSONSchema(loggingOptions, { io: 'input', unrepresentable: 'any' }))) as unknown
   t.deepEqual(file, schema, 'run "npm run build && node scripts/write-schemas.mjs"')
+})
+
+test('the warm-up writes lines as the server does, and to nowhere', async (t) => {
+  const { server, lines } = await loggingServer(t, { level: 'trace' })
+  const rehearsals: ApplicationEntity[] = []
+  let enabled = 0
+  server.ae.hooks.warmUp.tap({ name: 'test', stage: 1 }, ({ rehearsal }) => {
+    rehearsals.push(rehearsal)
+    if (rehearsal.log.isEnabled('trace')) enabled += 1
+  })
+  await server.ae.warmUp({ budgetMs: 200 })
+  t.true(rehearsals.length > 0)
+  t.is(enabled, rehearsals.length)
+  t.true(rehearsals.every((rehearsal) => rehearsal !== server.ae))
+  const scu = await testScu(server.port, { contexts: CONTEXTS })
+  await scu.echo()
+  await scu.release()
+  const written = await lines()
+  t.is(written.filter(({ message }) => message.startsWith('association accepted')).length, 1)
+  t.false(written.some((line) => JSON.stringify(line).includes('REHEARSAL')))
 })
