@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { EXIT_USAGE } from './output/exit-codes.ts'
 import { OWN_COMMANDS } from './own-commands.ts'
 import { createProgram } from './program.ts'
+import { limitYoungGeneration } from './young-generation.ts'
 
 /**
  * Runs the command line `args` and ends the process with its exit code. Each command's code is loaded
@@ -13,7 +14,11 @@ export async function main(args: readonly string[]): Promise<void> {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   const program = createProgram(
     {
-      start: async (options) => (await import('./commands/start.ts')).start(options),
+      async start(options) {
+        // Before the framework is loaded, which alone makes it grow.
+        limitYoungGeneration()
+        return (await import('./commands/start.ts')).start(options)
+      },
       check: async (options) => (await import('./commands/check.ts')).check(options),
       hooks: async (name, options) => (await import('./commands/hooks.ts')).hooks(name, options),
       plugins: async (options) => (await import('./commands/plugins.ts')).plugins(options),

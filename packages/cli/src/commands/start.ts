@@ -10,11 +10,9 @@ import { stopOnSignals, stoppable } from '../stop-on-signals.ts'
 import { catchStrayErrors } from '../stray-errors.ts'
 import { WORKER_VARIABLE } from '../workers/protocol.ts'
 import { workerCount } from '../workers/worker-count.ts'
-import { limitYoungGeneration } from '../young-generation.ts'
 
 /** Runs the server until a signal stops it. The answer is the exit code. */
 export async function start(options: StartOptions): Promise<number> {
-  limitYoungGeneration()
   if (process.env[WORKER_VARIABLE] !== undefined) {
     const { isWorker, runWorker } = await import('../workers/worker.ts')
     if (isWorker()) return runWorker(options)

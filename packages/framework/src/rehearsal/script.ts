@@ -17,7 +17,7 @@ const LARGE_BYTES = 512 * 1024
 const PDU_BYTES = 131_072
 
 /** How much of everything is in a round; less in the first ones, so that everything has its turn. */
-const ROUND = { associations: 8, echoes: 40, smallObjects: 100, largeObjects: 6 } as const
+const ROUND = { associations: 40, echoes: 40, smallObjects: 60, largeObjects: 4 } as const
 const FULL_ROUND = 8
 
 /** What a rehearsal did. */

@@ -33,7 +33,7 @@ test('a warm-up rehearses associations, C-ECHOs and C-STOREs, of which the Appli
   const result = await server.ae.warmUp(TWO_ROUNDS)
   t.is(result.error, undefined)
   // Of the first, smallest round: C-ECHOs, small objects, large ones, and large ones on two associations at once.
-  t.like(result, { associations: 2 * 6, echoes: 2 * (1 + 5), objects: 2 * (13 + 1 + 2) })
+  t.like(result, { associations: 2 * (5 + 5), echoes: 2 * (5 + 5), objects: 2 * (8 + 1 + 2) })
   t.true(result.spentMs > 0)
   t.deepEqual(called, ['warmUp', 'warmUp'])
   t.is(server.log.length, linesBefore)
