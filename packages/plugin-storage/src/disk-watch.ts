@@ -21,10 +21,8 @@ export class DiskWatch {
 
   isQuick(nowMs: number): boolean {
     if (nowMs - this.#answeredAtMs > KNOWN_FOR_MS || nowMs < this.#slowUntilMs) return false
-    for (const { startMs } of this.#syncs) {
-      if (nowMs - startMs > SLOW_SYNC_MS) return false
-      break
-    }
+    const [oldest] = this.#syncs
+    if (oldest !== undefined && nowMs - oldest.startMs > SLOW_SYNC_MS) return false
     return this.#stalls.isQuick(nowMs)
   }
 
