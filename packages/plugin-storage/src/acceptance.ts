@@ -70,11 +70,9 @@ export class Acceptor {
     // Not the time of the record: handlers may take long, while another process replaces the object.
     const placedAtMs = Date.now()
     if (isAsked) await this.#askHandlers(object, publication)
+    await this.#record(publication.outcome === 'kept' ? 'kept' : 'stored', object, publication, placedAtMs)
     // Accepted: without its temporary name other processes may count on it.
-    await Promise.all([
-      this.#record(publication.outcome === 'kept' ? 'kept' : 'stored', object, publication, placedAtMs),
-      object.file.staged.discard(),
-    ])
+    object.file.staged.discardSoon()
     return publication
   }
 

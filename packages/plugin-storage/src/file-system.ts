@@ -44,6 +44,8 @@ export interface FileSystem {
   makeFolders(path: string, mode: number): Promise<string | undefined>
   removeFolder(path: string): Promise<void>
   stat(path: string): Promise<FileStatus>
+  /** Whether an open file still has a name. Without it, or undefined: that cannot be told without waiting. */
+  hasName?(descriptor: number): boolean | undefined
   /** Rejects unless this process may make and remove names in the folder. */
   mayChange(folder: string): Promise<void>
   readFolder(path: string): Promise<FolderEntry[]>

@@ -49,6 +49,7 @@ export function inlineFileSystem(threads: FileSystem, now: () => number = () => 
         watch.made(start, now())
       }
     },
+    hasName: (descriptor) => (watch.isQuick(now()) ? fs.fstatSync(descriptor).nlink > 0 : undefined),
     async fsync(descriptor) {
       const ended = watch.syncs(now())
       try {

@@ -1,23 +1,36 @@
 import { type FileSystem, writeAll } from './file-system.ts'
 import { HOLD_SUFFIX } from './undecided.ts'
 
+/** Keeps the folder of staged files. */
+export interface StagedFileKeeper {
+  /** Files that could not be removed. */
+  readonly left: Set<string>
+  /** Calls `remove` once nobody waits for it. */
+  removeSoon(staged: StagedFile): void
+}
+
 /** A file under its temporary name, from its first byte to its publication or removal. */
 export class StagedFile {
   readonly path: string
   readonly #fileSystem: FileSystem
-  readonly #onLeft: ((path: string) => void) | undefined
+  readonly #keeper: StagedFileKeeper | undefined
   #descriptor: number | undefined
   #isRemoved = false
+  #isRemovedSoon = false
   /** Second name of a file that stands for this one. */
   #held: string | undefined
   #sizeBytes = 0
 
-  /** @param onLeft told when the file could not be removed. */
-  constructor(fileSystem: FileSystem, path: string, descriptor: number, onLeft?: (path: string) => void) {
+  constructor(fileSystem: FileSystem, path: string, descriptor: number, keeper?: StagedFileKeeper) {
     this.#fileSystem = fileSystem
-    this.#onLeft = onLeft
+    this.#keeper = keeper
     this.path = path
     this.#descriptor = descriptor
+  }
+
+  /** False when it cannot be told at once, too. */
+  get hasName(): boolean {
+    return this.#fileSystem.hasName?.(this.#opened()) === true
   }
 
   get sizeBytes(): number {
@@ -68,20 +81,28 @@ export class StagedFile {
   async release(): Promise<void> {
     const held = this.#held
     this.#held = undefined
-    if (held !== undefined) await this.#fileSystem.unlink(held).catch(() => this.#onLeft?.(held))
+    if (held !== undefined) await this.#fileSystem.unlink(held).catch(() => this.#keeper?.left.add(held))
   }
 
-  /** Closes and removes what is left. Never rejects: what stays behind is swept later. */
+  /** Closes and removes what is left, unless that was put off. Never rejects: what stays behind is swept later. */
   discard(): Promise<void> | undefined {
-    return this.#descriptor === undefined && this.#isRemoved ? undefined : this.#remove()
+    return this.#isRemovedSoon || (this.#descriptor === undefined && this.#isRemoved) ? undefined : this.remove()
   }
 
-  async #remove(): Promise<void> {
+  /** Puts it off until the answer has left: the object is accepted, and nobody waits for its temporary name to go. */
+  discardSoon(): void {
+    if (this.#keeper === undefined || this.#isRemovedSoon) return
+    this.#isRemovedSoon = true
+    this.#keeper.removeSoon(this)
+  }
+
+  /** Closes and removes what is left. Never rejects. */
+  async remove(): Promise<void> {
     await this.close().catch(() => undefined)
     if (this.#held !== undefined) await this.release()
     if (this.#isRemoved) return
     this.#isRemoved = true
-    await this.#fileSystem.unlink(this.path).catch(() => this.#onLeft?.(this.path))
+    await this.#fileSystem.unlink(this.path).catch(() => this.#keeper?.left.add(this.path))
   }
 
   #opened(): number {

@@ -3,11 +3,13 @@ import path from 'node:path'
 import { statusOf, systemCode, type FileSystem, writeAll } from './file-system.ts'
 import { RESERVED_FOLDER } from './path-template.ts'
 import { currentProcess, stagingFolderName } from './process-identity.ts'
-import { StagedFile } from './staged-file.ts'
+import { StagedFile, type StagedFileKeeper } from './staged-file.ts'
 import { HEARTBEAT_FILE, removeStagingFolder, sweepLeftovers } from './sweep.ts'
 
 const HEARTBEAT_INTERVAL_MS = 30_000
 const HEARTBEATS_PER_SWEEP = 10
+/** After so long without an object the file that was made for the next one is removed. */
+const SPARE_KEPT_MS = 1000
 const CREATE_NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC
 
@@ -26,7 +28,7 @@ export interface StagingOptions {
  * in the same file system. Each process has a folder of its own in it, so that several can share a
  * storage folder and each knows what a crash left behind.
  */
-export class StagingArea {
+export class StagingArea implements StagedFileKeeper {
   readonly #options: StagingOptions
   /** Holds one folder for each process. */
   readonly partialDirectory: string
@@ -41,6 +43,13 @@ export class StagingArea {
   #timer: NodeJS.Timeout | undefined
   #heartbeats = 0
   #files = 0
+  /** Of accepted objects. */
+  #accepted: StagedFile[] = []
+  #tidyingSoon: NodeJS.Immediate | undefined
+  /** Made ahead for the next object. */
+  #spare: StagedFile | undefined
+  #makingSpare: Promise<void> | undefined
+  #spareTimer: NodeJS.Timeout | undefined
 
   constructor(options: StagingOptions) {
     this.#options = options
@@ -60,7 +69,54 @@ export class StagingArea {
   }
 
   /** A new, empty file that no other object has. */
-  async create(): Promise<StagedFile> {
+  create(): Promise<StagedFile> {
+    const spare = this.#spare
+    if (spare === undefined) return this.#create()
+    this.#spare = undefined
+    if (spare.hasName) return Promise.resolve(spare)
+    // Somebody tidied up under a running server, or the disk became slow.
+    void spare.remove()
+    return this.#create()
+  }
+
+  /**
+   * Removes the temporary name of an accepted object, and makes the file of the next one, when this turn of the event
+   * loop is over, in which the answer leaves: the peer is busy with its next request then.
+   */
+  removeSoon(staged: StagedFile): void {
+    this.#accepted.push(staged)
+    this.#tidyingSoon ??= setImmediate(() => {
+      void this.#tidy()
+      this.#makingSpare ??= this.#makeSpare().finally(() => (this.#makingSpare = undefined))
+    })
+  }
+
+  async #tidy(): Promise<void> {
+    this.#tidyingSoon = undefined
+    const accepted = this.#accepted
+    this.#accepted = []
+    await Promise.all(accepted.map((staged) => staged.remove()))
+  }
+
+  async #makeSpare(): Promise<void> {
+    if (this.#spare !== undefined || this.#options.fileSystem.hasName === undefined) return
+    try {
+      this.#spare = await this.#create()
+    } catch {
+      // The next object will see it, and say so.
+      return
+    }
+    this.#spareTimer ??= setTimeout(() => void this.#removeSpare(), SPARE_KEPT_MS).unref()
+    this.#spareTimer.refresh()
+  }
+
+  async #removeSpare(): Promise<void> {
+    const spare = this.#spare
+    this.#spare = undefined
+    await spare?.remove()
+  }
+
+  async #create(): Promise<StagedFile> {
     const { fileSystem, fileMode } = this.#options
     const file = this.newName('part')
     let descriptor: number
@@ -72,7 +128,7 @@ export class StagingArea {
       await this.makeDirectory()
       descriptor = await fileSystem.open(file, CREATE_NEW, fileMode)
     }
-    return new StagedFile(fileSystem, file, descriptor, (left) => this.left.add(left))
+    return new StagedFile(fileSystem, file, descriptor, this)
   }
 
   /** A path in the folder of this process that was never given before. */
@@ -88,6 +144,10 @@ export class StagingArea {
   /** Removes the folder. */
   async stop(): Promise<void> {
     clearInterval(this.#timer)
+    clearImmediate(this.#tidyingSoon)
+    clearTimeout(this.#spareTimer)
+    await Promise.all([this.#tidy(), this.#makingSpare])
+    await this.#removeSpare()
     await removeStagingFolder(this.#options.fileSystem, this.#directory)
   }
 

@@ -57,12 +57,20 @@ export async function removeStagingFolder(fileSystem: FileSystem, folder: string
     await giveBackAll(fileSystem, folder, path.resolve(folder, '..', '..', '..'))
     for (const { name, isFile } of await fileSystem.readFolder(folder)) {
       if (!isFile) continue
-      await fileSystem.unlink(path.join(folder, name))
-      if (name.endsWith('.part')) removed += 1
+      const file = path.join(folder, name)
+      const isUnfinished = name.endsWith('.part') && (await hasBytesOfItsOwn(fileSystem, file))
+      await fileSystem.unlink(file)
+      if (isUnfinished) removed += 1
     }
     await fileSystem.removeFolder(folder)
   } catch {
     // Gone already, or to be tried again at the next sweep.
   }
   return removed
+}
+
+/** False for a file that was made ahead, and for an object that has its final name. */
+async function hasBytesOfItsOwn(fileSystem: FileSystem, file: string): Promise<boolean> {
+  const { sizeBytes, links } = await fileSystem.stat(file)
+  return sizeBytes > 0 && links === 1
 }

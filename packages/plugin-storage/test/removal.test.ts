@@ -2,6 +2,7 @@ import test, { type ExecutionContext } from 'ava'
 import { existsSync } from 'node:fs'
 import { mkdir, open, readFile, rename, rm, symlink, unlink, utimes, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { nodeFileSystem } from '../dist/file-system.js'
 import type { RemovedInstance } from '../dist/index.js'
 import { readRecords, recordFiles } from '../dist/records/read-records.js'
@@ -91,6 +92,8 @@ for (const duplicates of POLICIES) {
       hooks.instanceRestored.tap('test', () => void told.push('restored'))
       t.is(await send(), 0)
       t.is(await send({ sopInstanceUid: '1.1' }), 0)
+      // Temporary names are removed after the answer.
+      await nextTurn()
       const failing = duplicates === 'replace' && call === 'unlink' ? 'rename' : call
       disk.fail(failing, code, { times: 1 })
       t.deepEqual((await store.remove([FILE], WHY)).unremoved, [{ relativePath: FILE, why: 'system', code }])

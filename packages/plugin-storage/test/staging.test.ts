@@ -1,11 +1,14 @@
 import test from 'ava'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises'
+import { fstatSync, openSync } from 'node:fs'
+import { link, mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { nodeFileSystem } from '../dist/file-system.js'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { type FileSystem, nodeFileSystem } from '../dist/file-system.js'
 import { currentProcess, isRunning, parseStagingFolderName, stagingFolderName, type ProcessIdentity } from '../dist/process-identity.js'
 import { sweepLeftovers } from '../dist/sweep.js'
+import { FaultyFileSystem } from './support/faulty-file-system.js'
 import { storeFixture, temporaryFolder } from './support/store-fixture.js'
 
 const here = currentProcess()
@@ -44,10 +47,13 @@ test('whether a process runs is known for this machine', async (t) => {
 
 test('what a crash left behind is removed at the start, counted and logged', async (t) => {
   const directory = await temporaryFolder(t)
-  await stagingFolder(directory, await goneProcess(), ['1.part', '2.part', 'alive'])
+  const left = await stagingFolder(directory, await goneProcess(), ['1.part', '2.part', '3.part', 'alive'])
+  await link(path.join(left, '3.part'), path.join(directory, 'stored.dcm'))
+  await writeFile(path.join(left, '4.part'), '')
   const { store, log } = await storeFixture(t, { directory })
   await store.start()
   t.is((await readdir(partial(directory))).length, 1, 'the own one')
+  t.is(await readFile(path.join(directory, 'stored.dcm'), 'utf8'), 'unfinished', 'an object that has its name keeps it')
   t.is(store.stats().leftoversRemoved, 2)
   t.like(log.find((line) => line.level === 'info'), { fields: { objects: 2 } })
 })
@@ -90,6 +96,50 @@ test('two that sweep at once do not disturb each other', async (t) => {
   // What one of them could not finish, because the other was at it, the next sweep does.
   await sweepLeftovers(options)
   t.deepEqual(await readdir(partial(directory)), [])
+})
+
+/** The real file system in threads, with files made ahead. */
+function watchedFileSystem(): { disk: FaultyFileSystem; fileSystem: FileSystem } {
+  const disk = new FaultyFileSystem()
+  return { disk, fileSystem: { ...disk.fileSystem, hasName: (descriptor) => fstatSync(descriptor).nlink > 0 } }
+}
+
+test('nobody waits for the temporary name of an accepted object to go', async (t) => {
+  const { disk, fileSystem } = watchedFileSystem()
+  const { send, store, directory } = await storeFixture(t, { fileSystem })
+  let release!: () => void
+  const until = new Promise<void>((resolve) => (release = resolve))
+  await store.start()
+  disk.before('unlink', () => until)
+  t.is(await send(), 0)
+  const [folder] = await readdir(partial(directory))
+  const isThere = async (): Promise<boolean> => (await readdir(path.join(partial(directory), folder as string))).includes('2.part')
+  t.true(await isThere())
+  const stopped = store.stop()
+  release()
+  await stopped
+  t.deepEqual(await readdir(partial(directory)), [], 'but who stops the store does')
+})
+
+test('the file of the next object is made ahead, and removed when none comes', async (t) => {
+  const { disk, fileSystem } = watchedFileSystem()
+  let made = 0
+  fileSystem.open = async (file, flags, mode) => {
+    if (file.endsWith('.part')) made += 1
+    return openSync(file, flags, mode)
+  }
+  const { send, files } = await storeFixture(t, { fileSystem })
+  t.is(await send(), 0)
+  while (made < 3) await nextTurn()
+  const ahead = made
+  t.is(await send({ sopInstanceUid: '1.7' }), 0)
+  t.is(made, ahead, 'the probe for links, the first object, and one ahead')
+  // The timer of the store keeps no process alive.
+  const alive = setInterval(() => {}, 1000)
+  t.teardown(() => clearInterval(alive))
+  // Of the probe, both objects, and the one that nobody used.
+  await disk.until((calls) => calls.filter((call) => call.startsWith('unlink') && call.endsWith('.part')).length === 4)
+  t.is((await files()).length, 2)
 })
 
 test('a store that is stopped leaves no staging folder', async (t) => {

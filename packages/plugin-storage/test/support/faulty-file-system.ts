@@ -19,12 +19,14 @@ export class FaultyFileSystem {
   readonly calls: string[] = []
   readonly fileSystem: FileSystem
   #faults: Fault[] = []
+  readonly #watchers = new Set<() => void>()
 
   constructor() {
     const entries = (Object.keys(nodeFileSystem) as Call[]).map((call) => {
       const real = nodeFileSystem[call] as (...args: unknown[]) => Promise<unknown>
       const faulty = async (...args: unknown[]): Promise<unknown> => {
         this.calls.push(`${call} ${args.filter((arg) => typeof arg === 'string').join(' ')}`.trim())
+        for (const look of this.#watchers) look()
         await this.#fault(call, args)
         return real(...args)
       }
@@ -48,6 +50,19 @@ export class FaultyFileSystem {
   /** Runs `act` before the next call of that name: it may wait, look around or throw. */
   before(call: Call, act: (args: readonly unknown[]) => Promise<void> | void): void {
     this.#faults.push({ call, act, skips: 0, times: 1 })
+  }
+
+  /** Resolves when what was called is as `isSo` says; now, when it is already. */
+  until(isSo: (calls: readonly string[]) => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (!isSo(this.calls)) return
+        this.#watchers.delete(look)
+        resolve()
+      }
+      this.#watchers.add(look)
+      look()
+    })
   }
 
   heal(): void {

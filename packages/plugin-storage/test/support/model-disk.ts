@@ -3,6 +3,8 @@ import path from 'node:path'
 import type { FileStatus, FileSystem } from '../../dist/file-system.js'
 import { systemError } from './faulty-file-system.js'
 
+type Calls = { [Name in Exclude<keyof FileSystem, 'hasName'>]: (...args: Parameters<FileSystem[Name]>) => Awaited<ReturnType<FileSystem[Name]>> }
+
 class ModelFile {
   readonly id: number
   data: Buffer = Buffer.alloc(0)
@@ -67,6 +69,7 @@ export class ModelDisk {
         },
       ]),
     ) as unknown as FileSystem
+    this.fileSystem.hasName = (descriptor) => (this.#opened(descriptor) as ModelFile).links > 0
   }
 
   /** What is there when the power is back. */
@@ -147,7 +150,7 @@ export class ModelDisk {
     return one
   }
 
-  #calls(): { [Name in keyof FileSystem]: (...args: Parameters<FileSystem[Name]>) => Awaited<ReturnType<FileSystem[Name]>> } {
+  #calls(): Calls {
     return {
       open: (file, flags) => {
         const parent = this.#folder(path.dirname(file), 'open')

@@ -1,6 +1,6 @@
 import type { ApplicationEntity, Logger, StatusAnswer } from '@dicomtap/framework'
 import type { ExecutionContext } from 'ava'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import type { FileSystem } from '../../dist/file-system.js'
@@ -66,13 +66,28 @@ export function statusOf(answer: StatusAnswer): number {
   return typeof answer === 'number' ? answer : answer.status
 }
 
-/** All files below a folder, relative and sorted, without heartbeats and records. */
+/** All files below a folder, relative and sorted, without heartbeats, records, and what stores keep ready. */
 export async function filesIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-  return entries
+  const files = entries
     .filter((entry) => !entry.isDirectory() && entry.name !== 'alive' && !entry.name.endsWith('.records'))
-    .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)))
+    .map((entry) => path.join(entry.parentPath, entry.name))
+  const spares = await sparesAmong(files)
+  return files
+    .filter((file) => !spares.has(file))
+    .map((file) => path.relative(folder, file))
     .sort()
+}
+
+/** The empty file that a store may have made for its next object: one in each staging folder. */
+async function sparesAmong(files: readonly string[]): Promise<Set<string>> {
+  const spares = new Map<string, string>()
+  for (const file of files) {
+    if (!file.endsWith('.part')) continue
+    const status = await stat(file).catch(() => undefined)
+    if (status?.size === 0) spares.set(path.dirname(file), file)
+  }
+  return new Set(spares.values())
 }
 
 /** An object store on a temporary folder, stopped when the test is over. */
