@@ -10,6 +10,7 @@ import { runGrowth } from './bench/growth.mjs'
 import { runInTurns } from './bench/in-turns.mjs'
 import { findPeers } from './bench/peers.mjs'
 import { runProfiles } from './bench/profiles.mjs'
+import { preparePublished } from './bench/published.mjs'
 import { measuredParts } from './bench/report.mjs'
 import { openResults } from './bench/results.mjs'
 import { SENDING, runSending } from './bench/sending.mjs'
@@ -82,6 +83,8 @@ if (!values.report) await measure()
 writeReport()
 
 async function measure() {
+  progress('joining the packages as they are published')
+  await preparePublished()
   const folder = await makeWorkFolder(values.directory, FREE_BYTES)
   if (language !== 'C') await warmUp()
   const measured = {

@@ -7,7 +7,7 @@ import { startServer } from './server-process.mjs'
 import { SERVERS } from './servers.mjs'
 import { WORKLOADS } from './workloads.mjs'
 
-const PROFILED = ['b', 'c', 'd', 'e', 'fsync-c', 'tls']
+const PROFILED = ['a', 'b', 'c', 'd', 'e', 'f', 'fsync-c', 'tls']
 const RUNS_IN_PROFILE = { cold: 1, warm: 5 }
 const TOP = 12
 const PRELOAD = new URL('./profiled.mjs', import.meta.url).href
@@ -21,7 +21,9 @@ export async function runProfiles({ folder, pictures, warmUps, progress }) {
     const directory = folder.next()
     const emptied = new Set()
     const environment = { NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import ${PRELOAD}`.trim() }
-    const server = await startServer(SERVERS[servers[0]], directory, { environment, hasChannel: true })
+    // Of the clone: there each module has its own name.
+    const clone = { ...SERVERS[servers[0]], command: (port, place) => SERVERS[servers[0]].command(port, place, 'clone') }
+    const server = await startServer(clone, directory, { environment, hasChannel: true })
     const run = async () => {
       const { error } = await runLoad(load, { ...server, timeoutSeconds: 60 })
       if (error !== undefined) throw new Error(error)

@@ -1,42 +1,41 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { generator } from './generator.mjs'
 import { orthancCommand } from './orthanc.mjs'
 import { NO_DELAY } from './peers.mjs'
+import { FORMS } from './published.mjs'
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url))
-const CONFIG_FOLDER = here('../data/config')
 const PKI = here('../data/pki')
-const CLI = join(dirname(fileURLToPath(import.meta.resolve('@dicomtap/cli/package.json'))), 'bin', 'dicomtap.js')
 const MAXIMUM_ASSOCIATIONS = 1000
 
 /**
- * What can be measured, by name. `command` gives program and arguments for a port and an empty folder; `needs` a peer that
- * must be installed; `what` stands in the report.
+ * What can be measured, by name. `command` gives program and arguments for a port and an empty folder, of dicomtap also for
+ * one of `FORMS`; `needs` a peer that must be installed; `what` stands in the report.
  */
 export const SERVERS = {
   'dicomtap': {
-    what: '`dicomtap start` with a YAML file: logging, verification and storage, `durability: close`; all else at its default, the log goes to a file',
-    command: (port, directory) => commandLine({ port, directory }),
+    what: '`dicomtap start` of the packages as they are published, with a YAML file: logging, verification and storage, `durability: close`; all else at its default, the log goes to a file',
+    command: (port, directory, form) => commandLine({ port, directory, form }),
   },
   'dicomtap-workers': {
     what: 'the same with `--workers 2`',
-    command: (port, directory) => commandLine({ port, directory, workers: 2 }),
+    command: (port, directory, form) => commandLine({ port, directory, form, workers: 2 }),
   },
   'dicomtap-fsync': {
     what: 'as `dicomtap`, with `durability: fsync`, which is the default of the storage plugin',
-    command: (port, directory) => commandLine({ port, directory, durability: 'fsync' }),
+    command: (port, directory, form) => commandLine({ port, directory, form, durability: 'fsync' }),
   },
   'dicomtap-workers-fsync': {
     what: 'the same with `--workers 2`',
-    command: (port, directory) => commandLine({ port, directory, durability: 'fsync', workers: 2 }),
+    command: (port, directory, form) => commandLine({ port, directory, form, durability: 'fsync', workers: 2 }),
   },
   'dicomtap-tls': {
     what: 'as `dicomtap`, with a TLS listener of the default profile that asks for no client certificate',
     isTls: true,
-    command: (port, directory) => commandLine({ port, directory, isTls: true }),
+    command: (port, directory, form) => commandLine({ port, directory, form, isTls: true }),
   },
   'embedded': {
     what: '`benchmarks/server.mjs`: verification and storage inside a program, `durability: close`, log level warn',
@@ -110,10 +109,11 @@ function storescp(what, ...options) {
 }
 
 /** As an operator starts it: the command, a YAML file, plugins by name, a log. */
-function commandLine({ port, directory, durability = 'close', workers, isTls = false }) {
-  // Plugins are looked up from the file's folder, so it stands in this package wherever the data go.
-  mkdirSync(CONFIG_FOLDER, { recursive: true })
-  const config = join(CONFIG_FOLDER, `dicomtap-${port}.yaml`)
+function commandLine({ port, directory, form = 'published', durability = 'close', workers, isTls = false }) {
+  const { cli, configs } = FORMS[form]
+  // Plugins are looked up from the file's folder, so it stands beside them wherever the data go.
+  mkdirSync(configs, { recursive: true })
+  const config = join(configs, `dicomtap-${port}.yaml`)
   const tls = isTls ? `, tls: ${JSON.stringify({ ...certificate(), clientCertificates: 'none' })}` : ''
   writeFileSync(config, [
     'aeTitle: BENCHMARK',
@@ -127,7 +127,7 @@ function commandLine({ port, directory, durability = 'close', workers, isTls = f
     `    options: { directory: ${JSON.stringify(directory)}, durability: ${durability} }`,
     '',
   ].join('\n'))
-  return { program: process.execPath, args: [CLI, 'start', '--config', config, ...(workers === undefined ? [] : ['--workers', String(workers)])] }
+  return { program: process.execPath, args: [cli, 'start', '--config', config, ...(workers === undefined ? [] : ['--workers', String(workers)])] }
 }
 
 /** A server certificate made by `dicomtap cert`, once. */
@@ -136,7 +136,7 @@ function certificate() {
   if (!existsSync(made.cert)) {
     mkdirSync(PKI, { recursive: true })
     for (const what of ['ca', 'server']) {
-      execFileSync(process.execPath, [CLI, 'cert', what, '--dir', PKI, '--force'], { cwd: here('..'), stdio: 'ignore' })
+      execFileSync(process.execPath, [FORMS.clone.cli, 'cert', what, '--dir', PKI, '--force'], { cwd: here('..'), stdio: 'ignore' })
     }
   }
   return made

@@ -1,5 +1,5 @@
-import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { FORMS } from '../bench/published.mjs'
 
 const SCRIPT = fileURLToPath(new URL('./script.mjs', import.meta.url))
 const WARM_ROUNDS = 20
@@ -36,6 +36,5 @@ function script(port, directory, ...options) {
 }
 
 function commandLine(port, directory) {
-  const cli = join(dirname(fileURLToPath(import.meta.resolve('@dicomtap/cli/package.json'))), 'bin', 'dicomtap.js')
-  return { program: process.execPath, args: [cli, 'store', `127.0.0.1:${port}`, directory] }
+  return { program: process.execPath, args: [FORMS.published.cli, 'store', `127.0.0.1:${port}`, directory] }
 }
