@@ -84,7 +84,7 @@ writeReport()
 
 async function measure() {
   progress('joining the packages as they are published')
-  await preparePublished()
+  preparePublished()
   const folder = await makeWorkFolder(values.directory, FREE_BYTES)
   if (language !== 'C') await warmUp()
   const measured = {

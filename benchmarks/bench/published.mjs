@@ -1,30 +1,22 @@
-import { existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs'
-import { join } from 'node:path'
+import { execFileSync } from 'node:child_process'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { stage } from '../../scripts/stage-package.mjs'
-import { workspaces } from '../../scripts/workspaces.mjs'
 
-const FOLDER = fileURLToPath(new URL('../data/published', import.meta.url))
-const NEEDED = ['framework', 'cli', 'plugin-logging', 'plugin-verification', 'plugin-storage', 'plugin-tls'].map((name) => `@dicomtap/${name}`)
-const packages = join(FOLDER, 'node_modules')
+const here = (path) => fileURLToPath(new URL(path, import.meta.url))
+const SCRIPT = here('../../scripts/stage-packages.mjs')
+const FOLDER = here('../data/published')
+const PACKAGES = ['framework', 'cli', 'plugin-logging', 'plugin-verification', 'plugin-storage', 'plugin-tls'].map((name) => `@dicomtap/${name}`)
 
-/** Where packages and config files of a form of the project lie: as published, or of the clone, whose files have readable names. */
+/** Where the command lies in each form of the project, and config files beside its plugins: as published, or of the clone, whose modules have their own names. */
 export const FORMS = {
-  published: { cli: join(packages, '@dicomtap/cli/bin/dicomtap.js'), configs: join(FOLDER, 'config') },
+  published: { cli: join(FOLDER, 'node_modules/@dicomtap/cli/bin/dicomtap.js'), configs: join(FOLDER, 'config') },
   clone: {
-    cli: fileURLToPath(new URL('../../packages/cli/bin/dicomtap.js', import.meta.url)),
-    configs: fileURLToPath(new URL('../data/config', import.meta.url)),
+    cli: join(dirname(fileURLToPath(import.meta.resolve('@dicomtap/cli/package.json'))), 'bin/dicomtap.js'),
+    configs: here('../data/config'),
   },
 }
 
-/** Makes the packages as npm publishes them, with the modules of each joined: what users run. Their dependencies are those of the clone. */
-export async function preparePublished() {
-  rmSync(FOLDER, { recursive: true, force: true })
-  mkdirSync(packages, { recursive: true })
-  for (const one of workspaces().filter(({ manifest }) => NEEDED.includes(manifest.name))) {
-    const target = join(packages, one.manifest.name)
-    await stage(one, target)
-    const own = join(one.folder, 'node_modules')
-    if (existsSync(own)) symlinkSync(own, join(target, 'node_modules'), 'junction')
-  }
+/** Makes the packages as npm publishes them, the modules of each joined: what users run. */
+export function preparePublished() {
+  execFileSync(process.execPath, [SCRIPT, FOLDER, ...PACKAGES], { stdio: 'inherit' })
 }
