@@ -1,6 +1,7 @@
 import type { DataSetSink } from '@dicomtap/framework'
 import { createHash, type Hash } from 'node:crypto'
 import { BUFFER_BYTES, type BufferPool } from './buffer-pool.ts'
+import type { DigestThread, ThreadDigest } from './digest/digest-thread.ts'
 import type { StagedFile } from './staged-file.ts'
 
 export interface FileSinkOptions {
@@ -13,6 +14,8 @@ export interface FileSinkOptions {
   readonly inspect: (fragment: Uint8Array) => void
   /** Whether to compute the SHA-256 of the file. */
   readonly sha256: boolean
+  /** Computes it beside the event loop; undefined where files cannot be read back. */
+  readonly digests?: DigestThread | undefined
 }
 
 /** A complete file, still under its temporary name. */
@@ -27,7 +30,8 @@ export interface CompleteFile {
  */
 export class FileSink implements DataSetSink {
   readonly #options: FileSinkOptions
-  readonly #hash: Hash | undefined
+  #hash: Hash | undefined
+  #digest: ThreadDigest | undefined
   /** Gathers small pieces; the first starts with the header. */
   #buffer: Buffer | undefined
   #used = 0
@@ -38,7 +42,9 @@ export class FileSink implements DataSetSink {
 
   constructor(options: FileSinkOptions) {
     this.#options = options
-    this.#hash = options.sha256 ? createHash('sha256') : undefined
+    if (!options.sha256) return
+    this.#digest = options.digests?.begin()
+    if (this.#digest === undefined) this.#hash = createHash('sha256')
   }
 
   write(fragments: readonly Uint8Array[]): Promise<void> | undefined {
@@ -59,25 +65,31 @@ export class FileSink implements DataSetSink {
 
   /** Writes what is left and closes the file, with its bytes on the disk when `isSynced`. */
   async finish(isSynced: boolean): Promise<CompleteFile> {
+    // A small object is all in the buffer: its digest takes less than to have a thread make it.
+    if (this.#staged === undefined && this.#digest !== undefined) this.#hashHere()
     if (this.#used > 0 || !this.#isHeaderTaken) await this.#put([])
     this.#returnBuffer()
     const staged = await this.#open()
-    if (isSynced) {
-      await staged.sync()
-      // Nothing is left that it could report.
-      staged.close().catch(() => undefined)
-    } else {
-      await staged.close()
-    }
-    return { staged, sha256: this.#hash?.digest('hex') }
+    const digest = this.#digest?.end(staged.descriptor, staged.sizeBytes) ?? this.#hash?.digest('hex')
+    const [sha256] = await Promise.all([digest, isSynced ? staged.sync() : undefined])
+    // Synced, nothing is left that it could report.
+    if (isSynced) staged.close().catch(() => undefined)
+    else await staged.close()
+    return { staged, sha256 }
   }
 
   /** Removes the file unless it was moved, and gives the buffer back. Never rejects. */
   async discard(): Promise<void> {
+    this.#digest?.abandon()
     await this.#writing?.catch(() => undefined)
     this.#returnBuffer()
     const staged = await this.#creating?.catch(() => undefined)
     await staged?.discard()
+  }
+
+  #hashHere(): void {
+    this.#digest = undefined
+    this.#hash = createHash('sha256')
   }
 
   #gathering(): Buffer {
@@ -100,7 +112,9 @@ export class FileSink implements DataSetSink {
     this.#isHeaderTaken = true
     this.#used = 0
     for (const fragment of fragments) pieces.push(fragment)
-    const writing = this.#staged === undefined ? this.#appendFirst(pieces) : this.#staged.append(pieces)
+    const staged = this.#staged
+    if (staged !== undefined) this.#digest?.advance(staged.descriptor, staged.sizeBytes)
+    const writing = staged === undefined ? this.#appendFirst(pieces) : staged.append(pieces)
     // While the bytes are on their way to the disk.
     if (this.#hash !== undefined) for (const piece of pieces) this.#hash.update(piece)
     this.#writing = writing

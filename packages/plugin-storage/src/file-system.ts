@@ -44,6 +44,8 @@ export interface FileSystem {
   makeFolders(path: string, mode: number): Promise<string | undefined>
   removeFolder(path: string): Promise<void>
   stat(path: string): Promise<FileStatus>
+  /** Whether what was just written can be read back without a way over a network. */
+  readonly isLocal?: boolean
   /** Whether an open file still has a name. Without it, or undefined: that cannot be told without waiting. */
   hasName?(descriptor: number): boolean | undefined
   /** Rejects unless this process may make and remove names in the folder. */

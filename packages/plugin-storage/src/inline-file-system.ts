@@ -8,6 +8,8 @@ import type { FileSystem } from './file-system.ts'
  * by moving other pages. Writes of 128 KiB and more then take up to ten times as long as these.
  */
 const WRITE_BOUNDARY_BYTES = 64 * 1024
+/** What is left of a write goes the way of the next call when this much has gone by. */
+const LONGEST_WRITE_MS = 5
 
 /**
  * For a local disk: the way to a thread and back costs several times what a call into the page cache does, so short
@@ -39,12 +41,14 @@ export function inlineFileSystem(threads: FileSystem, now: () => number = () => 
 
   return {
     ...threads,
+    isLocal: true,
     open: (path, flags, mode) => call(() => fs.openSync(path, flags, mode), () => threads.open(path, flags, mode)),
     write(descriptor, pieces, positionBytes) {
       const start = now()
       if (!watch.isQuick(start)) return answered(Promise.resolve(threads.write(descriptor, pieces, positionBytes)))
       try {
-        return writeWithin(descriptor, pieces, WRITE_BOUNDARY_BYTES - (positionBytes % WRITE_BOUNDARY_BYTES))
+        const roomBytes = WRITE_BOUNDARY_BYTES - (positionBytes % WRITE_BOUNDARY_BYTES)
+        return writeWithin(descriptor, pieces, roomBytes, () => now() - start > LONGEST_WRITE_MS)
       } finally {
         watch.made(start, now())
       }
@@ -65,8 +69,8 @@ export function inlineFileSystem(threads: FileSystem, now: () => number = () => 
   }
 }
 
-/** Up to the boundary, and from there to the next ones. */
-function writeWithin(descriptor: number, pieces: readonly Uint8Array[], roomBytes: number): number {
+/** Up to the boundary, and from there to the next ones; less when the disk holds it up. */
+function writeWithin(descriptor: number, pieces: readonly Uint8Array[], roomBytes: number, isHeldUp: () => boolean): number {
   if (lengthOf(pieces) <= roomBytes) return writeOnce(descriptor, pieces)
   let written = 0
   let run: Uint8Array[] = []
@@ -81,7 +85,7 @@ function writeWithin(descriptor: number, pieces: readonly Uint8Array[], roomByte
       if (runBytes < mostBytes) continue
       const wrote = writeOnce(descriptor, run)
       written += wrote
-      if (wrote < runBytes) return written
+      if (wrote < runBytes || isHeldUp()) return written
       run = []
       runBytes = 0
       mostBytes = WRITE_BOUNDARY_BYTES

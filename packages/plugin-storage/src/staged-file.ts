@@ -28,9 +28,14 @@ export class StagedFile {
     this.#descriptor = descriptor
   }
 
+  get descriptor(): number {
+    if (this.#descriptor === undefined) throw new Error('The staged file is closed')
+    return this.#descriptor
+  }
+
   /** False when it cannot be told at once, too. */
   get hasName(): boolean {
-    return this.#fileSystem.hasName?.(this.#opened()) === true
+    return this.#fileSystem.hasName?.(this.descriptor) === true
   }
 
   get sizeBytes(): number {
@@ -41,11 +46,11 @@ export class StagedFile {
   append(pieces: readonly Uint8Array[]): Promise<void> | undefined {
     const positionBytes = this.#sizeBytes
     for (const { length } of pieces) this.#sizeBytes += length
-    return writeAll(this.#fileSystem, this.#opened(), pieces, positionBytes)
+    return writeAll(this.#fileSystem, this.descriptor, pieces, positionBytes)
   }
 
   async sync(): Promise<void> {
-    await this.#fileSystem.fsync(this.#opened())
+    await this.#fileSystem.fsync(this.descriptor)
   }
 
   /** Reports what the system found out late, e.g. a quota on a network file system. */
@@ -103,10 +108,5 @@ export class StagedFile {
     if (this.#isRemoved) return
     this.#isRemoved = true
     await this.#fileSystem.unlink(this.path).catch(() => this.#keeper?.left.add(this.path))
-  }
-
-  #opened(): number {
-    if (this.#descriptor === undefined) throw new Error('The staged file is closed')
-    return this.#descriptor
   }
 }

@@ -10,7 +10,8 @@ const HEARTBEAT_INTERVAL_MS = 30_000
 const HEARTBEATS_PER_SWEEP = 10
 /** After so long without an object the file that was made for the next one is removed. */
 const SPARE_KEPT_MS = 1000
-const CREATE_NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL
+/** Read back where the digest is computed in a thread. */
+const CREATE_NEW = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC
 
 export interface StagingOptions {

@@ -149,6 +149,25 @@ test('a call that stalls sends the next ones to the thread pool', async (t) => {
   t.deepEqual(threads.calls, ['write'])
 })
 
+test('a large write that is held up goes on in the thread pool', async (t) => {
+  const folder = await temporaryFolder(t)
+  const threads = new FaultyFileSystem()
+  let clock = 0
+  let stepMs = 0
+  const inline = inlineFileSystem(threads.fileSystem, () => (clock += stepMs))
+  await inline.open(folder, constants.O_RDONLY)
+  const file = path.join(folder, 'a')
+  const descriptor = await inline.open(file, CREATE, 0o600)
+  threads.calls.length = 0
+  stepMs = 50
+  const bytes = randomBytes(300_000)
+  t.is(inline.write(descriptor, [bytes], 0), 65_536, 'the first of five calls')
+  stepMs = 0
+  await writeAll(inline, descriptor, [bytes.subarray(65_536)], 65_536)
+  t.deepEqual(threads.calls, ['write'], 'the rest')
+  t.true((await readFile(file)).equals(bytes))
+})
+
 test('network and user-space file systems are never local', (t) => {
   // statfs(2): NFS, SMB2, CIFS, FUSE, 9P, Ceph
   for (const type of [0x6969, 0xfe534d42, 0xff534d42, 0x65735546, 0x01021997, 0x00c36400, 0]) t.false(isLocalFileSystemType(type))

@@ -1,6 +1,6 @@
 import { type FileSystem, nodeFileSystem } from '../../dist/file-system.js'
 
-export type Call = keyof FileSystem
+export type Call = Exclude<keyof FileSystem, 'hasName' | 'isLocal'>
 
 interface Fault {
   readonly call: Call

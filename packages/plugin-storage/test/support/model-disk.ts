@@ -1,9 +1,9 @@
 import { constants } from 'node:fs'
 import path from 'node:path'
 import type { FileStatus, FileSystem } from '../../dist/file-system.js'
-import { systemError } from './faulty-file-system.js'
+import { type Call, systemError } from './faulty-file-system.js'
 
-type Calls = { [Name in Exclude<keyof FileSystem, 'hasName'>]: (...args: Parameters<FileSystem[Name]>) => Awaited<ReturnType<FileSystem[Name]>> }
+type Calls = { [Name in Call]: (...args: Parameters<FileSystem[Name]>) => Awaited<ReturnType<FileSystem[Name]>> }
 
 class ModelFile {
   readonly id: number

@@ -3,11 +3,15 @@ import type { ExecutionContext } from 'ava'
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { FileSystem } from '../../dist/file-system.js'
 import { type StorageHooks, storageHooks } from '../../dist/hooks.js'
 import { storageOptions } from '../../dist/options.js'
 import { ObjectStore } from '../../dist/store.js'
 import { type ObjectValues, dataSetOf, type RequestOptions, requestFor } from './objects.js'
+
+const AT_REST_ATTEMPTS = 50
+const AT_REST_INTERVAL_MS = 10
 
 export interface LogLine {
   readonly level: string
@@ -79,6 +83,15 @@ export async function filesIn(folder: string): Promise<string[]> {
     .sort()
 }
 
+/** The same when what is left to do after answers is done. What is there for longer is told, too. */
+async function filesAtRest(folder: string): Promise<string[]> {
+  for (let attempt = 1; ; attempt++) {
+    const files = await filesIn(folder)
+    if (attempt === AT_REST_ATTEMPTS || !files.some((file) => file.startsWith(path.join('.dicomtap', 'partial')))) return files
+    await delay(AT_REST_INTERVAL_MS)
+  }
+}
+
 /** The empty file that a store may have made for its next object: one in each staging folder. */
 async function sparesAmong(files: readonly string[]): Promise<Set<string>> {
   const spares = new Map<string, string>()
@@ -114,7 +127,7 @@ export async function storeFixture(t: ExecutionContext, { directory, fileSystem,
       const sopInstanceUid = values.sopInstanceUid ?? '1.2.3.4.5'
       return statusOf(await sendBytes(dataSetOf(values), { sopInstanceUid, ...request }))
     },
-    files: () => filesIn(folder),
+    files: () => filesAtRest(folder),
     read: (relativePath) => readFile(path.join(folder, relativePath)),
   }
 }
