@@ -105,9 +105,9 @@ export const WORKLOADS = {
     metrics: STORES,
   },
   'hooks-a': {
-    title: '5000 C-ECHO on one association: hooks and plugins beside the bare core',
+    title: '20000 C-ECHO on one association: hooks and plugins beside the bare core',
     servers: ['plugins', 'core'],
-    load: ['echo', '--n', '5000'],
+    load: ['echo', '--n', '20000'],
     warmUps: 8,
     repetitionsTimes: 3,
     metrics: SMALL,
