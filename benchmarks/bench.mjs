@@ -124,7 +124,7 @@ async function measurePart(name, folder) {
       warmUps: Math.ceil(workload.warmUps / (values.quick ? 4 : 1)),
     })
   }
-  if (name === 'profiles') return runProfiles({ folder, pictures: join(out, 'performance'), warmUps: values.quick ? 3 : 12, progress })
+  if (name === 'profiles') return runProfiles({ folder, pictures: join(out, 'performance'), warmUps: values.quick ? 3 : 12, hasSink: language === 'C', progress })
   if (language !== 'C') return skip(name, 'it needs the load generator in C')
   if (name === 'growth') {
     return runGrowth({ ...common, repetitions: Math.min(repetitions, 3), servers: ['dicomtap', 'c-sink-file'], largestBytes: values.quick ? 2 * KIB_256 : Number.POSITIVE_INFINITY })

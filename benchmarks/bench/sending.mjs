@@ -35,8 +35,8 @@ export const SENDING = {
   },
 }
 
-/** Sends the same files in turns to one sink, which takes the time from the connection to its last answer. */
-export async function runSending(name, part, { folder, repetitions, hasDcmtk, progress }) {
+/** What a sender needs: files in a folder, and a sink that takes the time from the connection to its last answer. */
+export async function makeReceiver(folder) {
   const directory = folder.next()
   let bytes = 0
   for (let index = 0; index < FILES; index++) {
@@ -44,7 +44,12 @@ export async function runSending(name, part, { folder, repetitions, hasDcmtk, pr
   }
   await folder.settle()
   const { program, sink: first } = generator()
-  const sink = await startSinkProcess(['--pdu', '131072', '--window', '8'], [program, ...first])
+  return { directory, bytes, sink: await startSinkProcess(['--pdu', '131072', '--window', '8'], [program, ...first]) }
+}
+
+/** Sends the same files in turns to one sink. */
+export async function runSending(name, part, { folder, repetitions, hasDcmtk, progress }) {
+  const { directory, bytes, sink } = await makeReceiver(folder)
   const link = part.delayMs === undefined ? undefined : await delayedLink({ port: sink.port, delayMs: part.delayMs / 2 })
   const results = []
   try {

@@ -35,6 +35,6 @@ function script(port, directory, ...options) {
   return { program: process.execPath, args: [SCRIPT, '--port', String(port), '--directory', directory, ...options] }
 }
 
-function commandLine(port, directory) {
-  return { program: process.execPath, args: [FORMS.published.cli, 'store', `127.0.0.1:${port}`, directory] }
+function commandLine(port, directory, form = 'published') {
+  return { program: process.execPath, args: [FORMS[form].cli, 'store', `127.0.0.1:${port}`, directory] }
 }
