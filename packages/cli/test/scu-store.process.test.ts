@@ -247,11 +247,12 @@ test('Ctrl-C lets what runs end, and says what was not sent', async (t) => {
   let answer: () => void = () => {}
   let asked: () => void = () => {}
   const isAsked = new Promise<void>((resolve) => (asked = resolve))
-  const ends: string[] = []
+  let released: () => void = () => {}
+  const isReleased = new Promise<void>((resolve) => (released = resolve))
   const server = await peer(t, {
     contexts,
     handlers: {
-      associationReleased: () => void ends.push('released'),
+      associationReleased: () => released(),
       cStore: async (request) => {
         await bytesOf(request)
         asked()
@@ -268,7 +269,7 @@ test('Ctrl-C lets what runs end, and says what was not sent', async (t) => {
   const { code, stdout }: Result = await command.ended
   t.is(code, 130)
   t.regex(stdout, /^1 stored, 2 not sent\n/u)
-  t.deepEqual(ends, ['released'])
+  await t.notThrowsAsync(isReleased)
 })
 
 test('--dry-run connects nowhere', async (t) => {

@@ -1,5 +1,6 @@
 import type { DataSetSink } from '@dicomtap/framework'
 import { createHash, type Hash } from 'node:crypto'
+import { crc32 } from 'node:zlib'
 import { BUFFER_BYTES, type BufferPool } from './buffer-pool.ts'
 import type { DigestThread, ThreadDigest } from './digest/digest-thread.ts'
 import type { StagedFile } from './staged-file.ts'
@@ -30,8 +31,10 @@ export interface CompleteFile {
  */
 export class FileSink implements DataSetSink {
   readonly #options: FileSinkOptions
+  /** Of what was put so far: the digest itself, or what a thread must find in the file. */
   #hash: Hash | undefined
   #digest: ThreadDigest | undefined
+  #crc32 = 0
   /** Gathers small pieces; the first starts with the header. */
   #buffer: Buffer | undefined
   #used = 0
@@ -42,9 +45,6 @@ export class FileSink implements DataSetSink {
 
   constructor(options: FileSinkOptions) {
     this.#options = options
-    if (!options.sha256) return
-    this.#digest = options.digests?.begin()
-    if (this.#digest === undefined) this.#hash = createHash('sha256')
   }
 
   write(fragments: readonly Uint8Array[]): Promise<void> | undefined {
@@ -66,12 +66,11 @@ export class FileSink implements DataSetSink {
   /** Writes what is left and closes the file, with its bytes on the disk when `isSynced`. */
   async finish(isSynced: boolean): Promise<CompleteFile> {
     // A small object is all in the buffer: its digest takes less than to have a thread make it.
-    if (this.#staged === undefined && this.#digest !== undefined) this.#hashHere()
+    if (this.#staged === undefined && this.#options.sha256) this.#hash ??= createHash('sha256')
     if (this.#used > 0 || !this.#isHeaderTaken) await this.#put([])
     this.#returnBuffer()
     const staged = await this.#open()
-    const digest = this.#digest?.end(staged.descriptor, staged.sizeBytes) ?? this.#hash?.digest('hex')
-    const [sha256] = await Promise.all([digest, isSynced ? staged.sync() : undefined])
+    const [sha256] = await Promise.all([this.#sha256(staged), isSynced ? staged.sync() : undefined])
     // Synced, nothing is left that it could report.
     if (isSynced) staged.close().catch(() => undefined)
     else await staged.close()
@@ -87,9 +86,10 @@ export class FileSink implements DataSetSink {
     await staged?.discard()
   }
 
-  #hashHere(): void {
-    this.#digest = undefined
-    this.#hash = createHash('sha256')
+  async #sha256(staged: StagedFile): Promise<string | undefined> {
+    if (this.#digest === undefined) return this.#hash?.digest('hex')
+    const received = { sizeBytes: staged.sizeBytes, crc32: this.#crc32 }
+    return (await this.#digest.end(staged.descriptor, received)) ?? staged.readBack(received)
   }
 
   #gathering(): Buffer {
@@ -116,9 +116,21 @@ export class FileSink implements DataSetSink {
     if (staged !== undefined) this.#digest?.advance(staged.descriptor, staged.sizeBytes)
     const writing = staged === undefined ? this.#appendFirst(pieces) : staged.append(pieces)
     // While the bytes are on their way to the disk.
-    if (this.#hash !== undefined) for (const piece of pieces) this.#hash.update(piece)
+    this.#note(pieces)
     this.#writing = writing
     return writing
+  }
+
+  #note(pieces: readonly Uint8Array[]): void {
+    if (!this.#options.sha256) return
+    if (this.#hash === undefined && this.#digest === undefined) {
+      this.#digest = this.#options.digests?.begin()
+      if (this.#digest === undefined) this.#hash = createHash('sha256')
+    }
+    for (const piece of pieces) {
+      if (this.#hash === undefined) this.#crc32 = crc32(piece, this.#crc32)
+      else this.#hash.update(piece)
+    }
   }
 
   async #appendFirst(pieces: readonly Uint8Array[]): Promise<void> {

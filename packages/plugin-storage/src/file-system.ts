@@ -22,10 +22,18 @@ export interface FolderEntry {
   readonly isFile: boolean
 }
 
+/** Of a file system on a disk of this machine. */
+export interface LocalDisk {
+  /** Whether calls are made in the event loop now. */
+  isQuick(): boolean
+  /** Whether an open file still has a name. It does not wait, nor throw. */
+  hasName(descriptor: number): boolean
+}
+
 /**
  * The calls this plugin makes to the operating system, one to one, so that tests can make each of them
- * fail or hang. All run in Node's thread pool: a disk that stalls delays the objects on it and nothing
- * else.
+ * fail or hang. All but those of `local` run in Node's thread pool, unless a file system says otherwise: a disk that
+ * stalls delays the objects on it and nothing else.
  */
 export interface FileSystem {
   open(path: string, flags: number, mode?: number): Promise<number>
@@ -44,10 +52,8 @@ export interface FileSystem {
   makeFolders(path: string, mode: number): Promise<string | undefined>
   removeFolder(path: string): Promise<void>
   stat(path: string): Promise<FileStatus>
-  /** Whether what was just written can be read back without a way over a network. */
-  readonly isLocal?: boolean
-  /** Whether an open file still has a name. Without it, or undefined: that cannot be told without waiting. */
-  hasName?(descriptor: number): boolean | undefined
+  /** Of a disk of this machine: what was just written is read back from memory, and some calls are made at once. */
+  readonly local?: LocalDisk
   /** Rejects unless this process may make and remove names in the folder. */
   mayChange(folder: string): Promise<void>
   readFolder(path: string): Promise<FolderEntry[]>

@@ -41,7 +41,7 @@ export function inlineFileSystem(threads: FileSystem, now: () => number = () => 
 
   return {
     ...threads,
-    isLocal: true,
+    local: { isQuick: () => watch.isQuick(now()), hasName },
     open: (path, flags, mode) => call(() => fs.openSync(path, flags, mode), () => threads.open(path, flags, mode)),
     write(descriptor, pieces, positionBytes) {
       const start = now()
@@ -53,7 +53,6 @@ export function inlineFileSystem(threads: FileSystem, now: () => number = () => 
         watch.made(start, now())
       }
     },
-    hasName: (descriptor) => (watch.isQuick(now()) ? fs.fstatSync(descriptor).nlink > 0 : undefined),
     async fsync(descriptor) {
       const ended = watch.syncs(now())
       try {
@@ -66,6 +65,14 @@ export function inlineFileSystem(threads: FileSystem, now: () => number = () => 
     rename: (from, to) => call(() => fs.renameSync(from, to), () => threads.rename(from, to)),
     link: (existing, path) => call(() => fs.linkSync(existing, path), () => threads.link(existing, path)),
     unlink: (path) => call(() => fs.unlinkSync(path), () => threads.unlink(path)),
+  }
+}
+
+function hasName(descriptor: number): boolean {
+  try {
+    return fs.fstatSync(descriptor).nlink > 0
+  } catch {
+    return false
   }
 }
 

@@ -10,8 +10,7 @@ const HEARTBEAT_INTERVAL_MS = 30_000
 const HEARTBEATS_PER_SWEEP = 10
 /** After so long without an object the file that was made for the next one is removed. */
 const SPARE_KEPT_MS = 1000
-/** Read back where the digest is computed in a thread. */
-const CREATE_NEW = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL
+const CREATE_NEW = constants.O_CREAT | constants.O_EXCL
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC
 
 export interface StagingOptions {
@@ -51,6 +50,9 @@ export class StagingArea implements StagedFileKeeper {
   #spare: StagedFile | undefined
   #makingSpare: Promise<void> | undefined
   #spareTimer: NodeJS.Timeout | undefined
+  /** Under way. */
+  readonly #removals = new Set<Promise<void>>()
+  #isStopped = false
 
   constructor(options: StagingOptions) {
     this.#options = options
@@ -74,9 +76,10 @@ export class StagingArea implements StagedFileKeeper {
     const spare = this.#spare
     if (spare === undefined) return this.#create()
     this.#spare = undefined
-    if (spare.hasName) return Promise.resolve(spare)
-    // Somebody tidied up under a running server, or the disk became slow.
-    void spare.remove()
+    const { local } = this.#options.fileSystem
+    if (local?.isQuick() === true && local.hasName(spare.descriptor)) return Promise.resolve(spare)
+    // The disk became slow, or somebody tidied up under a running server.
+    this.#remove(spare)
     return this.#create()
   }
 
@@ -86,48 +89,54 @@ export class StagingArea implements StagedFileKeeper {
    */
   removeSoon(staged: StagedFile): void {
     this.#accepted.push(staged)
-    this.#tidyingSoon ??= setImmediate(() => {
-      void this.#tidy()
-      this.#makingSpare ??= this.#makeSpare().finally(() => (this.#makingSpare = undefined))
-    })
+    this.#tidyingSoon ??= setImmediate(() => this.#tidy())
   }
 
-  async #tidy(): Promise<void> {
+  #tidy(): void {
     this.#tidyingSoon = undefined
-    const accepted = this.#accepted
+    for (const staged of this.#accepted) this.#remove(staged)
     this.#accepted = []
-    await Promise.all(accepted.map((staged) => staged.remove()))
+    if (!this.#isStopped) this.#makingSpare ??= this.#makeSpare().finally(() => (this.#makingSpare = undefined))
+  }
+
+  #remove(staged: StagedFile): void {
+    const removal = staged.remove()
+    this.#removals.add(removal)
+    void removal.then(() => this.#removals.delete(removal))
   }
 
   async #makeSpare(): Promise<void> {
-    if (this.#spare !== undefined || this.#options.fileSystem.hasName === undefined) return
+    // On a slow disk it would be in the way of those that wait.
+    if (this.#spare !== undefined || this.#options.fileSystem.local?.isQuick() !== true) return
     try {
       this.#spare = await this.#create()
     } catch {
       // The next object will see it, and say so.
       return
     }
-    this.#spareTimer ??= setTimeout(() => void this.#removeSpare(), SPARE_KEPT_MS).unref()
+    this.#spareTimer ??= setTimeout(() => this.#removeSpare(), SPARE_KEPT_MS).unref()
     this.#spareTimer.refresh()
   }
 
-  async #removeSpare(): Promise<void> {
+  #removeSpare(): void {
     const spare = this.#spare
     this.#spare = undefined
-    await spare?.remove()
+    if (spare !== undefined) this.#remove(spare)
   }
 
   async #create(): Promise<StagedFile> {
     const { fileSystem, fileMode } = this.#options
     const file = this.newName('part')
+    // Read back only there; a share may let write who may not read.
+    const flags = CREATE_NEW | (fileSystem.local === undefined ? constants.O_WRONLY : constants.O_RDWR)
     let descriptor: number
     try {
-      descriptor = await fileSystem.open(file, CREATE_NEW, fileMode)
+      descriptor = await fileSystem.open(file, flags, fileMode)
     } catch (error) {
       if (systemCode(error) !== 'ENOENT') throw error
       // Somebody tidied up under a running server.
       await this.makeDirectory()
-      descriptor = await fileSystem.open(file, CREATE_NEW, fileMode)
+      descriptor = await fileSystem.open(file, flags, fileMode)
     }
     return new StagedFile(fileSystem, file, descriptor, this)
   }
@@ -145,13 +154,15 @@ export class StagingArea implements StagedFileKeeper {
   /** Removes the folder. */
   async stop(): Promise<void> {
     clearInterval(this.#timer)
+    this.#isStopped = true
     clearImmediate(this.#tidyingSoon)
+    this.#tidy()
+    await this.#makingSpare
     clearTimeout(this.#spareTimer)
-    await Promise.all([this.#tidy(), this.#makingSpare])
-    await this.#removeSpare()
+    this.#removeSpare()
+    await Promise.all(this.#removals)
     await removeStagingFolder(this.#options.fileSystem, this.#directory)
   }
-
 
   async #onTimer(): Promise<void> {
     try {

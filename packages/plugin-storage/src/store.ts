@@ -222,7 +222,7 @@ export class ObjectStore implements ObjectTaker {
       log: this.#log,
       countsSpace: quota !== null,
     })
-    const digests = this.#isDigested && fileSystem.isLocal === true ? new DigestThread() : undefined
+    const digests = this.#isDigested && fileSystem.local !== undefined ? new DigestThread((error) => this.#digestThreadEnded(error)) : undefined
     return { staging, acceptor, remover, guard, usage, records, digests }
   }
 
@@ -352,6 +352,10 @@ export class ObjectStore implements ObjectTaker {
       else this.#log.info('there is space again: objects are accepted', fields)
     }
     if (isFull) throw new StatusError(StoreStatus.OutOfResources, { errorComment: 'Out of space' })
+  }
+
+  #digestThreadEnded(error: unknown): void {
+    this.#log.warn('the thread that computes digests ended: they are computed in the event loop', { error })
   }
 
   #swept(objects: number): void {

@@ -1,5 +1,5 @@
 import path from 'node:path'
-import type { FileSystem } from './file-system.ts'
+import { type FileSystem, statusOf } from './file-system.ts'
 import { giveBackAll } from './taken-files.ts'
 import { isRunning, parseStagingFolderName, type ProcessIdentity } from './process-identity.ts'
 
@@ -58,19 +58,15 @@ export async function removeStagingFolder(fileSystem: FileSystem, folder: string
     for (const { name, isFile } of await fileSystem.readFolder(folder)) {
       if (!isFile) continue
       const file = path.join(folder, name)
-      const isUnfinished = name.endsWith('.part') && (await hasBytesOfItsOwn(fileSystem, file))
+      const status = await statusOf(fileSystem, file)
+      if (status === undefined) continue
       await fileSystem.unlink(file)
-      if (isUnfinished) removed += 1
+      // Not a file that was made ahead, nor an object that has its final name.
+      if (name.endsWith('.part') && status.sizeBytes > 0 && status.links === 1) removed += 1
     }
     await fileSystem.removeFolder(folder)
   } catch {
     // Gone already, or to be tried again at the next sweep.
   }
   return removed
-}
-
-/** False for a file that was made ahead, and for an object that has its final name. */
-async function hasBytesOfItsOwn(fileSystem: FileSystem, file: string): Promise<boolean> {
-  const { sizeBytes, links } = await fileSystem.stat(file)
-  return sizeBytes > 0 && links === 1
 }

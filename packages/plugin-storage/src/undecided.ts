@@ -30,8 +30,8 @@ export type Decision = 'accepted' | 'gone' | 'undecided'
  * Waits until it is decided whether `file`, which another process may have named, keeps its name.
  *
  * A file has its temporary name for as long as its process may take the final one back, because a sync failed or a
- * handler refuses the object. To take it back is to remove the final name first, the temporary one after it; to
- * accept the object is to remove the temporary one. A file with one name is accepted, therefore. A file that is being
+ * handler refuses the object. To take it back is to remove the final name first, the temporary one after it; when
+ * the object is accepted the temporary one goes soon. A file with one name is accepted, therefore. A file that is being
  * removed looks the same, and ends the same: see `Remover`.
  */
 export async function awaitDecision(file: string, options: WaitOptions): Promise<Decision> {

@@ -101,7 +101,7 @@ test('two that sweep at once do not disturb each other', async (t) => {
 /** The real file system in threads, with files made ahead. */
 function watchedFileSystem(): { disk: FaultyFileSystem; fileSystem: FileSystem } {
   const disk = new FaultyFileSystem()
-  return { disk, fileSystem: { ...disk.fileSystem, hasName: (descriptor) => fstatSync(descriptor).nlink > 0 } }
+  return { disk, fileSystem: { ...disk.fileSystem, local: { isQuick: () => true, hasName: (descriptor) => fstatSync(descriptor).nlink > 0 } } }
 }
 
 test('nobody waits for the temporary name of an accepted object to go', async (t) => {
@@ -119,6 +119,7 @@ test('nobody waits for the temporary name of an accepted object to go', async (t
   release()
   await stopped
   t.deepEqual(await readdir(partial(directory)), [], 'but who stops the store does')
+  t.deepEqual(disk.calls.filter((call) => call.startsWith('unlink') && call.endsWith('2.part')).length, 1, 'once')
 })
 
 test('the file of the next object is made ahead, and removed when none comes', async (t) => {

@@ -1,11 +1,16 @@
-import { SHARE_ENV, Worker } from 'node:worker_threads'
+import { Worker } from 'node:worker_threads'
+import type { Received } from './read-back.ts'
 
 /** What the thread is told: how much of a file is there, that this is all, or that nobody wants to know any more. */
 export type DigestTask =
-  | { readonly kind: 'advance' | 'end'; readonly id: number; readonly descriptor: number; readonly toBytes: number }
+  | { readonly kind: 'advance'; readonly id: number; readonly descriptor: number; readonly toBytes: number }
+  | { readonly kind: 'end'; readonly id: number; readonly descriptor: number; readonly received: Received }
   | { readonly kind: 'abandon'; readonly id: number }
 
-export type DigestAnswer = { readonly id: number; readonly sha256: string } | { readonly id: number; readonly error: DigestFailure }
+/** What it tells. */
+export type DigestMessage =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'answer'; readonly id: number; readonly sha256?: string; readonly failure?: DigestFailure }
 
 export interface DigestFailure {
   readonly code: string
@@ -14,26 +19,30 @@ export interface DigestFailure {
 }
 
 interface Waiting {
-  readonly resolve: (sha256: string) => void
+  readonly resolve: (sha256: string | undefined) => void
   readonly reject: (error: Error) => void
 }
 
 const ADVANCE_BYTES = 4 * 1024 * 1024
-/** It takes a buffer of its own, and a few numbers for each file. */
-const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 1 }
 
 /**
  * Computes SHA-256 of files beside the event loop: that of 512 KiB takes 0.3 ms, a third of all that the loop does for
  * such an object. The thread reads back what was written, from the page cache; hence only for local disks.
  *
- * It starts with the first `begin`, and while there is none, callers have to do it themselves.
+ * It starts with the first `begin`. While there is none, and when it has ended, callers have to do it themselves.
  */
 export class DigestThread {
+  readonly #onFailure: (error: unknown) => void
   #worker: Worker | undefined
   #isReady = false
-  #isStopped = false
+  #isOver = false
   #ids = 0
   readonly #waiting = new Map<number, Waiting>()
+
+  /** @param onFailure told once when the thread cannot be had, or has ended by itself */
+  constructor(onFailure: (error: unknown) => void) {
+    this.#onFailure = onFailure
+  }
 
   /** The digest of one file; undefined while there is no thread. */
   begin(): ThreadDigest | undefined {
@@ -49,57 +58,61 @@ export class DigestThread {
     this.#worker?.postMessage(task)
   }
 
-  /** @throws what reading the file back threw, or that the thread ended; both with a `code`. */
-  end(id: number, descriptor: number, toBytes: number): Promise<string> {
+  /** Undefined when the thread has ended. @throws what reading the file back threw, with its `code` */
+  end(id: number, descriptor: number, received: Received): Promise<string | undefined> {
+    const worker = this.#worker
+    if (worker === undefined) return Promise.resolve(undefined)
     return new Promise((resolve, reject) => {
-      if (this.#worker === undefined) {
-        reject(threadEnded())
-        return
-      }
       this.#waiting.set(id, { resolve, reject })
-      if (this.#waiting.size === 1) this.#worker.ref()
-      this.#worker.postMessage({ kind: 'end', id, descriptor, toBytes } satisfies DigestTask)
+      if (this.#waiting.size === 1) worker.ref()
+      this.tell({ kind: 'end', id, descriptor, received })
     })
   }
 
   async stop(): Promise<void> {
-    this.#isStopped = true
+    this.#isOver = true
     await this.#worker?.terminate()
   }
 
   #start(): void {
-    if (this.#worker !== undefined || this.#isStopped) return
+    if (this.#worker !== undefined || this.#isOver) return
     try {
-      const worker = new Worker(new URL('./digest-worker.js', import.meta.url), {
-        execArgv: [], env: SHARE_ENV, name: 'dicomtap-digest', resourceLimits: RESOURCE_LIMITS,
-      })
-      worker.once('online', () => (this.#isReady = true))
-      worker.on('message', (answer: DigestAnswer) => this.#answered(answer))
-      // `exit` follows, and says the same.
-      worker.on('error', () => {})
-      worker.once('exit', () => this.#ended())
+      // What the environment has Node load into each thread is nothing for this one.
+      const worker = new Worker(new URL('./digest-worker.js', import.meta.url), { execArgv: [], env: {}, name: 'dicomtap-digest' })
+      let failure: unknown
+      worker.on('message', (message: DigestMessage) => this.#told(message))
+      worker.on('error', (error) => (failure = error))
+      worker.once('exit', (code) => this.#ended(failure ?? new Error(`it ended with ${code}`)))
       worker.unref()
       this.#worker = worker
-    } catch {
-      // No threads to be had: the event loop does it, as before.
-      this.#isStopped = true
+    } catch (error) {
+      this.#ended(error)
     }
   }
 
-  #answered(answer: DigestAnswer): void {
-    const waiting = this.#waiting.get(answer.id)
-    this.#waiting.delete(answer.id)
+  #told(message: DigestMessage): void {
+    if (message.kind === 'ready') {
+      this.#isReady = true
+      return
+    }
+    const { id, sha256, failure } = message
+    const waiting = this.#waiting.get(id)
+    this.#waiting.delete(id)
     if (this.#waiting.size === 0) this.#worker?.unref()
-    if ('error' in answer) waiting?.reject(Object.assign(new Error(answer.error.message), answer.error))
-    else waiting?.resolve(answer.sha256)
+    if (failure === undefined) waiting?.resolve(sha256)
+    else waiting?.reject(Object.assign(new Error(failure.message), failure))
   }
 
-  #ended(): void {
+  #ended(why: unknown): void {
     this.#worker = undefined
     this.#isReady = false
     const waiting = [...this.#waiting.values()]
     this.#waiting.clear()
-    for (const { reject } of waiting) reject(threadEnded())
+    for (const { resolve } of waiting) resolve(undefined)
+    if (this.#isOver) return
+    // One that ended for a reason would end for it again.
+    this.#isOver = true
+    this.#onFailure(why)
   }
 }
 
@@ -122,17 +135,13 @@ export class ThreadDigest {
   }
 
   /** The file must stay open until this has come back. */
-  end(descriptor: number, toBytes: number): Promise<string> {
+  end(descriptor: number, received: Received): Promise<string | undefined> {
     this.#toldBytes = 0
-    return this.#thread.end(this.#id, descriptor, toBytes)
+    return this.#thread.end(this.#id, descriptor, received)
   }
 
   abandon(): void {
     if (this.#toldBytes > 0) this.#thread.tell({ kind: 'abandon', id: this.#id })
     this.#toldBytes = 0
   }
-}
-
-function threadEnded(): Error {
-  return Object.assign(new Error('EIO: the thread that computes digests ended'), { code: 'EIO', syscall: 'digest' })
 }

@@ -1,6 +1,6 @@
 import { type FileSystem, nodeFileSystem } from '../../dist/file-system.js'
 
-export type Call = Exclude<keyof FileSystem, 'hasName' | 'isLocal'>
+export type Call = Exclude<keyof FileSystem, 'local'>
 
 interface Fault {
   readonly call: Call

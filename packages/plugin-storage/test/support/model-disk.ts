@@ -50,9 +50,13 @@ export class ModelDisk {
   readonly #open = new Map<number, ModelFile | ModelFolder>()
   #descriptors = 10
 
-  constructor() {
+  readonly #isLocal: boolean
+
+  /** @param isLocal whether stores take it for a disk of this machine; then they may have no digest of its files made by a thread */
+  constructor(isLocal = false) {
+    this.#isLocal = isLocal
     const calls = this.#calls()
-    this.fileSystem = Object.fromEntries(
+    const counted = Object.fromEntries(
       Object.entries(calls).map(([name, call]) => [
         name,
         async (...args: never[]) => {
@@ -69,12 +73,13 @@ export class ModelDisk {
         },
       ]),
     ) as unknown as FileSystem
-    this.fileSystem.hasName = (descriptor) => (this.#opened(descriptor) as ModelFile).links > 0
+    const hasName = (descriptor: number): boolean => (this.#opened(descriptor) as ModelFile).links > 0
+    this.fileSystem = isLocal ? { ...counted, local: { isQuick: () => true, hasName } } : counted
   }
 
   /** What is there when the power is back. */
   afterPowerFailure(luck: Luck): ModelDisk {
-    const disk = new ModelDisk()
+    const disk = new ModelDisk(this.#isLocal)
     const files = new Map<ModelFile, ModelFile>()
     const surviving = (one: ModelFile | ModelFolder): ModelFile | ModelFolder => {
       if (one instanceof ModelFile) {
