@@ -1,8 +1,6 @@
 import type { DataSetSink } from '@dicomtap/framework'
 import { createHash, type Hash } from 'node:crypto'
-import { crc32 } from 'node:zlib'
 import { BUFFER_BYTES, type BufferPool } from './buffer-pool.ts'
-import type { DigestThread, ThreadDigest } from './digest/digest-thread.ts'
 import type { StagedFile } from './staged-file.ts'
 
 export interface FileSinkOptions {
@@ -15,8 +13,6 @@ export interface FileSinkOptions {
   readonly inspect: (fragment: Uint8Array) => void
   /** Whether to compute the SHA-256 of the file. */
   readonly sha256: boolean
-  /** Computes it beside the event loop; undefined where files cannot be read back. */
-  readonly digests?: DigestThread | undefined
 }
 
 /** A complete file, still under its temporary name. */
@@ -31,10 +27,7 @@ export interface CompleteFile {
  */
 export class FileSink implements DataSetSink {
   readonly #options: FileSinkOptions
-  /** Of what was put so far: the digest itself, or what a thread must find in the file. */
-  #hash: Hash | undefined
-  #digest: ThreadDigest | undefined
-  #crc32 = 0
+  readonly #hash: Hash | undefined
   /** Gathers small pieces; the first starts with the header. */
   #buffer: Buffer | undefined
   #used = 0
@@ -45,6 +38,7 @@ export class FileSink implements DataSetSink {
 
   constructor(options: FileSinkOptions) {
     this.#options = options
+    this.#hash = options.sha256 ? createHash('sha256') : undefined
   }
 
   write(fragments: readonly Uint8Array[]): Promise<void> | undefined {
@@ -65,31 +59,25 @@ export class FileSink implements DataSetSink {
 
   /** Writes what is left and closes the file, with its bytes on the disk when `isSynced`. */
   async finish(isSynced: boolean): Promise<CompleteFile> {
-    // A small object is all in the buffer: its digest takes less than to have a thread make it.
-    if (this.#staged === undefined && this.#options.sha256) this.#hash ??= createHash('sha256')
     if (this.#used > 0 || !this.#isHeaderTaken) await this.#put([])
     this.#returnBuffer()
     const staged = await this.#open()
-    const [sha256] = await Promise.all([this.#sha256(staged), isSynced ? staged.sync() : undefined])
-    // Synced, nothing is left that it could report.
-    if (isSynced) staged.close().catch(() => undefined)
-    else await staged.close()
-    return { staged, sha256 }
+    if (isSynced) {
+      await staged.sync()
+      // Nothing is left that it could report.
+      staged.close().catch(() => undefined)
+    } else {
+      await staged.close()
+    }
+    return { staged, sha256: this.#hash?.digest('hex') }
   }
 
   /** Removes the file unless it was moved, and gives the buffer back. Never rejects. */
   async discard(): Promise<void> {
-    this.#digest?.abandon()
     await this.#writing?.catch(() => undefined)
     this.#returnBuffer()
     const staged = await this.#creating?.catch(() => undefined)
     await staged?.discard()
-  }
-
-  async #sha256(staged: StagedFile): Promise<string | undefined> {
-    if (this.#digest === undefined) return this.#hash?.digest('hex')
-    const received = { sizeBytes: staged.sizeBytes, crc32: this.#crc32 }
-    return (await this.#digest.end(staged.descriptor, received)) ?? staged.readBack(received)
   }
 
   #gathering(): Buffer {
@@ -112,25 +100,11 @@ export class FileSink implements DataSetSink {
     this.#isHeaderTaken = true
     this.#used = 0
     for (const fragment of fragments) pieces.push(fragment)
-    const staged = this.#staged
-    if (staged !== undefined) this.#digest?.advance(staged.descriptor, staged.sizeBytes)
-    const writing = staged === undefined ? this.#appendFirst(pieces) : staged.append(pieces)
+    const writing = this.#staged === undefined ? this.#appendFirst(pieces) : this.#staged.append(pieces)
     // While the bytes are on their way to the disk.
-    this.#note(pieces)
+    if (this.#hash !== undefined) for (const piece of pieces) this.#hash.update(piece)
     this.#writing = writing
     return writing
-  }
-
-  #note(pieces: readonly Uint8Array[]): void {
-    if (!this.#options.sha256) return
-    if (this.#hash === undefined && this.#digest === undefined) {
-      this.#digest = this.#options.digests?.begin()
-      if (this.#digest === undefined) this.#hash = createHash('sha256')
-    }
-    for (const piece of pieces) {
-      if (this.#hash === undefined) this.#crc32 = crc32(piece, this.#crc32)
-      else this.#hash.update(piece)
-    }
   }
 
   async #appendFirst(pieces: readonly Uint8Array[]): Promise<void> {

@@ -52,7 +52,7 @@ export interface FileSystem {
   makeFolders(path: string, mode: number): Promise<string | undefined>
   removeFolder(path: string): Promise<void>
   stat(path: string): Promise<FileStatus>
-  /** Of a disk of this machine: what was just written is read back from memory, and some calls are made at once. */
+  /** Of a disk of this machine, where some calls are made at once. */
   readonly local?: LocalDisk
   /** Rejects unless this process may make and remove names in the folder. */
   mayChange(folder: string): Promise<void>

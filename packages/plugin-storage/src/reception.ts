@@ -1,6 +1,5 @@
 import { type CStoreRequest, encodePart10Header, type Operation, StatusError } from '@dicomtap/framework'
 import type { BufferPool } from './buffer-pool.ts'
-import type { DigestThread } from './digest/digest-thread.ts'
 import { StoreStatus } from './failure.ts'
 import { type CompleteFile, FileSink } from './file-sink.ts'
 import { ObjectHead, Tag } from './object-head.ts'
@@ -19,7 +18,6 @@ export interface ReceptionEnvironment {
   readonly maximumObjectBytes: number | undefined
   readonly checkSopInstance: boolean
   readonly sha256: boolean
-  readonly digests: DigestThread | undefined
   readonly isSynced: boolean
   /** Whether somebody will want the first bytes of the data set. */
   readonly keepsHead: boolean
@@ -47,7 +45,6 @@ export class Reception {
       header: part10Header(request, operation),
       inspect: (fragment) => this.#inspect(fragment),
       sha256: environment.sha256,
-      digests: environment.digests,
     })
   }
 

@@ -1,4 +1,3 @@
-import { READ_BYTES, ReadBack, type Received } from './digest/read-back.ts'
 import { type FileSystem, writeAll } from './file-system.ts'
 import { HOLD_SUFFIX } from './undecided.ts'
 
@@ -47,17 +46,6 @@ export class StagedFile {
 
   async sync(): Promise<void> {
     await this.#fileSystem.fsync(this.descriptor)
-  }
-
-  /** The SHA-256 of the file, which must be what was received. @throws an error with the code EIO when it is not */
-  async readBack(received: Received): Promise<string> {
-    const file = new ReadBack()
-    const buffer = Buffer.allocUnsafe(READ_BYTES)
-    for (let readBytes = -1; readBytes !== 0; ) {
-      readBytes = await this.#fileSystem.read(this.descriptor, buffer, file.positionBytes)
-      file.take(buffer.subarray(0, readBytes))
-    }
-    return file.end(received)
   }
 
   /** Reports what the system found out late, e.g. a quota on a network file system. */

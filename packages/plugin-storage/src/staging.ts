@@ -10,7 +10,7 @@ const HEARTBEAT_INTERVAL_MS = 30_000
 const HEARTBEATS_PER_SWEEP = 10
 /** After so long without an object the file that was made for the next one is removed. */
 const SPARE_KEPT_MS = 1000
-const CREATE_NEW = constants.O_CREAT | constants.O_EXCL
+const CREATE_NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC
 
 export interface StagingOptions {
@@ -127,16 +127,14 @@ export class StagingArea implements StagedFileKeeper {
   async #create(): Promise<StagedFile> {
     const { fileSystem, fileMode } = this.#options
     const file = this.newName('part')
-    // Read back only there; a share may let write who may not read.
-    const flags = CREATE_NEW | (fileSystem.local === undefined ? constants.O_WRONLY : constants.O_RDWR)
     let descriptor: number
     try {
-      descriptor = await fileSystem.open(file, flags, fileMode)
+      descriptor = await fileSystem.open(file, CREATE_NEW, fileMode)
     } catch (error) {
       if (systemCode(error) !== 'ENOENT') throw error
       // Somebody tidied up under a running server.
       await this.makeDirectory()
-      descriptor = await fileSystem.open(file, flags, fileMode)
+      descriptor = await fileSystem.open(file, CREATE_NEW, fileMode)
     }
     return new StagedFile(fileSystem, file, descriptor, this)
   }

@@ -2,7 +2,6 @@ import { type CStoreRequest, DicomtapError, isLocalFileSystemType, type Logger, 
 import { setTimeout as delay } from 'node:timers/promises'
 import { Acceptor } from './acceptance.ts'
 import { BufferPool } from './buffer-pool.ts'
-import { DigestThread } from './digest/digest-thread.ts'
 import { FolderSyncer } from './durability.ts'
 import { answerToSystemError, isStatusError, StoreStatus, systemError } from './failure.ts'
 import { type FileSystem, nodeFileSystem, systemCode } from './file-system.ts'
@@ -50,8 +49,6 @@ interface Started {
   readonly guard: SpaceGuard
   readonly usage: UsageCounter | undefined
   readonly records: RecordLog | undefined
-  /** Undefined when files cannot be read back, or need no digest. */
-  readonly digests: DigestThread | undefined
 }
 
 /** What answers C-STORE requests. */
@@ -156,7 +153,6 @@ export class ObjectStore implements ObjectTaker {
     const started = await this.#started?.catch(() => undefined)
     await started?.usage?.stop()
     await started?.records?.stop()
-    await started?.digests?.stop()
     await started?.staging.stop()
   }
 
@@ -164,10 +160,6 @@ export class ObjectStore implements ObjectTaker {
   get #record(): 'sha256' | 'size' | 'none' {
     const { record, durability } = this.#options
     return record ?? (durability === 'fsync' ? 'sha256' : 'size')
-  }
-
-  get #isDigested(): boolean {
-    return this.#options.sha256 || this.#record === 'sha256'
   }
 
   #start(): Promise<Started> {
@@ -222,8 +214,7 @@ export class ObjectStore implements ObjectTaker {
       log: this.#log,
       countsSpace: quota !== null,
     })
-    const digests = this.#isDigested && fileSystem.local !== undefined ? new DigestThread((error) => this.#digestThreadEnded(error)) : undefined
-    return { staging, acceptor, remover, guard, usage, records, digests }
+    return { staging, acceptor, remover, guard, usage, records }
   }
 
   #recordLog(fileSystem: FileSystem, { recordDirectory, name }: StagingArea): RecordLog | undefined {
@@ -319,8 +310,8 @@ export class ObjectStore implements ObjectTaker {
     return systemError(code, syscall, isShown ? path : `a path in ${this.#directory}`)
   }
 
-  #environment({ staging, guard, digests }: Started): ReceptionEnvironment {
-    const { maximumObjectBytes, checkSopInstance, durability } = this.#options
+  #environment({ staging, guard }: Started): ReceptionEnvironment {
+    const { maximumObjectBytes, checkSopInstance, sha256, durability } = this.#options
     return {
       pool: this.#pool,
       staging,
@@ -328,8 +319,7 @@ export class ObjectStore implements ObjectTaker {
       tracker: this.#hooks.studyCompleted.taps.length > 0 ? this.#tracker : undefined,
       maximumObjectBytes: maximumObjectBytes ?? undefined,
       checkSopInstance,
-      sha256: this.#isDigested,
-      digests,
+      sha256: sha256 || this.#record === 'sha256',
       isSynced: durability === 'fsync',
       keepsHead: this.#hooks.instanceStored.taps.length > 0,
       onFull: () => this.#log.warn('out of space for the rest of an object: it is refused with A700', { directory: this.#directory }),
@@ -352,10 +342,6 @@ export class ObjectStore implements ObjectTaker {
       else this.#log.info('there is space again: objects are accepted', fields)
     }
     if (isFull) throw new StatusError(StoreStatus.OutOfResources, { errorComment: 'Out of space' })
-  }
-
-  #digestThreadEnded(error: unknown): void {
-    this.#log.warn('the thread that computes digests ended: they are computed in the event loop', { error })
   }
 
   #swept(objects: number): void {

@@ -13,12 +13,12 @@ interface Ran {
 }
 
 function startOn(t: ExecutionContext, disk: ModelDisk, options: Record<string, unknown>): Promise<StoreFixture> {
-  return storeFixture(t, { directory: DIRECTORY, fileSystem: disk.fileSystem, isStopped: disk.failBeforeCall === Infinity, options: { durability: 'fsync', record: 'size', ...options } })
+  return storeFixture(t, { directory: DIRECTORY, fileSystem: disk.fileSystem, isStopped: disk.failBeforeCall === Infinity, options: { durability: 'fsync', ...options } })
 }
 
 /** Stores the scenario until the power fails. */
 async function run(t: ExecutionContext, options: Record<string, unknown>, sent: readonly Sent[], atOnce: number, failBeforeCall: number): Promise<Ran> {
-  const disk = new ModelDisk(true)
+  const disk = new ModelDisk()
   disk.failBeforeCall = failBeforeCall
   const powerFailed = new Promise<void>((resolve) => (disk.onPowerFailure = resolve))
   const acknowledged: Sent[] = []
@@ -94,7 +94,7 @@ for (const policy of POLICIES) {
     const { calls } = (await run(t, options, sent, 3, Infinity)).disk
     for (const [code, step] of isFull ? ([['EIO', 1], ['ENOSPC', 5], ['EROFS', 5]] as const) : ([['EIO', 20]] as const)) {
       for (let call = 1 + Math.floor(Math.random() * step); call <= calls; call += step) {
-        const disk = new ModelDisk(true)
+        const disk = new ModelDisk()
         disk.error = { atCall: call, code }
         const { send, store } = await startOn(t, disk, options)
         const statuses: number[] = []
@@ -140,7 +140,7 @@ test('the model tells: without a sync of folder or file, objects are lost', asyn
 
 test('a store that failed to sync a new storage folder has the next one do it', async (t) => {
   // The power fails after the folder was made and before its name was synced; the next process finds it made.
-  const disk = new ModelDisk(true)
+  const disk = new ModelDisk()
   await disk.fileSystem.makeFolders(DIRECTORY, 0o750)
   const { send } = await startOn(t, disk, {})
   t.is(await send(), 0)

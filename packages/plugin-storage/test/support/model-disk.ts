@@ -50,11 +50,7 @@ export class ModelDisk {
   readonly #open = new Map<number, ModelFile | ModelFolder>()
   #descriptors = 10
 
-  readonly #isLocal: boolean
-
-  /** @param isLocal whether stores take it for a disk of this machine; then they may have no digest of its files made by a thread */
-  constructor(isLocal = false) {
-    this.#isLocal = isLocal
+  constructor() {
     const calls = this.#calls()
     const counted = Object.fromEntries(
       Object.entries(calls).map(([name, call]) => [
@@ -74,12 +70,12 @@ export class ModelDisk {
       ]),
     ) as unknown as FileSystem
     const hasName = (descriptor: number): boolean => (this.#opened(descriptor) as ModelFile).links > 0
-    this.fileSystem = isLocal ? { ...counted, local: { isQuick: () => true, hasName } } : counted
+    this.fileSystem = { ...counted, local: { isQuick: () => true, hasName } }
   }
 
   /** What is there when the power is back. */
   afterPowerFailure(luck: Luck): ModelDisk {
-    const disk = new ModelDisk(this.#isLocal)
+    const disk = new ModelDisk()
     const files = new Map<ModelFile, ModelFile>()
     const surviving = (one: ModelFile | ModelFolder): ModelFile | ModelFolder => {
       if (one instanceof ModelFile) {
