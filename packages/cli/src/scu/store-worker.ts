@@ -38,11 +38,6 @@ export interface StoreRun {
   answered: number
 }
 
-/** Of an association that carries one request at a time: since when it has carried none. */
-interface Wire {
-  freeAtMs: number
-}
-
 /** A file that was on its way this often when the association was lost may be what ends it. */
 const MAXIMUM_ATTEMPTS = 3
 /** Where the window is unlimited. */
@@ -136,48 +131,41 @@ async function refuse(run: StoreRun, plan: ContextPlan, accepted: ReadonlySet<st
 
 async function sendAll(run: StoreRun, association: Association, keys: ReadonlySet<string>): Promise<void> {
   const { invoked } = association.asynchronousOperations
-  const window = invoked === 0 ? OUTSTANDING_IF_UNLIMITED : invoked
-  const lanes = Math.min(run.outstanding, window)
-  // Where the association keeps to the window, one more waits with its file open and read.
-  const ahead = lanes === window && !run.stopOnError ? 1 : 0
-  const wire: Wire = { freeAtMs: 0 }
+  const lanes = Math.min(run.outstanding, invoked === 0 ? OUTSTANDING_IF_UNLIMITED : invoked)
   run.established += 1
   run.onEstablished()
   try {
-    await Promise.all(Array.from({ length: lanes + ahead }, () => sendOneByOne(run, association, keys, lanes === 1 ? wire : undefined)))
+    await Promise.all(Array.from({ length: lanes }, () => sendOneByOne(run, association, keys)))
   } finally {
     run.established -= 1
   }
 }
 
-/** @param wire where one file is sent after the other. */
-async function sendOneByOne(run: StoreRun, association: Association, keys: ReadonlySet<string>, wire: Wire | undefined): Promise<void> {
+async function sendOneByOne(run: StoreRun, association: Association, keys: ReadonlySet<string>): Promise<void> {
   while (association.isEstablished) {
     const file = await run.pool.take(keys)
     if (file === undefined) return
-    await sendFile(run, association, file, wire)
+    await sendFile(run, association, file)
   }
 }
 
-async function sendFile(run: StoreRun, association: Association, file: PooledFile, wire: Wire | undefined): Promise<void> {
-  const calledAt = performance.now()
+async function sendFile(run: StoreRun, association: Association, file: PooledFile): Promise<void> {
+  const startedAt = performance.now()
   let counted = 0
   const options: CStoreOptions = {
     priority: run.priority,
     convert: run.convertTo.length > 0,
     onProgress: (sentBytes) => {
-      if (counted === 0) file.attempts += 1
       run.onBytes(sentBytes - counted)
       counted = sentBytes
     },
   }
+  file.attempts += 1
   try {
     const { status, category, label, errorComment } = await association.cStore(file.path, options)
     run.answered += 1
     const message = errorComment === undefined || errorComment === '' ? label : `${label}: ${errorComment}`
-    const answeredAt = performance.now()
-    const durationMs = Math.round((answeredAt - Math.max(calledAt, wire?.freeAtMs ?? 0)) * 10) / 10
-    if (wire !== undefined) wire.freeAtMs = answeredAt
+    const durationMs = Math.round((performance.now() - startedAt) * 10) / 10
     const outcome = category === 'success' ? 'stored' : category === 'warning' ? 'warning' : 'failed'
     await done(run, file, { outcome, status, message, durationMs })
   } catch (error) {
