@@ -31,10 +31,14 @@ export class ContainedFiles {
 
   /** A file that is not there is let through: whoever opens it says so. */
   async resolve(relativePath: string): Promise<string | undefined> {
+    const [file, stats] = await Promise.all([this.resolveFolder(relativePath), lstat(path.join(this.#directory, relativePath)).catch(() => undefined)])
+    return stats?.isSymbolicLink() === true ? undefined : file
+  }
+
+  /** The same for who opens the file without following a link. */
+  async resolveFolder(relativePath: string): Promise<string | undefined> {
     const file = containedPath(this.#directory, relativePath)
-    if (file === undefined) return undefined
-    const [isFolderInside, stats] = await Promise.all([this.#isFolderInside(path.dirname(file)), lstat(file).catch(() => undefined)])
-    return isFolderInside && stats?.isSymbolicLink() !== true ? file : undefined
+    return file !== undefined && (await this.#isFolderInside(path.dirname(file))) ? file : undefined
   }
 
   #isFolderInside(folder: string): Promise<boolean> {

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import { harmless } from '../errors/index.ts'
 import { givenBy } from '../hooks/asked.ts'
 import type { HandlerName } from '../hooks/asked.ts'
@@ -48,6 +48,8 @@ class SubOperations {
   readonly #running = new Set<Promise<void>>()
   readonly #refusals = new Set<number>()
   #isBeatUnderWay = false
+  /** The Pending response of the sub-operation that completed last. */
+  #told: Promise<void> = Promise.resolve()
 
   constructor(operation: RunningOperation, exchange: Exchange, answer: RetrieveAnswerInstances, sender: InstanceSender) {
     this.#operation = operation
@@ -68,6 +70,7 @@ class SubOperations {
     const operation = this.#operation
     try {
       const unsendable = await this.#sendAll()
+      await operation.untilEnd(this.#told)
       if (unsendable === undefined) return this.#counters.finished()
       await this.#failRest()
       const outcome = this.#counters.finished()
@@ -77,6 +80,7 @@ class SubOperations {
       if (operation.endReason !== undefined && !operation.isCancelled && !isHandlerLate(operation)) throw error
       // What is under way ends, and counts (PS3.4 C.4.2.3.1).
       await Promise.all(this.#running)
+      await this.#told
       return this.#counters.ended(this.#endedBy(error))
     } finally {
       this.#keepAlive.stop()
@@ -169,7 +173,24 @@ class SubOperations {
     this.#counters.count(sopInstanceUid, status)
     const { hooks } = this.#exchange
     if (hooks.subOperationCompleted.taps.length > 0) notify(hooks.subOperationCompleted, { operation, sopInstanceUid, status })
-    if (operation.endReason === undefined) await this.#sendPending()
+    if (operation.endReason !== undefined) return
+    if (!this.#sender.isApart) return this.#sendPending()
+    // The next instance goes first, and the destination has it to do meanwhile. Only one waits: the peer may not read.
+    const before = this.#told
+    this.#told = this.#sendPendingSoon(before, this.#pending())
+    await before
+  }
+
+  async #sendPendingSoon(before: Promise<void>, counts: Outcome): Promise<void> {
+    await before
+    await nextTurn()
+    if (this.#operation.endReason === undefined) await this.#sendPending(counts)
+  }
+
+  #pending(): Outcome {
+    const instances = this.#instances
+    if (instances.isExhausted && instances.failure === undefined) this.#counters.total ??= instances.pulled
+    return this.#counters.pending()
   }
 
   async #send(instance: PulledInstance): Promise<number | undefined> {
@@ -194,12 +215,10 @@ class SubOperations {
     this.#exchange.log.warn('a sub-operation was answered with a failure', { messageId, status: `0x${status.toString(16).padStart(4, '0')}` })
   }
 
-  async #sendPending(): Promise<void> {
-    const instances = this.#instances
-    if (instances.isExhausted && instances.failure === undefined) this.#counters.total ??= instances.pulled
+  async #sendPending(counts: Outcome = this.#pending()): Promise<void> {
     this.#keepAlive.sent()
     try {
-      await this.#exchange.sendPending(this.#operation, this.#counters.pending())
+      await this.#exchange.sendPending(this.#operation, counts)
     } catch (error) {
       // It ends the operation otherwise: the association is gone, or going.
       this.#exchange.log.debug('a Pending response could not be sent', { messageId: this.#operation.messageId, error })

@@ -217,6 +217,8 @@ export interface FileToSend {
   readonly sopClassUid: string
   readonly sopInstanceUid: string
   readonly transferSyntaxUid: string
+  /** False: a symbolic link in place of the file is not followed, the sub-operation fails. Default true. */
+  readonly followsLinks?: boolean
 }
 
 export interface RetrieveAnswerInstances {

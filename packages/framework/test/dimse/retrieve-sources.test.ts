@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, readdir, rm, truncate, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -455,8 +455,13 @@ test('a file that cannot be sent is in the failed list, and its path in no log l
   await writeFile(text, 'no DICOM file, and long enough to be one'.repeat(100))
   const other = join(folder, 'other-instance.dcm')
   const good = await writeSampleFile(other, 'ct', EXPLICIT, { seed: 3 })
+  const link = join(folder, 'link.dcm')
+  const linked = await writeSampleFile(join(folder, 'linked.dcm'), 'ct', EXPLICIT, { seed: 4, sopInstanceUid: '2.25.7' })
+  await symlink(join(folder, 'linked.dcm'), link)
   const known = { sopClassUid: CT, transferSyntaxUid: EXPLICIT }
   const instances: Source[] = [
+    { ...linked, path: link, followsLinks: false },
+    { ...linked, path: link },
     { ...known, path: join(folder, 'gone.dcm'), sopInstanceUid: '2.25.1' },
     { ...known, path: text, sopInstanceUid: '2.25.2' },
     { ...known, path: folder, sopInstanceUid: '2.25.3' },
@@ -466,12 +471,13 @@ test('a file that cannot be sent is in the failed list, and its path in no log l
     { ...good, path: pathToFileURL(other) },
   ]
   for (const service of ['C-GET', 'C-MOVE'] as const) {
-    const { final, stored, archive } = await retrieve(t, { service, contexts: [[CT, EXPLICIT]], total: 7, instances: () => instances })
-    t.deepEqual([final.status, final.numberOfCompletedSuboperations, final.numberOfFailedSuboperations], [0xb000, 1, 6])
-    t.deepEqual([...final.failedSopInstanceUids].sort(), ['2.25.1', '2.25.2', '2.25.3', '2.25.4', '2.25.6', 'no UID'])
-    t.deepEqual(stored.map(({ bytes }) => bytes), [good.dataSet])
+    const { final, stored, archive } = await retrieve(t, { service, contexts: [[CT, EXPLICIT]], total: 9, instances: () => instances })
+    t.deepEqual([final.status, final.numberOfCompletedSuboperations, final.numberOfFailedSuboperations], [0xb000, 2, 7])
+    t.deepEqual([...final.failedSopInstanceUids].sort(), ['2.25.1', '2.25.2', '2.25.3', '2.25.4', '2.25.6', '2.25.7', 'no UID'])
+    t.deepEqual(stored.map(({ bytes }) => bytes), [linked.dataSet, good.dataSet])
     const told = archive.log.filter(({ message }) => message === 'a sub-operation failed')
-    t.is(told.length, 6, 'one line each')
+    t.is(told.length, 7, 'one line each')
+    t.true(told.some(({ fields }) => String(fields['error']).includes('The file of 2.25.7 cannot be sent: it is a symbolic link')))
     t.true(told.some(({ fields }) => String(fields['error']).includes('The file of 2.25.1 cannot be sent: it does not exist')))
     for (const { fields } of told) {
       const { message, cause } = fields['error'] as Error

@@ -20,10 +20,10 @@ export async function* filesToSend(
   const files = new ContainedFiles(directory)
   try {
     for await (const some of together(instances, AT_ONCE)) {
-      const paths = await Promise.all(some.map(({ path }) => files.resolve(path)))
+      const paths = await Promise.all(some.map(({ path }) => files.resolveFolder(path)))
       for (const [index, { path: _, ...instance }] of some.entries()) {
         const file = paths[index]
-        yield file === undefined ? outside(instance) : { ...instance, path: file }
+        yield file === undefined ? outside(instance) : { ...instance, path: file, followsLinks: false }
       }
     }
   } catch (cause) {

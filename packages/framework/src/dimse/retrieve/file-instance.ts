@@ -4,6 +4,7 @@ import type { DataSetBytes } from '../fragmenter.ts'
 import { madeWhole } from '../made-whole.ts'
 import type { FileToSend } from '../types.ts'
 import { StoreFile } from '../user/store-file.ts'
+import type { FileNaming } from '../user/store-file.ts'
 import type { PulledInstance } from './pulled-instance.ts'
 
 /** A file of which it is known what is in it: opened when it is sent, and let go after. */
@@ -11,13 +12,15 @@ export class FileInstance implements PulledInstance {
   readonly isInMemory = false
   readonly sopInstanceUid: string
   readonly #path: string | URL
+  readonly #naming: FileNaming
   #sopClassUid: string
   #transferSyntaxUid: string
   #file: StoreFile | undefined
   #confirming: Promise<boolean> | undefined
 
-  constructor({ path, sopClassUid, sopInstanceUid, transferSyntaxUid }: FileToSend) {
+  constructor({ path, sopClassUid, sopInstanceUid, transferSyntaxUid, followsLinks = true }: FileToSend) {
     this.#path = path
+    this.#naming = { name: `The file of ${sopInstanceUid}`, followsLinks }
     this.sopInstanceUid = sopInstanceUid
     this.#sopClassUid = sopClassUid
     this.#transferSyntaxUid = transferSyntaxUid
@@ -69,17 +72,13 @@ export class FileInstance implements PulledInstance {
   }
 
   async #open(): Promise<StoreFile> {
-    const file = StoreFile.openWhole(this.#path, {}, this.#name) ?? (await StoreFile.open(this.#path, {}, this.#name))
+    const file = StoreFile.openWhole(this.#path, {}, this.#naming) ?? (await StoreFile.open(this.#path, {}, this.#naming))
     if (file.head.sopInstanceUid === this.sopInstanceUid) return file
     await file.close()
     throw this.#unusable('another instance is in it')
   }
 
-  get #name(): string {
-    return `The file of ${this.sopInstanceUid}`
-  }
-
   #unusable(reason: string): DicomtapError {
-    return new DicomtapError('DICOMTAP_ERR_DIMSE_REQUEST', `${this.#name} cannot be sent: ${reason}`)
+    return new DicomtapError('DICOMTAP_ERR_DIMSE_REQUEST', `${this.#naming.name} cannot be sent: ${reason}`)
   }
 }

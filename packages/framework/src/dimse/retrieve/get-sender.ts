@@ -16,6 +16,7 @@ export class GetSender implements InstanceSender {
   readonly lookAhead = 0
   /** A Pending response cannot overtake an instance on the same association. */
   readonly keepAliveMs: undefined
+  readonly isApart = false
   readonly #operation: RunningOperation
   readonly #exchange: Exchange
   readonly #priority: Priority

@@ -15,6 +15,8 @@ export interface InstanceSender {
   readonly lookAhead: number
   /** While nothing else is sent, a Pending response says this often that the operation lives; undefined: never. */
   readonly keepAliveMs: number | undefined
+  /** Whether instances leave on another association than the responses, which then need not be waited for. */
+  readonly isApart: boolean
   /** May another sub-operation begin, as far as the window goes? */
   hasRoom(instance?: PulledInstance): boolean
   /** False: `prepare` must come before `send`. */

@@ -42,6 +42,7 @@ export class MoveSender implements InstanceSender {
   /** An association's worth of contexts. */
   readonly lookAhead: number = MAXIMUM_CONTEXTS
   readonly keepAliveMs: number
+  readonly isApart = true
   readonly #operation: RunningOperation
   readonly #exchange: Exchange
   readonly #destination: ResolvedDestination

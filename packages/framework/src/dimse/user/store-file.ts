@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import type { Stats } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { lstat } from 'node:fs/promises'
 import { DicomtapError } from '../../errors/index.ts'
 import type { DataSetBytes } from '../fragmenter.ts'
 import type { CStoreOptions } from '../user-types.ts'
@@ -16,6 +17,8 @@ const HEAD_BYTES = [4096, 65_536, 1_048_576] as const
 
 /** Opening a named pipe must not wait for who writes into it. Windows does not have the flag. */
 const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
+/** Windows does not have it either. */
+const NO_FOLLOW: number | undefined = constants.O_NOFOLLOW
 
 /**
  * So many files stay open between head and data set, which spares one that is sent at once a second opening.
@@ -35,9 +38,10 @@ class OpenFile {
     this.#descriptor = descriptor
   }
 
-  static async open(path: string): Promise<OpenFile> {
+  static async open(path: string, followsLinks: boolean): Promise<OpenFile> {
     const io = ioFor(path)
-    return new OpenFile(io, await io.open(path, OPEN_FLAGS))
+    if (!followsLinks && NO_FOLLOW === undefined && (await lstat(path)).isSymbolicLink()) throw new UnusableObject(IS_LINK)
+    return new OpenFile(io, await io.open(path, flagsFor(followsLinks)))
   }
 
   stat(): Promise<Stats> {
@@ -55,10 +59,29 @@ class OpenFile {
   }
 }
 
-/** What a file is called in errors. */
+function flagsFor(followsLinks: boolean): number {
+  return followsLinks ? OPEN_FLAGS : OPEN_FLAGS | (NO_FOLLOW ?? 0)
+}
+
+const IS_LINK = 'is a symbolic link'
+
+export interface FileNaming {
+  /** What it is called in errors; then they do not say its path. */
+  readonly name?: string
+  /** Default true. False: {@link FileToSend.followsLinks}. */
+  readonly followsLinks?: boolean
+}
+
+/** How a file is opened, and what it is called in errors. */
 interface Called {
   readonly name: string
   readonly isPath: boolean
+  readonly followsLinks: boolean
+}
+
+/** Quoted as JSON, so that it stays one line whatever the name. */
+function calledBy(path: string, { name, followsLinks = true }: FileNaming): Called {
+  return { name: name ?? JSON.stringify(path), isPath: name === undefined, followsLinks }
 }
 
 /** A DICOM file to send. */
@@ -81,16 +104,12 @@ export class StoreFile {
     this.#stats = stats
   }
 
-  /**
-   * @param name what it is called in errors; then they do not say its path
-   * @throws DICOMTAP_ERR_DIMSE_REQUEST
-   */
-  static async open(location: string | URL, options: CStoreOptions, name?: string): Promise<StoreFile> {
+  /** @throws DICOMTAP_ERR_DIMSE_REQUEST */
+  static async open(location: string | URL, options: CStoreOptions, naming: FileNaming = {}): Promise<StoreFile> {
     const path = pathOf(location)
-    // Quoted as JSON, so that it stays one line whatever the name.
-    const called: Called = { name: name ?? JSON.stringify(path), isPath: name === undefined }
+    const called = calledBy(path, naming)
     return withReason(called, async () => {
-      const file = await OpenFile.open(path)
+      const file = await OpenFile.open(path, called.followsLinks)
       try {
         const reading = readUpTo(file, HEAD_BYTES[0])
         reading.catch(() => {}) // looked at below
@@ -110,12 +129,13 @@ export class StoreFile {
    * may be slow, and for what is no file.
    * @throws DICOMTAP_ERR_DIMSE_REQUEST
    */
-  static openWhole(location: string | URL, options: CStoreOptions, name?: string): StoreFile | undefined {
+  static openWhole(location: string | URL, options: CStoreOptions, naming: FileNaming = {}): StoreFile | undefined {
     const path = pathOf(location)
-    const called: Called = { name: name ?? JSON.stringify(path), isPath: name === undefined }
+    const called = calledBy(path, naming)
+    if (!called.followsLinks && NO_FOLLOW === undefined) return undefined
     try {
       return callsInline(path, () => {
-        const descriptor = openSync(path, OPEN_FLAGS)
+        const descriptor = openSync(path, flagsFor(called.followsLinks))
         try {
           return StoreFile.#readWhole(path, called, descriptor, options)
         } finally {
@@ -174,7 +194,7 @@ export class StoreFile {
     const { dataSetOffset } = this.head
     const size = this.#stats.size - dataSetOffset
     return withReason(this.#called, async () => {
-      const file = (this.#file ??= await OpenFile.open(this.#path))
+      const file = (this.#file ??= await OpenFile.open(this.#path, this.#called.followsLinks))
       try {
         if (this.#isClosed) throw new UnusableObject('was closed before it was read')
         const reading = size <= SLAB_BYTES ? readExactly(file, dataSetOffset, size) : undefined
@@ -282,6 +302,8 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'it does not exist',
   EACCES: 'reading it is not permitted',
   EISDIR: 'it is a directory',
+  // Also a circle of links, of which there is no more to say.
+  ELOOP: `it ${IS_LINK}`,
 }
 
 function reasonOf(error: unknown): string {
