@@ -1,6 +1,7 @@
 import { sql, type Transaction } from 'kysely'
-import { TAKE_OVER, type Digested } from './known-series.ts'
+import type { Digested } from './digested.ts'
 import type { DatabaseKind } from './instance-index.ts'
+import { TAKE_OVER } from './known-series.ts'
 import { rowKey, writeKeyValues, writeLevel, type WantedRow } from './levels-above.ts'
 import { removeEmpty, type Emptied } from './remove-rows.ts'
 import { LEVEL_NUMBERS, type IndexSchema } from './schema.ts'

@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import type { Digested } from './digested.ts'
 import type { DatabaseKind, QueryWork } from './instance-index.ts'
 import type { IndexSchema } from './schema.ts'
 
@@ -12,12 +13,6 @@ import type { IndexSchema } from './schema.ts'
  */
 export type Trouble = 'retry' | 'lost' | 'unwritable' | 'unusable' | 'statement'
 
-/** A statement that is run with each set of parameters, all of them in one transaction. */
-export interface RepeatedStatement {
-  readonly sql: string
-  readonly parameters: readonly (readonly unknown[])[]
-}
-
 /** What differs between the databases. */
 export interface Backend {
   readonly kind: DatabaseKind
@@ -29,10 +24,10 @@ export interface Backend {
   /** The tables are there, and something will be written. */
   prepareToWrite?(): Promise<void>
   /**
-   * Writes at once where that does not keep others waiting: how many rows each set of parameters changed, committed.
-   * Undefined: nothing was done, for whatever reason; `run` or a transaction may do it.
+   * Adds those that are new to series that are known, where that keeps nobody waiting: which it added, committed. The
+   * others, or with undefined all of them, are for `run` or a transaction.
    */
-  writeAtOnce?(statement: RepeatedStatement): readonly number[] | undefined
+  addAtOnce?(batch: readonly Digested[]): ReadonlySet<Digested> | undefined
   /** A statement of its own that comes again and again: `name` stands for its text. */
   run<Row>(name: string, sql: string, parameters: readonly unknown[]): Promise<readonly Row[]>
   stream<Row>(sql: string, parameters: readonly unknown[], signal: AbortSignal | undefined, work: QueryWork): AsyncIterable<Row>

@@ -1,70 +1,7 @@
-import type { IndexedInstance, LevelRow } from '../model/instance.ts'
 import type { DatabaseKind } from './instance-index.ts'
 import type { Backend } from './backend.ts'
-import { digestOf } from './digest.ts'
+import type { Digested } from './digested.ts'
 import { LEVEL_NUMBERS } from './schema.ts'
-
-/** What an instance brings, with the digests of its levels. */
-export interface Digested {
-  readonly instance: IndexedInstance
-  readonly patient: string
-  readonly study: string
-  readonly series: string
-}
-
-export function digested(given: IndexedInstance): Digested {
-  const instance = clean(given)
-  return {
-    instance,
-    patient: rememberedDigest(instance.patient, instance.patientKey),
-    study: rememberedDigest(instance.study, ''),
-    series: rememberedDigest(instance.series, ''),
-  }
-}
-
-/** The instances of a series may share the rows above them. */
-const digests = new WeakMap<LevelRow, { readonly key: string; readonly digest: string }>()
-
-function rememberedDigest(row: LevelRow, key: string): string {
-  const known = digests.get(row)
-  if (known?.key === key) return known.digest
-  const digest = key === '' ? digestOf(row) : digestOf(row, key)
-  digests.set(row, { key, digest })
-  return digest
-}
-
-/**
- * PostgreSQL takes no NUL in text, and SQLite reads less than it wrote. Halves of surrogate pairs that are escaped in
- * JSON would come out of its functions as no UTF-8, which ends the process in libsql.
- */
-function clean(instance: IndexedInstance): IndexedInstance {
-  const { patient, study, series, patientKey, studyInstanceUid, seriesInstanceUid, sopInstanceUid, sopClassUid, transferSyntaxUid, path } = instance
-  const texts = [patientKey, studyInstanceUid, seriesInstanceUid, sopInstanceUid, sopClassUid, transferSyntaxUid, path]
-  const areHarmless = !texts.some(isHarmful) && isClean(instance.instance) && [patient, study, series].every((row) => digests.has(row) || isClean(row))
-  return areHarmless ? instance : (cleanAll(instance) as IndexedInstance)
-}
-
-function isClean({ columns, attributes, keyValues }: LevelRow): boolean {
-  if (isHarmful(attributes)) return false
-  for (const name in columns) if (isHarmful(columns[name] as string)) return false
-  return !keyValues.some(({ value }) => isHarmful(value))
-}
-
-const HARMFUL = /\0|\\u(?:d[89a-f]|0000)/i
-const isHarmful = (text: string): boolean => HARMFUL.test(text)
-
-/** In JSON: an escaped character, of which those in the first group are replaced. */
-const ESCAPED = /\\(?:(u(?:d[89a-f][0-9a-f]{2}|0000))|.)/gis
-
-function cleanAll(value: unknown, name?: string): unknown {
-  if (typeof value === 'string') {
-    const text = value.replaceAll('\0', '')
-    return name === 'attributes' ? text.replace(ESCAPED, (escape, harmful: string | undefined) => (harmful === undefined ? escape : '\\ufffd')) : text
-  }
-  if (Array.isArray(value)) return value.map((entry) => cleanAll(entry))
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, cleanAll(entry, key)]))
-}
 
 const TYPES = [...Array.from({ length: 11 }, () => 'text'), 'bigint', 'bigint', 'text'] as const
 const PADDING: readonly unknown[] = TYPES.map((type) => (type === 'text' ? '' : 0))
@@ -109,35 +46,9 @@ export async function addToKnownSeries(backend: Backend, batch: readonly Digeste
  */
 export function addAtOnce(backend: Backend, batch: readonly Digested[]): readonly Digested[] {
   const plain = batch.filter(({ instance }) => instance.instance.keyValues.length === 0)
-  if (backend.writeAtOnce === undefined || plain.length === 0) return batch
-  const parameters = plain.map(({ instance, patient, study, series }) => [
-    instance.sopInstanceUid,
-    instance.sopClassUid,
-    instance.transferSyntaxUid,
-    instance.instance.columns['instance_number'] ?? '',
-    instance.path,
-    instance.sizeBytes,
-    instance.storedAtMs,
-    instance.instance.attributes,
-    instance.studyInstanceUid,
-    study,
-    instance.patientKey,
-    patient,
-    instance.seriesInstanceUid,
-    series,
-  ])
-  const changes = backend.writeAtOnce({ sql: ADD_ONE, parameters })
-  if (changes === undefined) return batch
-  const added = new Set(plain.filter((_one, index) => changes[index] === 1))
-  return batch.filter((one) => !added.has(one))
+  const added = plain.length === 0 ? undefined : backend.addAtOnce?.(plain)
+  return added === undefined ? batch : batch.filter((one) => !added.has(one))
 }
-
-/** Whatever is there already fails: what becomes of it is another statement's matter. */
-const ADD_ONE = `insert into instance (series, sop_instance_uid, sop_class_uid, transfer_syntax_uid, instance_number, path, size_bytes, stored_at_ms, attributes)
-select s.id, ?, ?, ?, ?, ?, ?, ?, ?
-from study as t cross join patient as p cross join series as s
-where t.study_instance_uid = ? and t.digest = ? and p.id = t.patient and p.patient_key = ? and p.digest = ?
-and s.study = t.id and s.series_instance_uid = ? and s.digest = ?`
 
 const statements = new Map<string, string>()
 

@@ -54,7 +54,7 @@ const SYSTEM_EXPLANATIONS: Readonly<Record<string, string>> = {
 export function sqliteBackend(path: string, { busyTimeoutMs = BUSY_TIMEOUT_MS, ...atOnceOptions }: { readonly busyTimeoutMs?: number } & AtOnceOptions = {}): Backend {
   const threads = new SqliteThreads({ path, busyTimeoutMs })
   const database = new Kysely<IndexSchema>({ dialect: sqliteDialect(threads) })
-  const atOnce = new WriterAtOnce(path, (hold) => threads.checkpoint(hold), atOnceOptions)
+  const atOnce = new WriterAtOnce(path, threads, atOnceOptions)
   return {
     kind: 'sqlite',
     place: path,
@@ -73,7 +73,7 @@ export function sqliteBackend(path: string, { busyTimeoutMs = BUSY_TIMEOUT_MS, .
       await file?.close()
     },
     prepareToWrite: () => atOnce.open(),
-    writeAtOnce: (statement) => atOnce.write(statement),
+    addAtOnce: (batch) => atOnce.add(batch),
     async run<Row>(_name: string, sql: string, parameters: readonly unknown[]): Promise<readonly Row[]> {
       const { rows } = await database.executeQuery<Row>(CompiledQuery.raw(sql, [...parameters]))
       return rows

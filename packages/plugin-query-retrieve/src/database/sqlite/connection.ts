@@ -2,8 +2,17 @@ import Database from 'libsql'
 import { bindable } from './bindable.ts'
 import type { WorkerOptions, WorkerRows } from './messages.ts'
 
-/** Runs in a worker thread. */
+/**
+ * Writes are made between `begin` and `commit`, each of them: a statement of libsql that met a lock stays under way,
+ * and those that come after it are committed only when it is run again, though they seem to be.
+ */
 export interface Connection {
+  readonly inTransaction: boolean
+  /** Waits for others that write, for as long as was said when it was opened. */
+  begin(): void
+  commit(): void
+  /** After some errors (a full disk) SQLite has done it by itself. Where it fails, `inTransaction` stays true. */
+  rollBack(): void
   run(sql: string, parameters: readonly unknown[]): WorkerRows
   open(sql: string, parameters: readonly unknown[]): Cursor
   /** Gives back memory: it may not be used for long. */
@@ -35,11 +44,11 @@ const LIBSQL_ROWS_AHEAD = 100
 const MAXIMUM_BATCH_BYTES = 1_048_576
 const MAXIMUM_BATCH_MS = 20
 const MAXIMUM_STATEMENTS = 64
-const EMPTY_LOG_WAIT_MS = 200
 
 const PRAGMAS: Readonly<Record<WorkerOptions['role'], readonly string[]>> = {
   // A file without a row is found at the next start: what a power failure takes comes back. A crash takes nothing.
   writer: ['journal_mode = WAL', 'synchronous = NORMAL', 'foreign_keys = ON', 'case_sensitive_like = ON', 'cache_size = -65536', 'wal_autocheckpoint = 4000', 'journal_size_limit = 67108864'],
+  'at once': ['synchronous = NORMAL', 'foreign_keys = ON', 'case_sensitive_like = ON', 'cache_size = -16384', 'wal_autocheckpoint = 0'],
   reader: ['query_only = ON', 'case_sensitive_like = ON', 'cache_size = -4096'],
 }
 
@@ -71,6 +80,19 @@ export function openConnection({ path, role, busyTimeoutMs }: WorkerOptions): Co
   }
 
   return {
+    get inTransaction() {
+      return database.inTransaction
+    },
+    // Not prepared, as they may meet a lock.
+    begin: () => database.exec('begin immediate'),
+    commit: () => database.exec('commit'),
+    rollBack() {
+      try {
+        if (database.inTransaction) database.exec('rollback')
+      } catch {
+        // Who goes on has to look.
+      }
+    },
     run(sql, parameters) {
       const { statement, columns } = prepare(sql)
       const values = parameters.map(bindable)
@@ -86,7 +108,6 @@ export function openConnection({ path, role, busyTimeoutMs }: WorkerOptions): Co
       database.prepare('PRAGMA shrink_memory').all([])
     },
     emptyLog() {
-      database.prepare(`PRAGMA busy_timeout = ${EMPTY_LOG_WAIT_MS}`).all([])
       try {
         database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all([])
       } catch {

@@ -30,9 +30,12 @@ class Adapter extends SqliteAdapter {
 }
 
 const READS = /^\s*(?:select|with|values|explain)\b/i
+/** Of the connection, and no part of a transaction. */
+const PRAGMA = /^\s*pragma\b/i
 
 class Connection implements DatabaseConnection {
   readonly #threads: SqliteThreads
+  /** In a transaction. */
   #release: (() => void) | undefined
 
   constructor(threads: SqliteThreads) {
@@ -40,20 +43,16 @@ class Connection implements DatabaseConnection {
   }
 
   async begin(): Promise<void> {
-    this.#release = await this.#threads.takeWriter()
-    try {
-      await this.#threads.write('begin immediate', [])
-    } catch (error) {
-      this.release()
-      throw error
-    }
+    this.#release = await this.#threads.begin()
   }
 
   async end(how: 'commit' | 'rollback'): Promise<void> {
-    if (how === 'commit') await this.#threads.write('commit', [])
-    // After some errors (a full disk) SQLite has done it by itself and says that there is nothing to roll back.
-    else await this.#threads.write('rollback', []).catch(() => undefined)
-    this.release()
+    if (this.#release === undefined) return
+    try {
+      await this.#threads.end(how)
+    } finally {
+      this.release()
+    }
   }
 
   release(): void {
@@ -62,14 +61,9 @@ class Connection implements DatabaseConnection {
   }
 
   async executeQuery<Row>({ sql, parameters, query }: CompiledQuery): Promise<QueryResult<Row>> {
-    if (this.#release !== undefined) return resultOf(await this.#threads.write(sql, parameters))
-    if (SelectQueryNode.is(query) || READS.test(sql)) return resultOf(await this.#threads.read(sql, parameters))
-    const release = await this.#threads.takeWriter()
-    try {
-      return resultOf(await this.#threads.write(sql, parameters))
-    } finally {
-      release()
-    }
+    if (this.#release !== undefined || PRAGMA.test(sql)) return resultOf(await this.#threads.run(sql, parameters))
+    const isReading = SelectQueryNode.is(query) || READS.test(sql)
+    return resultOf(isReading ? await this.#threads.read(sql, parameters) : await this.#threads.write(sql, parameters))
   }
 
   async *streamQuery<Row>({ sql, parameters }: CompiledQuery): AsyncIterableIterator<QueryResult<Row>> {

@@ -23,7 +23,10 @@ export function silentLog(): TestLog {
     lines,
     line: (pattern) => {
       const known = lines.find((line) => pattern.test(line))
-      return known !== undefined ? Promise.resolve(known) : new Promise((resolve) => waiting.push({ pattern, resolve }))
+      if (known !== undefined) return Promise.resolve(known)
+      // What an index does by itself keeps no process alive.
+      const alive = setInterval(() => undefined, 1000)
+      return new Promise<string>((resolve) => waiting.push({ pattern, resolve })).finally(() => clearInterval(alive))
     },
     error: write('error'),
     warn: write('warn'),
