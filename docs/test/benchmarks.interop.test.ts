@@ -34,10 +34,10 @@ interface FlameGraphs {
 }
 
 test('the benchmark of queries gets the matches that its instances have', async (t) => {
-  t.timeout(60_000)
+  t.timeout(160_000)
   // 30 studies of 4 series of 20 instances, of 10 patients with 3 studies each.
   const args = ['benchmarks/query.bench.mjs', '--instances', '2400', '--databases', 'sqlite', '--repetitions', '3', '--directory', join(folder, 'query'), '--json', '-']
-  const { code, stdout, stderr } = await run(process.execPath, args, { cwd: ROOT })
+  const { code, stdout, stderr } = await run(process.execPath, args, { cwd: ROOT, limitMs: 150_000 })
   t.is(code, 0, stderr)
   const results = (JSON.parse(stdout) as QueryResult[]).filter(({ query }) => query !== undefined)
   t.is(results.length, 12)
@@ -58,11 +58,11 @@ test('the benchmark of queries gets the matches that its instances have', async 
 })
 
 interop('npm run bench measures who is there, in turns, and writes a report with charts', async (t) => {
-  t.timeout(120_000)
+  t.timeout(160_000)
   const out = join(folder, 'report')
   const args = ['benchmarks/bench.mjs', '--quick', '--only', 'a,c', '--repetitions', '1', '--directory', join(folder, 'bench'), '--out', out]
   // Not by a signal that it cannot hear: it has servers to end.
-  await promisify(execFile)(process.execPath, args, { cwd: ROOT, timeout: 110_000 })
+  await promisify(execFile)(process.execPath, args, { cwd: ROOT, timeout: 150_000 })
   const parts = JSON.parse(readFileSync(join(out, 'performance/results.json'), 'utf8')) as Readonly<Record<string, { readonly results: readonly BenchResult[] }>>
   for (const [workload, messages] of Object.entries({ a: 2000, c: 210 })) {
     const results = parts[workload]?.results ?? []
@@ -110,10 +110,10 @@ test('a flame graph has the frames of a profile, as wide as they took', async (t
 })
 
 interop('the benchmark of archives stores and gets back everything, from dicomtap and from dcmqrscp', async (t) => {
-  t.timeout(60_000)
+  t.timeout(160_000)
   const json = join(folder, 'retrieve.json')
   const args = ['benchmarks/retrieve.bench.mjs', '--archives', 'dicomtap,dcmqrscp', '--workloads', 'small', '--tasks', 'store1,get,move', '--scale', '0.01', '--repetitions', '1', '--directory', join(folder, 'retrieve'), '--json', json]
-  const { code, stdout, stderr } = await run(process.execPath, args, { cwd: ROOT })
+  const { code, stdout, stderr } = await run(process.execPath, args, { cwd: ROOT, limitMs: 150_000 })
   t.is(code, 0, stderr)
   const results = JSON.parse(readFileSync(json, 'utf8')) as readonly { readonly archive: string; readonly task: string; readonly error?: string; readonly messagesPerSecond?: number }[]
   t.deepEqual(

@@ -105,18 +105,21 @@ export interface RunOptions {
   readonly env?: NodeJS.ProcessEnv
   /** Once stdout is as `isDone` wants it, the process is told to stop. */
   readonly isDone?: (stdout: string) => boolean
+  /** After this it is ended, and its last line of stderr says so. Default 30 seconds. */
+  readonly limitMs?: number
 }
 
-export function run(command: string, args: readonly string[], { cwd, env, isDone }: RunOptions): Promise<Run> {
+export function run(command: string, args: readonly string[], { cwd, env, isDone, limitMs = 30_000 }: RunOptions): Promise<Run> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0', NODE_TEST_CONTEXT: undefined, ...env } })
     let stdout = ''
     let stderr = ''
     // What it has started ends with it, unless it does not listen.
     const timer = setTimeout(() => {
+      stderr += `\nended by the test after ${limitMs} ms\n`
       child.kill('SIGTERM')
       killer = setTimeout(() => child.kill('SIGKILL'), 5_000)
-    }, 30_000)
+    }, limitMs)
     let killer: NodeJS.Timeout | undefined
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
