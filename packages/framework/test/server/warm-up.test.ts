@@ -127,7 +127,7 @@ test('associations of peers come first: a warm-up waits until the last has ended
   })
   await using server = await createTestServer({ contexts: CONTEXTS, plugins: [counting()] })
   const scu = await testScu(server, { contexts: [[VERIFICATION, IMPLICIT_LE]] })
-  const warmingUp = server.ae.warmUp({ budgetMs: 50 })
+  const warmingUp = server.ae.warmUp({ budgetMs: 1000 })
   // As long as a warm-up waits for a server to be idle, and longer than it waits before it begins.
   await new Promise((resolve) => setTimeout(resolve, 400))
   t.is((await scu.echo()).status, 0)
