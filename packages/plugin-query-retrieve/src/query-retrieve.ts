@@ -5,6 +5,8 @@ import { openIndex } from './database/open-index.ts'
 import { registerFind } from './find/register-find.ts'
 import { registerDiagnosis } from './intake/diagnose.ts'
 import { registerIntake } from './intake/register-intake.ts'
+import { InstanceReader } from './maintenance/read-instance.ts'
+import { reindexWith } from './maintenance/reindexer.ts'
 import { buildCatalogue } from './model/catalogue.ts'
 import { queryRetrieveOptions } from './options.ts'
 import { registerRetention } from './retention/register-retention.ts'
@@ -39,7 +41,8 @@ export const queryRetrieve: PluginFactory<typeof queryRetrieveOptions> = defineP
       throw new DicomtapError('DICOMTAP_ERR_PLG_OPTIONS', `plugins[query-retrieve].options.database.sqlite: put it outside of the storage folder ${directory}, or there below a name with a leading dot: other files in it are taken for stored objects`)
     }
     const attributes = await buildCatalogue(options.attributes)
-    const index = openIndex({ database, resolvePath: (path) => api.resolvePath(path), log: api.log })
+    const reindex = reindexWith(new InstanceReader(directory, attributes), directory, api.log)
+    const index = openIndex({ database, resolvePath: (path) => api.resolvePath(path), log: api.log, folder: { root: directory, attributes: options.attributes }, reindex })
     const context: PluginContext = { api, options, attributes, index, storage, directory, studiesInUse: new StudiesInUse() }
     api.hooks.ready.tapPromise(() => index.start())
     // First, so that it is the last: disposers run in reverse order.

@@ -1,6 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { Digested } from './digested.ts'
-import type { DatabaseKind, QueryWork } from './instance-index.ts'
+import type { ArrivedHead, DatabaseKind, HeadOutcome, QueryWork } from './instance-index.ts'
 import type { IndexSchema } from './schema.ts'
 
 /**
@@ -21,13 +20,8 @@ export interface Backend {
   readonly database: Kysely<IndexSchema>
   /** Makes ready to connect: folders, passwords. */
   prepare(): Promise<void>
-  /** The tables are there, and something will be written. */
-  prepareToWrite?(): Promise<void>
-  /**
-   * Adds those that are new to series that are known, where that keeps nobody waiting: which it added, committed. The
-   * others, or with undefined all of them, are for `run` or a transaction.
-   */
-  addAtOnce?(batch: readonly Digested[]): ReadonlySet<Digested> | undefined
+  /** See `HeadIndex`; undefined where they are not understood. */
+  readonly addHeads?: ((heads: readonly ArrivedHead[]) => Promise<readonly HeadOutcome[]>) | undefined
   /** A statement of its own that comes again and again: `name` stands for its text. */
   run<Row>(name: string, sql: string, parameters: readonly unknown[]): Promise<readonly Row[]>
   stream<Row>(sql: string, parameters: readonly unknown[], signal: AbortSignal | undefined, work: QueryWork): AsyncIterable<Row>

@@ -8,8 +8,8 @@ import type { Backend } from './backend.ts'
 import { readCounts } from './counts.ts'
 import { databaseError } from './database-error.ts'
 import { digested, type Digested } from './digested.ts'
-import { MAXIMUM_KNOWN_PATHS, type DatabaseKind, type IndexAccess, type IndexCounts, type InstanceIndex, type KnownFile, type QueryWork, type Removed } from './instance-index.ts'
-import { addAtOnce, addToKnownSeries } from './known-series.ts'
+import { MAXIMUM_KNOWN_PATHS, type ArrivedHead, type DatabaseKind, type HeadIndex, type HeadOutcome, type IndexAccess, type IndexCounts, type KnownFile, type QueryWork, type Removed } from './instance-index.ts'
+import { addToKnownSeries, isPlain } from './known-series.ts'
 import { Collision } from './levels-above.ts'
 import { migrate } from './migrate.ts'
 import { recomputeStudies, STUDIES_AT_ONCE } from './recompute-studies.ts'
@@ -26,7 +26,7 @@ const PROBE_BYTES = 262_144
 const UNIQUE_VIOLATION = '23505'
 
 /** The index over either database. */
-export class DatabaseIndex implements InstanceIndex {
+export class DatabaseIndex implements HeadIndex {
   readonly #backend: Backend
   readonly #availability: Availability
   readonly #queue: WriteQueue
@@ -69,6 +69,11 @@ export class DatabaseIndex implements InstanceIndex {
   async add(instance: IndexedInstance): Promise<void> {
     this.#assert('write')
     await this.#queue.add(instance)
+  }
+
+  async addHeads(heads: readonly ArrivedHead[]): Promise<readonly HeadOutcome[]> {
+    const { addHeads } = this.#backend
+    return addHeads === undefined ? heads.map(() => 'unread') : this.#writing(() => addHeads(heads))
   }
 
   remove(paths: readonly string[]): Promise<Removed> {
@@ -170,7 +175,6 @@ export class DatabaseIndex implements InstanceIndex {
     }
     if (this.#access !== 'write') return
     await this.#writeSetting('lastContact', String(Date.now()))
-    await this.#backend.prepareToWrite?.()
   }
 
   /** On a full disk a few bytes may still find room: it is back when there is some for many instances. */
@@ -242,8 +246,7 @@ export class DatabaseIndex implements InstanceIndex {
     try {
       this.#availability.assert('write')
       const batch = instances.map(digested)
-      const rest = addAtOnce(this.#backend, batch)
-      if (rest.length > 0) await this.#retried(() => this.#write(rest))
+      await this.#retried(() => this.#write(batch))
       return instances.map(() => undefined)
     } catch (error) {
       if (error instanceof DicomtapError) return instances.map(() => error)
@@ -258,7 +261,7 @@ export class DatabaseIndex implements InstanceIndex {
   }
 
   async #write(batch: readonly Digested[]): Promise<void> {
-    const plain = batch.filter(({ instance }) => instance.instance.keyValues.length === 0)
+    const plain = batch.filter(isPlain)
     let added: ReadonlySet<string> = new Set()
     if (plain.length > 0) {
       try {

@@ -1,4 +1,5 @@
 import type { Compilable, Kysely } from 'kysely'
+import type { FileHead } from '../model/head-describer.ts'
 import type { IndexedInstance } from '../model/instance.ts'
 import type { IndexSchema } from './schema.ts'
 
@@ -44,6 +45,23 @@ export type IndexAccess = 'read' | 'write'
 /** So many paths at most can be asked for at once. */
 export const MAXIMUM_KNOWN_PATHS = 500
 
+/** The beginning of a file that was stored a moment ago. */
+export interface ArrivedHead extends FileHead {
+  readonly arrivedAtMs: number
+}
+
+/** `added`; or what is in it, as that takes more than a thread does by itself; `unread`: its file has to be read. */
+export type HeadOutcome = 'added' | 'unread' | IndexedInstance
+
+/** A file that was stored a moment ago. */
+export interface Arrival {
+  readonly head: ArrivedHead
+  /** Reads the file: what is in it; undefined where there is nothing to be known of it. What it rejects with may pass, and it is called again. */
+  read(): Promise<IndexedInstance | undefined>
+  /** The database does not take it, though it takes others. */
+  refused(error: Error): void
+}
+
 /**
  * The index of what is stored, in one of the databases. All of it may reject with DICOMTAP_ERR_QR_DATABASE. Before
  * `start` is called, and after `close`, everything rejects.
@@ -64,6 +82,11 @@ export interface InstanceIndex {
    * replaced. What was added at the same time goes into one transaction. Resolves when it is committed.
    */
   add(instance: IndexedInstance): Promise<void>
+  /**
+   * True: the index will have it, after a crash as well, and whoever asks waits until it does. False: nothing was done.
+   * Not on every database, and not always. @param arrive is called when there is time for it; undefined: there is too little to go by
+   */
+  addSoon?(arrive: () => Arrival | undefined): boolean
   /** Forgets files, and the series, studies and patients that have nothing left. */
   remove(paths: readonly string[]): Promise<Removed>
   /**
@@ -86,4 +109,10 @@ export interface InstanceIndex {
   readonly isReady: boolean
   /** Writes what was added, then ends everything. What comes later rejects. */
   close(): Promise<void>
+}
+
+/** One that understands beginnings of files. */
+export interface HeadIndex extends InstanceIndex {
+  /** Adds those of which the beginning says enough, as far as that is a matter of one statement; resolves when it is committed. */
+  addHeads(heads: readonly ArrivedHead[]): Promise<readonly HeadOutcome[]>
 }

@@ -6,14 +6,41 @@ import { LEVEL_NUMBERS } from './schema.ts'
 const TYPES = [...Array.from({ length: 11 }, () => 'text'), 'bigint', 'bigint', 'text'] as const
 const PADDING: readonly unknown[] = TYPES.map((type) => (type === 'text' ? '' : 0))
 
+/** A row of an instance that was added. `replaced`: how often it was before. */
+export interface AddedRow {
+  readonly id: number
+  readonly path: string
+  readonly replaced: number
+}
+
+/** What comes with an instance is looked up at no level but its own. */
+export function isPlain({ instance }: Digested): boolean {
+  return instance.instance.keyValues.length === 0
+}
+
 /**
  * The usual instance: patient, study and series are known and have the attributes that it brings. One statement adds
  * all of those, and is its own transaction. Which rows they belong to, and whether these are still as they were, the
  * statement finds out by itself: other processes may have changed them.
  *
+ * @param batch plain ones
  * @returns the paths that were added; the others need more than that
  */
 export async function addToKnownSeries(backend: Backend, batch: readonly Digested[]): Promise<ReadonlySet<string>> {
+  const { name, sql, parameters } = additionToKnownSeries(backend.kind, batch)
+  const rows = await backend.run<AddedRow>(name, sql, parameters)
+  const replaced = replacedOf(rows)
+  if (replaced.length > 0) await backend.database.deleteFrom('key_value').where('level', '=', LEVEL_NUMBERS.IMAGE).where('owner', 'in', replaced).execute()
+  return new Set(rows.map((row) => row.path))
+}
+
+/** Rows that another file of the instance had. What values of its own that leaves behind, where nobody removes it, costs a look at an instance that does not match. */
+export function replacedOf(rows: readonly AddedRow[]): readonly number[] {
+  return rows.filter((row) => row.replaced > 0).map((row) => row.id)
+}
+
+/** Returns {@link AddedRow}s. `name` stands for the text. */
+export function additionToKnownSeries(kind: DatabaseKind, batch: readonly Digested[]): { readonly name: string; readonly sql: string; readonly parameters: readonly unknown[] } {
   const size = 2 ** Math.ceil(Math.log2(batch.length))
   const parameters = batch.flatMap(({ instance, patient, study, series }) => [
     instance.studyInstanceUid,
@@ -33,21 +60,7 @@ export async function addToKnownSeries(backend: Backend, batch: readonly Digeste
   ])
   // Few statements of different sizes can be kept prepared. No study has an empty UID.
   for (let index = batch.length; index < size; index++) parameters.push(...(PADDING as string[]))
-  const rows = await backend.run<{ id: number; path: string; replaced: number }>(`add${size}`, statementFor(backend.kind, size), parameters)
-  const replaced = rows.filter((row) => row.replaced > 0).map((row) => row.id)
-  // What it leaves behind when it is not reached costs a look at an instance that does not match.
-  if (replaced.length > 0) await backend.database.deleteFrom('key_value').where('level', '=', LEVEL_NUMBERS.IMAGE).where('owner', 'in', replaced).execute()
-  return new Set(rows.map((row) => row.path))
-}
-
-/**
- * The same for those that are new to their series, where the database can be written at once.
- * @returns those that need more than that
- */
-export function addAtOnce(backend: Backend, batch: readonly Digested[]): readonly Digested[] {
-  const plain = batch.filter(({ instance }) => instance.instance.keyValues.length === 0)
-  const added = plain.length === 0 ? undefined : backend.addAtOnce?.(plain)
-  return added === undefined ? batch : batch.filter((one) => !added.has(one))
+  return { name: `add${size}`, sql: statementFor(kind, size), parameters }
 }
 
 const statements = new Map<string, string>()

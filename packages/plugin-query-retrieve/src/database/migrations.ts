@@ -3,8 +3,7 @@ import type { DatabaseKind } from './instance-index.ts'
 
 /** The versions of the tables, in order. One that was released is never changed. */
 export function migrations(kind: DatabaseKind): Record<string, Migration> {
-  const instances = { '0001-instances': { up: (database: Kysely<unknown>) => createTables(database, kind) } }
-  return kind === 'postgres' ? instances : { ...instances, '0002-arrivals': { up: createArrivals } }
+  return { '0001-instances': { up: (database: Kysely<unknown>) => createTables(database, kind) } }
 }
 
 const TABLES = {
@@ -85,18 +84,6 @@ async function createTables(database: Kysely<unknown>, kind: DatabaseKind): Prom
     .execute()
 
   for (const statement of kind === 'postgres' ? POSTGRES_TRIGGERS : SQLITE_TRIGGERS) await sql.raw(statement).execute(database)
-}
-
-/** What waits to be moved into `instance`: see `sqlite/arrivals.ts`. */
-async function createArrivals(database: Kysely<unknown>): Promise<void> {
-  let table = database.schema
-    .createTable('arrival')
-    .addColumn('id', 'integer', (column) => column.primaryKey())
-    .addColumn('series', 'integer', (column) => column.notNull().references('series.id'))
-  for (const column of ['size_bytes', 'stored_at_ms']) table = table.addColumn(column, 'integer', (it) => it.notNull())
-  for (const column of ['sop_instance_uid', 'sop_class_uid', 'transfer_syntax_uid', 'instance_number', 'path', 'attributes']) table = table.addColumn(column, 'text', (it) => it.notNull())
-  await table.execute()
-  await database.schema.createIndex('arrival_by_path').on('arrival').column('path').unique().execute()
 }
 
 /** study.size_bytes and study.last_stored_at_ms follow from the instances, whoever writes these. */

@@ -6,7 +6,7 @@ import { isAmongStoredFiles } from '../contained-path.ts'
 import type { InstanceIndex } from '../database/instance-index.ts'
 import { openIndex } from '../database/open-index.ts'
 import { InstanceReader } from '../maintenance/read-instance.ts'
-import { Reindexer } from '../maintenance/reindexer.ts'
+import { Reindexer, reindexWith } from '../maintenance/reindexer.ts'
 import type { AttributeCatalogue } from '../model/attributes.ts'
 import { buildCatalogue } from '../model/catalogue.ts'
 import { type DatabaseOptions, queryRetrieveOptions, type ResolvedQueryRetrieveOptions } from '../options.ts'
@@ -33,8 +33,9 @@ const STORAGE = '@dicomtap/plugin-storage'
 /**
  * Runs `work` with the index of the command line, or else of the configuration.
  * @param access `make`: a database that is not there is made; `read`: works on a full disk and a locked database, too
+ * @param root the storage folder, where it is known: what a server left that was killed is taken in first
  */
-export async function withIndex<T>(invocation: CommandInvocation, work: (opened: OpenedIndex) => Promise<T>, access: CommandAccess): Promise<T> {
+export async function withIndex<T>(invocation: CommandInvocation, work: (opened: OpenedIndex) => Promise<T>, access: CommandAccess, root?: string): Promise<T> {
   const { options, database, resolvePath } = await settingsOf(invocation)
   const place = placeOf(database, resolvePath)
   if (access !== 'make' && 'sqlite' in database && !existsSync(place)) {
@@ -42,7 +43,8 @@ export async function withIndex<T>(invocation: CommandInvocation, work: (opened:
   }
   const attributes = await buildCatalogue(options.attributes)
   const log = new CommandLog(invocation)
-  const index = openIndex({ database, resolvePath, log: log.logger, access: access === 'read' ? 'read' : 'write' })
+  const reindex = access === 'read' || root === undefined ? undefined : reindexWith(new InstanceReader(root, attributes), root, log.logger)
+  const index = openIndex({ database, resolvePath, log: log.logger, access: access === 'read' ? 'read' : 'write', reindex })
   try {
     await index.start()
     if (!index.isReady) throw new DicomtapError('DICOMTAP_ERR_QR_DATABASE', log.firstError ?? `The database ${place} does not answer`)
@@ -74,6 +76,7 @@ export async function withFolder<T>(invocation: CommandInvocation, work: (opened
       return work({ ...opened, root, reader, reindexer: new Reindexer(root, opened.index, reader) })
     },
     access,
+    root,
   )
 }
 

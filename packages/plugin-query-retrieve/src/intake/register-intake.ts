@@ -1,6 +1,8 @@
 import { type Logger, StatusError, StorageStatus } from '@dicomtap/framework'
 import type { PluginContext } from '../context.ts'
-import type { InstanceIndex } from '../database/instance-index.ts'
+import { databaseError } from '../database/database-error.ts'
+import type { Arrival, InstanceIndex } from '../database/instance-index.ts'
+import { arrivedHead } from './arrived-head.ts'
 import { LimitedLines } from './limited-lines.ts'
 import { InstanceReader } from '../maintenance/read-instance.ts'
 import { Reindexer } from '../maintenance/reindexer.ts'
@@ -37,6 +39,8 @@ export function registerIntake(context: PluginContext): void {
   api.onDispose(() => intake.close())
 }
 
+type NewFile = Omit<StoredFile, 'studyInstanceUid'>
+
 interface IntakeOptions {
   readonly index: InstanceIndex
   readonly reader: InstanceReader
@@ -44,7 +48,7 @@ interface IntakeOptions {
   readonly log: Logger
 }
 
-/** The index's part of a C-STORE: what is answered 0000 has its row, committed, or cannot have one. */
+/** The index's part of a C-STORE: what is answered 0000 has its row, or will have it before anybody reads, or cannot have one. */
 export class Intake {
   readonly #options: IntakeOptions
   readonly #notIndexed: LimitedLines
@@ -58,25 +62,49 @@ export class Intake {
   }
 
   /**
-   * Resolves when the row is committed. An object without the UIDs of its place, or one that cannot be decoded, is
+   * Resolves when the row is committed, or certain to be. An object without the UIDs of its place, or one that cannot be decoded, is
    * left stored, and logged: to refuse it would lose an image for want of a query.
    * @throws StatusError A700 when the index cannot be written
    */
-  async stored(file: Omit<StoredFile, 'studyInstanceUid'>): Promise<void> {
+  async stored(file: NewFile): Promise<void> {
     const { relativePath, sopInstanceUid, outcome } = file
-    const { reader } = this.#options
+    const { index, reader } = this.#options
+    if (index.addSoon?.(() => this.#arrival(file)) === true) return
     const read = (await reader.readHead(file)) ?? (await reader.read(relativePath))
     if ('code' in read && read.code !== undefined) throw this.#unreadable(relativePath, read.code)
     if (!('instance' in read)) {
       this.#notIndexed.note({ sopInstanceUid, reason: read.reason })
       // Whatever had this path before is no longer there.
-      if (outcome === 'replaced') await this.#write(relativePath, () => this.#options.index.remove([relativePath]))
+      if (outcome === 'replaced') await this.#write(relativePath, () => index.remove([relativePath]))
       return
     }
     const startMs = performance.now()
-    await this.#write(relativePath, () => this.#options.index.add(read.instance))
+    await this.#write(relativePath, () => index.add(read.instance))
     // Nobody may have waited for so long: the object was refused then, and its file taken back.
     if (performance.now() - startMs > SLOW_MS) await this.#doubt(relativePath)
+  }
+
+  #arrival(file: NewFile): Arrival | undefined {
+    const head = arrivedHead(file)
+    if (head === undefined) return undefined
+    const { relativePath, sopInstanceUid } = file
+    const { reader, stale } = this.#options
+    const leaveOut = (reason: string): void => this.#notIndexed.note({ sopInstanceUid, reason })
+    return {
+      head,
+      read: async () => {
+        const read = await reader.read(relativePath)
+        if ('instance' in read) return read.instance
+        if (read.code === 'ENOENT') return undefined
+        if (read.code !== undefined) throw databaseError(`A stored object is not in the index yet: ${read.reason}`)
+        leaveOut(read.reason)
+        return undefined
+      },
+      refused: ({ message }) => {
+        stale.add(relativePath)
+        leaveOut(message)
+      },
+    }
   }
 
   /** Before the file is removed. */
@@ -92,7 +120,7 @@ export class Intake {
   async close(): Promise<void> {
     this.#notIndexed.close()
     this.#unreadableLines.close()
-    await this.#options.stale.idle()
+    await this.#options.stale.close()
   }
 
   async #doubt(relativePath: string): Promise<void> {

@@ -1,9 +1,9 @@
-import { type DataSet, DicomtapError, headReader, type HeadReader, loadDictionary, readFileAttributes } from '@dicomtap/framework'
+import { type DataSet, DicomtapError, readFileAttributes } from '@dicomtap/framework'
 import path from 'node:path'
 import type { StoredFile } from '../storage-service.ts'
 import type { AttributeCatalogue } from '../model/attributes.ts'
-import { ElementDescriber } from '../model/describe-elements.ts'
 import { describeInstance } from '../model/describe-instance.ts'
+import { HeadDescriber, wantedAttributes } from '../model/head-describer.ts'
 import type { IndexedInstance } from '../model/instance.ts'
 import { QuickStat } from './quick-stat.ts'
 
@@ -19,27 +19,18 @@ export type ReadInstance = { readonly instance: IndexedInstance; readonly proble
 
 export type HeadOfFile = Pick<StoredFile, 'relativePath' | 'transferSyntaxUid' | 'dataSetHead' | 'dataSetBytes'>
 
-const ALWAYS = [
-  0x00080005, // Specific Character Set
-  0x00080016, // SOP Class UID
-  0x00080018, // SOP Instance UID
-  0x00080201, // Timezone Offset From UTC
-  0x0020000d, // Study Instance UID
-  0x0020000e, // Series Instance UID
-]
-
 /** Reads stored files as the index takes them. */
 export class InstanceReader {
   readonly #root: string
   readonly #attributes: AttributeCatalogue
   readonly #wanted: ReadonlySet<number>
   readonly #stat: QuickStat
-  #head: { readonly reader: HeadReader; readonly describer: ElementDescriber } | undefined
+  #heads: HeadDescriber | undefined
 
   constructor(root: string, attributes: AttributeCatalogue) {
     this.#root = root
     this.#attributes = attributes
-    this.#wanted = new Set([...ALWAYS, ...attributes.all.map(({ tag }) => tag)])
+    this.#wanted = wantedAttributes(attributes)
     this.#stat = new QuickStat(root)
   }
 
@@ -48,23 +39,16 @@ export class InstanceReader {
    * is not enough.
    */
   async readHead({ relativePath, transferSyntaxUid, dataSetHead, dataSetBytes }: HeadOfFile): Promise<ReadInstance | undefined> {
-    if (dataSetHead === undefined || transferSyntaxUid === undefined) return undefined
-    this.#head ??= await this.#prepareHead()
-    const { reader, describer } = this.#head
-    const elements = reader.pick(dataSetHead, transferSyntaxUid, dataSetHead.length === dataSetBytes)
-    if (elements === undefined) return undefined
+    if (dataSetHead === undefined || transferSyntaxUid === undefined || dataSetBytes === undefined) return undefined
+    this.#heads ??= await HeadDescriber.load(this.#attributes)
     try {
       const { sizeBytes, modifiedAtMs } = await this.#stat.of(path.join(this.#root, relativePath))
-      const instance = describer.describe(elements, { path: relativePath, sizeBytes, storedAtMs: Math.floor(modifiedAtMs), transferSyntaxUid })
+      const head = { relativePath, transferSyntaxUid, dataSetHead, dataSetBytes }
+      const instance = this.#heads.describe(head, { sizeBytes, storedAtMs: Math.floor(modifiedAtMs) })
       return instance && { instance, problem: undefined }
     } catch {
       return undefined
     }
-  }
-
-  async #prepareHead(): Promise<{ readonly reader: HeadReader; readonly describer: ElementDescriber }> {
-    const reader = headReader(this.#wanted, await loadDictionary())
-    return { reader, describer: new ElementDescriber(reader, this.#attributes) }
   }
 
   /** Never rejects for what is in the file, or for a file that cannot be read. */

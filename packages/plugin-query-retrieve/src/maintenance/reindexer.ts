@@ -1,3 +1,6 @@
+import type { Logger } from '@dicomtap/framework'
+import { readdir } from 'node:fs/promises'
+import { databaseError } from '../database/database-error.ts'
 import type { InstanceIndex } from '../database/instance-index.ts'
 import { isSameFile, statusOf } from './compare.ts'
 import type { IndexedInstance } from '../model/instance.ts'
@@ -107,6 +110,31 @@ export class Reindexer {
     const statuses = await Promise.all(relativePaths.map((one) => statusOf(this.#root, one)))
     return relativePaths.filter((_, at) => statuses[at] === 'gone')
   }
+}
+
+/** The system lacks something: a moment later the file may be read. */
+const PASSING: ReadonlySet<string> = new Set(['EAGAIN', 'EBUSY', 'EINTR', 'EMFILE', 'ENFILE', 'ENOMEM', 'ESTALE', 'ETIMEDOUT'])
+
+/**
+ * For `openIndex`: has an index tell the truth of files that were stored a moment ago. False when it is that none of
+ * them is there, nor anything else in the folder: it may not be mounted.
+ */
+export function reindexWith(reader: InstanceReader, root: string, log: Pick<Logger, 'warn'>): (index: InstanceIndex, paths: readonly string[]) => Promise<boolean> {
+  return async (index, paths) => {
+    const reindexer = new Reindexer(root, index, reader)
+    const results: Reindexed[] = []
+    for (let at = 0; at < paths.length; at += MAXIMUM_SETTLED) results.push(...(await reindexer.settleAll(paths.slice(at, at + MAXIMUM_SETTLED))))
+    const codes = results.flatMap((result) => (result.did === 'nothing' ? (result.why.code ?? []) : []))
+    const passing = codes.find((code) => PASSING.has(code))
+    if (passing !== undefined) throw databaseError(`Stored files cannot be read for the index at present (${passing})`)
+    if (codes.length > 0) log.warn('stored objects cannot be queried: their files cannot be read', { files: codes.length, code: codes[0] })
+    return results.some(({ did }) => did !== 'gone' && did !== 'removed') || !(await isEmpty(root))
+  }
+}
+
+async function isEmpty(folder: string): Promise<boolean> {
+  const names = await readdir(folder).catch(() => [])
+  return names.every((name) => name.startsWith('.'))
 }
 
 /** A file of an instance. */

@@ -201,7 +201,7 @@ test('stats: what the index holds, and when it is out of date', async (t) => {
   t.regex(stdout, /^Instances {3}4, [\d.]+ kB, the last one stored \d{4}-\d\d-\d\dT[\d:]+Z$/m)
   t.regex(stdout, /^ {2}CT {8}3 in 1 series, /m)
   t.regex(stdout, /^ {2}MR {8}1 in 1 series, /m)
-  t.regex(stdout, /^Database {4}.*index\.sqlite, [\d.]+ kB, tables 0002-arrivals$/m)
+  t.regex(stdout, /^Database {4}.*index\.sqlite, [\d.]+ kB, tables 0001-instances$/m)
   const options = queryRetrieveOptions.parse({ database: { sqlite: 'index.sqlite' }, attributes: { study: ['InstitutionalDepartmentName'] } })
   const plugins = { '@dicomtap/plugin-query-retrieve': options, '@dicomtap/plugin-storage': { directory: 'data' } }
   const json = JSON.parse((await run(folder, 'stats', { json: true }, plugins)).stdout) as Record<string, unknown>

@@ -28,7 +28,7 @@ needsPostgres('two servers with one index and one folder: kill -9 of one, what e
     if (stored === 60) first.child.kill('SIGKILL')
     if (stored === 120) second.child.kill('SIGKILL')
   }
-  await Promise.all([first.port, first.port, second.port, second.port].map((port, sender) => storeUntilKilled(t, port, sender + 1, 1, acknowledged, onAcknowledged)))
+  await Promise.all([first.port, first.port, second.port, second.port].map((port, sender) => storeUntilKilled(t, port, sender + 1, { round: 1, isReplacing: true }, acknowledged, onAcknowledged)))
   await Promise.all([kill(first), kill(second)])
 
   const third = await archive(t, { folder, index: { database: { postgres: { url } } } })

@@ -195,7 +195,7 @@ test('a change of the option attributes is told at the start and by a check', as
   await scanned(first)
   const [summary, ...others] = await first.server.ae.diagnose()
   t.like(summary, { level: 'info', plugin: 'query-retrieve' })
-  t.regex(summary?.message ?? '', /^the index in SQLite answers: 0 instances, tables 0002-arrivals, compared with the folder 20\d\d-\d\d-\d\dT\d\d:\d\dZ$/)
+  t.regex(summary?.message ?? '', /^the index in SQLite answers: 0 instances, tables 0001-instances, compared with the folder 20\d\d-\d\d-\d\dT\d\d:\d\dZ$/)
   t.deepEqual(others, [])
   await first.close()
   const second = await archive(t, { folder, index: { attributes: { study: ['InstitutionalDepartmentName'] } } })

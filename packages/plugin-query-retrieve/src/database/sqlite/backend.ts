@@ -5,8 +5,8 @@ import type { Backend, Trouble } from '../backend.ts'
 import type { QueryWork } from '../instance-index.ts'
 import type { IndexSchema } from '../schema.ts'
 import { sqliteDialect } from './dialect.ts'
+import type { StorageFolder } from './messages.ts'
 import { rowObjects, SqliteThreads } from './threads.ts'
-import { WriterAtOnce, type AtOnceOptions } from './writer-at-once.ts'
 
 /** How long a statement waits for a lock that another process holds. */
 const BUSY_TIMEOUT_MS = 10_000
@@ -50,11 +50,16 @@ const SYSTEM_EXPLANATIONS: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only; name another place in database.sqlite',
 }
 
+export interface SqliteOptions {
+  readonly busyTimeoutMs?: number | undefined
+  /** Undefined: beginnings of files are not understood. */
+  readonly folder?: StorageFolder | undefined
+}
+
 /** The index in a file. */
-export function sqliteBackend(path: string, { busyTimeoutMs = BUSY_TIMEOUT_MS, ...atOnceOptions }: { readonly busyTimeoutMs?: number } & AtOnceOptions = {}): Backend {
-  const threads = new SqliteThreads({ path, busyTimeoutMs })
+export function sqliteBackend(path: string, { busyTimeoutMs = BUSY_TIMEOUT_MS, folder }: SqliteOptions = {}): Backend {
+  const threads = new SqliteThreads({ path, busyTimeoutMs, folder })
   const database = new Kysely<IndexSchema>({ dialect: sqliteDialect(threads) })
-  const atOnce = new WriterAtOnce(path, threads, atOnceOptions)
   return {
     kind: 'sqlite',
     place: path,
@@ -72,8 +77,7 @@ export function sqliteBackend(path: string, { busyTimeoutMs = BUSY_TIMEOUT_MS, .
       if (file === undefined && (await stat(path).catch(() => undefined))?.isDirectory() === true) throw Object.assign(new Error('It is a folder'), { code: 'EISDIR', syscall: 'open' })
       await file?.close()
     },
-    prepareToWrite: () => atOnce.open(),
-    addAtOnce: (batch) => atOnce.add(batch),
+    addHeads: folder && ((heads) => threads.addHeads(heads)),
     async run<Row>(_name: string, sql: string, parameters: readonly unknown[]): Promise<readonly Row[]> {
       const { rows } = await database.executeQuery<Row>(CompiledQuery.raw(sql, [...parameters]))
       return rows
@@ -95,10 +99,7 @@ export function sqliteBackend(path: string, { busyTimeoutMs = BUSY_TIMEOUT_MS, .
       const sizes = await Promise.all(['', '-wal', '-shm'].map((end) => stat(path + end).then(({ size }) => size, () => 0)))
       return sizes.reduce((sum, size) => sum + size, 0)
     },
-    async close() {
-      atOnce.close()
-      await threads.close()
-    },
+    close: () => threads.close(),
   }
 }
 

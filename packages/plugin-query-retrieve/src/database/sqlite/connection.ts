@@ -48,7 +48,6 @@ const MAXIMUM_STATEMENTS = 64
 const PRAGMAS: Readonly<Record<WorkerOptions['role'], readonly string[]>> = {
   // A file without a row is found at the next start: what a power failure takes comes back. A crash takes nothing.
   writer: ['journal_mode = WAL', 'synchronous = NORMAL', 'foreign_keys = ON', 'case_sensitive_like = ON', 'cache_size = -65536', 'wal_autocheckpoint = 4000', 'journal_size_limit = 67108864'],
-  'at once': ['synchronous = NORMAL', 'foreign_keys = ON', 'case_sensitive_like = ON', 'cache_size = -16384', 'wal_autocheckpoint = 0'],
   reader: ['query_only = ON', 'case_sensitive_like = ON', 'cache_size = -4096'],
 }
 
@@ -118,6 +117,24 @@ export function openConnection({ path, role, busyTimeoutMs }: WorkerOptions): Co
       statements.clear()
       database.close()
     },
+  }
+}
+
+/** Does something in a transaction of its own. */
+export function inTransaction<T>(connection: Connection, work: () => T): T {
+  connection.begin()
+  return endOf(connection, work)
+}
+
+/** Does the last part of one. */
+export function endOf<T>(connection: Connection, work: () => T): T {
+  try {
+    const result = work()
+    connection.commit()
+    return result
+  } catch (error) {
+    connection.rollBack()
+    throw error
   }
 }
 

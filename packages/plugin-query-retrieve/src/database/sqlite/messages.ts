@@ -1,20 +1,18 @@
-/**
- * What is done about instances that have arrived and are not in `instance` (see `arrivals.ts`): nothing, or, by who
- * only reads, answer {@link WorkerRows.isBehind} instead.
- */
-export type OnArrivals = 'ignore' | 'say so'
+import type { ResolvedQueryRetrieveOptions } from '../../options.ts'
+import type { ArrivedHead } from '../instance-index.ts'
 
 /** What goes to a worker. Each is answered by one {@link WorkerAnswer} with its `id`. */
 export type WorkerRequest =
-  | { readonly id: number; readonly type: 'run'; readonly sql: string; readonly parameters: readonly unknown[]; readonly onArrivals: OnArrivals }
+  | { readonly id: number; readonly type: 'run'; readonly sql: string; readonly parameters: readonly unknown[] }
   /** A cursor called `id`, and its first row. */
-  | { readonly id: number; readonly type: 'open'; readonly sql: string; readonly parameters: readonly unknown[]; readonly onArrivals: OnArrivals }
-  /** Takes in what has arrived, and leaves the transaction open. */
+  | { readonly id: number; readonly type: 'open'; readonly sql: string; readonly parameters: readonly unknown[] }
+  /** The transaction stays open. */
   | { readonly id: number; readonly type: 'begin' }
   | { readonly id: number; readonly type: 'commit' | 'rollback' }
-  /** The same, and a statement, as a transaction. */
+  /** A statement that is its own transaction. */
   | { readonly id: number; readonly type: 'write'; readonly sql: string; readonly parameters: readonly unknown[] }
-  | { readonly id: number; readonly type: 'settle' }
+  /** Adds those of which the beginning says enough. The row of each is its {@link HeadOutcome}. */
+  | { readonly id: number; readonly type: 'heads'; readonly heads: readonly ArrivedHead[] }
   | { readonly id: number; readonly type: 'pull'; readonly cursor: number; readonly rows: number }
   | { readonly id: number; readonly type: 'end'; readonly cursor: number }
   | { readonly id: number; readonly type: 'close' }
@@ -26,8 +24,6 @@ export interface WorkerRows {
   readonly changes: number
   /** Of a cursor: nothing comes after these rows, and it is closed. */
   readonly isDone: boolean
-  /** Nothing was done: something has arrived that must be taken in first, the file of this path before all others. */
-  readonly isBehind?: string
 }
 
 export const NOTHING: WorkerRows = { columns: [], rows: [], changes: 0, isDone: true }
@@ -48,7 +44,14 @@ export interface WorkerFailure {
 
 export interface WorkerOptions {
   readonly path: string
-  /** `at once`: on the thread of the service. */
-  readonly role: 'writer' | 'at once' | 'reader'
+  readonly role: 'writer' | 'reader'
   readonly busyTimeoutMs: number
+  /** What the writer needs to know of files to understand their beginnings. */
+  readonly folder?: StorageFolder | undefined
+}
+
+/** The storage folder, and which attributes of what is in it are kept. */
+export interface StorageFolder {
+  readonly root: string
+  readonly attributes: ResolvedQueryRetrieveOptions['attributes']
 }

@@ -1,8 +1,10 @@
 // The entry of the worker threads that SQLite runs in: its calls wait for the disk, and the service must not.
 import { parentPort, workerData } from 'node:worker_threads'
-import { beginSettled, endOf, firstArrival, settle, settled } from './arrivals.ts'
-import { openConnection, type Connection, type Cursor } from './connection.ts'
-import { NOTHING, type OnArrivals, type WorkerAnswer, type WorkerFailure, type WorkerOptions, type WorkerRequest, type WorkerRows } from './messages.ts'
+import type { ArrivedHead } from '../instance-index.ts'
+import { addHeads as addHeadsTo } from './add-heads.ts'
+import { endOf, inTransaction, openConnection, type Connection, type Cursor } from './connection.ts'
+import type { ArrivedHeads } from './heads.ts'
+import { NOTHING, type WorkerAnswer, type WorkerFailure, type WorkerOptions, type WorkerRequest, type WorkerRows } from './messages.ts'
 
 const port = parentPort as NonNullable<typeof parentPort>
 const options = workerData as WorkerOptions
@@ -23,6 +25,10 @@ const WARM = 4
 const LAST_WAIT_MS = 200
 
 port.on('message', (request: WorkerRequest) => {
+  if (request.type === 'heads') return void addHeads(request.heads).then(
+    (result) => port.postMessage({ id: request.id, result } satisfies WorkerAnswer),
+    (error: unknown) => port.postMessage({ id: request.id, error: failureOf(error) } satisfies WorkerAnswer),
+  )
   let answer: WorkerAnswer
   try {
     answer = { id: request.id, result: perform(request) }
@@ -33,16 +39,28 @@ port.on('message', (request: WorkerRequest) => {
   if (request.type === 'close') port.close()
 })
 
-function perform(request: WorkerRequest): WorkerRows {
+/** Loaded when it is needed: who only queries has no use for it. */
+let arrivedHeads: Promise<ArrivedHeads> | undefined
+
+/** By the writer, of which nobody wants anything else meanwhile. */
+async function addHeads(heads: readonly ArrivedHead[]): Promise<WorkerRows> {
+  const { folder } = options
+  if (folder === undefined) throw new Error('Nobody said where the files are')
+  const known = await (arrivedHeads ??= import('./heads.ts').then(({ ArrivedHeads }) => ArrivedHeads.load(folder))).catch(() => undefined)
+  // Another time it may be loaded: there may be no descriptors left, or no memory.
+  if (known === undefined) arrivedHeads = undefined
+  const outcomes = known === undefined || heads.length === 0 ? heads.map(() => 'unread') : withConnection((connection) => addHeadsTo(connection, heads, known))
+  return { ...NOTHING, rows: outcomes.map((outcome) => [outcome]) }
+}
+
+function perform(request: Exclude<WorkerRequest, { readonly type: 'heads' }>): WorkerRows {
   switch (request.type) {
     case 'run':
-      return withConnection((connection) => behind(connection, request.onArrivals) ?? connection.run(request.sql, request.parameters))
+      return withConnection((connection) => connection.run(request.sql, request.parameters))
     case 'write':
-      return withConnection((connection) => settled(connection, () => connection.run(request.sql, request.parameters)))
-    case 'settle':
-      return withConnection((connection) => (settle(connection), NOTHING))
+      return withConnection((connection) => inTransaction(connection, () => connection.run(request.sql, request.parameters)))
     case 'begin':
-      return withConnection((connection) => (beginSettled(connection), NOTHING))
+      return withConnection((connection) => (connection.begin(), NOTHING))
     case 'commit':
       return withConnection((connection) => endOf(connection, () => NOTHING))
     case 'rollback':
@@ -50,11 +68,6 @@ function perform(request: WorkerRequest): WorkerRows {
     case 'open': {
       const connection = idle.pop() ?? openConnection(options)
       try {
-        const answer = behind(connection, request.onArrivals)
-        if (answer !== undefined) {
-          giveBack(connection)
-          return answer
-        }
         const cursor = connection.open(request.sql, request.parameters)
         cursors.set(request.id, { cursor, connection })
       } catch (error) {
@@ -76,11 +89,6 @@ function perform(request: WorkerRequest): WorkerRows {
   }
 }
 
-function behind(connection: Connection, onArrivals: OnArrivals): WorkerRows | undefined {
-  const first = onArrivals === 'say so' ? firstArrival(connection) : undefined
-  return first === undefined ? undefined : { ...NOTHING, isBehind: first }
-}
-
 function withConnection<T>(work: (connection: Connection) => T): T {
   const connection = idle.pop() ?? openConnection(options)
   try {
@@ -96,11 +104,6 @@ function withConnection<T>(work: (connection: Connection) => T): T {
 /** Who copies the file has all of it. */
 function leaveBehindNothing(connection: Connection): void {
   connection.run(`pragma busy_timeout = ${LAST_WAIT_MS}`, [])
-  try {
-    settle(connection)
-  } catch {
-    // Whoever opens it next takes it in.
-  }
   connection.emptyLog()
 }
 

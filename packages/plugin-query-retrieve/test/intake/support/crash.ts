@@ -20,12 +20,12 @@ export async function startServer(t: ExecutionContext, ...args: readonly string[
 }
 
 /** Stores until the server is gone; instance number by SOP Instance UID of what was answered 0000. */
-export async function storeUntilKilled(t: ExecutionContext, port: number, sender: number, round: number, acknowledged: Map<string, string>, onAcknowledged: () => void): Promise<void> {
+export async function storeUntilKilled(t: ExecutionContext, port: number, sender: number, { round, isReplacing }: { readonly round: number; readonly isReplacing: boolean }, acknowledged: Map<string, string>, onAcknowledged: () => void): Promise<void> {
   try {
     const association = await client(t, port)
     for (let seed = 1; ; seed++) {
       // Every third comes again with other attributes, and replaces.
-      const sopInstanceUid = `2.25.3.${sender}.${seed % 3 === 0 ? seed - 1 : seed}`
+      const sopInstanceUid = isReplacing ? `2.25.3.${sender}.${seed % 3 === 0 ? seed - 1 : seed}` : `2.25.3.${sender}.${round}.${seed}`
       const number = round * 10_000 + seed
       if ((await store(association, image(seed, { sopInstanceUid }, { InstanceNumber: number }))) !== 0) continue
       acknowledged.set(sopInstanceUid, String(number))
