@@ -44,6 +44,23 @@ for (const [durability, duplicates] of [['close', 'replace'], ['close', 'keep'],
   })
 }
 
+test('two servers with one index: what one has answered 0000 the other finds at once, also when the one is killed', async (t) => {
+  t.timeout(60_000)
+  const folder = await temporaryFolder(t)
+  const [one, other] = [await startServer(t, folder, 'close', 'keep'), await startServer(t, folder, 'close', 'keep')]
+  const [sender, asker] = [await client(t, one.port), await client(t, other.port)]
+  const stored: string[] = []
+  for (let round = 1; round <= 20; round++) {
+    for (let seed = 1; seed <= 5; seed++) {
+      const sopInstanceUid = `2.25.3.${round}.${seed}`
+      t.is(await store(sender, image(1, { sopInstanceUid })), 0)
+      stored.push(sopInstanceUid)
+    }
+    if (round === 20) one.child.kill('SIGKILL')
+    t.deepEqual(Object.keys(await found(asker)).sort(), stored.toSorted())
+  }
+})
+
 // It takes as long as a statement waits for a lock.
 if (isFull) {
   test('the database is locked by another program: A700, the file is taken back, one line; then all goes on', async (t) => {

@@ -6,7 +6,7 @@ import type { IndexedInstance } from '../../model/instance.ts'
 import type { Arrival, DatabaseKind, IndexAccess, IndexCounts, HeadIndex, InstanceIndex, KnownFile, QueryWork, Removed } from '../instance-index.ts'
 import type { IndexSchema } from '../schema.ts'
 import { unlessAborted } from '../unless-aborted.ts'
-import { ArrivalFiles } from './arrival-files.ts'
+import { ArrivalFiles, LATE_MS } from './arrival-files.ts'
 import { ForeignArrivals, type Reindex } from './foreign-arrivals.ts'
 import { OwnArrivals, type OwnArrivalsOptions } from './own-arrivals.ts'
 
@@ -68,7 +68,8 @@ export class ArrivingIndex implements InstanceIndex {
   }
 
   async add(instance: IndexedInstance): Promise<void> {
-    await this.#own?.flush()
+    // What has arrived goes first: it may be of an older file of that name. If it cannot, that file is read when it is tried again.
+    await this.#own?.flush(LATE_MS).catch(() => undefined)
     await this.#index.add(instance)
     this.#own?.committed()
   }
