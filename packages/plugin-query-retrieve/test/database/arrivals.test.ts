@@ -51,7 +51,7 @@ async function open(t: ExecutionContext, file: string, options: Partial<Arriving
     return true
   }
   const index = new ArrivingIndex(new DatabaseIndex(sqliteBackend(file, { busyTimeoutMs }), log, access), {
-    path: file, log, access, reindex, watch: QUICK, lingerMs: FOR_EVER, recentMs: FOR_EVER, ...others,
+    path: file, log, access, reindex, watch: QUICK, lingerMs: FOR_EVER, recentMs: FOR_EVER, lateMs: FOR_EVER, ...others,
   })
   t.teardown(() => index.close())
   await index.start()
@@ -110,11 +110,15 @@ for (const [how, read] of [
       const other = reader === 'this' ? one : await open(t, one.file)
       t.true(one.index.addSoon(arrival({ sop: '2' })))
       t.true(one.index.addSoon(arrival({ sop: '3' })))
-      t.is(filesOf(one.file).length, 1)
-      t.is(await rowsIn(one), 1)
+      if (reader === 'this') {
+        t.is(filesOf(one.file).length, 1)
+        t.is(await rowsIn(one), 1)
+      }
+      const startMs = performance.now()
       t.is(await read(other.index), 3)
       t.deepEqual(filesOf(one.file), [])
-      t.deepEqual(other.reindexed, [], 'its process has seen to it')
+      // On a machine that has no time the other one may have taken it for hung.
+      if (performance.now() - startMs < 1000) t.deepEqual(other.reindexed, [], 'its process has seen to it')
     }
   })
 }
@@ -374,7 +378,7 @@ local('what cannot be seen to at present fails those who read, and is seen to la
 })
 
 local('what was late is doubted: another process may have seen to it, and removed it, meanwhile', async (t) => {
-  const { index, reindexed } = await openWithOne(t)
+  const { index, reindexed } = await openWithOne(t, { lateMs: 1000 })
   t.true(index.addSoon(arrivalAfter(new Promise((resolve) => setTimeout(resolve, 1100)), { sop: '2' })))
   t.deepEqual(await sopsOf(index), ['1', '2'])
   t.deepEqual(reindexed, ['P1/2.dcm', 'P1/2.dcm'])

@@ -10,7 +10,7 @@ import { ArrivalFiles, LATE_MS } from './arrival-files.ts'
 import { ForeignArrivals, type Reindex } from './foreign-arrivals.ts'
 import { OwnArrivals, type OwnArrivalsOptions } from './own-arrivals.ts'
 
-export interface ArrivingIndexOptions extends Pick<Partial<OwnArrivalsOptions>, 'watch' | 'lingerMs' | 'minimumFreeBytes' | 'recentMs' | 'pauseMs' | 'patienceMs' | 'deadlineMs'> {
+export interface ArrivingIndexOptions extends Pick<Partial<OwnArrivalsOptions>, 'watch' | 'lingerMs' | 'minimumFreeBytes' | 'recentMs' | 'pauseMs' | 'patienceMs' | 'deadlineMs' | 'lateMs'> {
   /** The file of the database: what arrives is beside it, in `<path>-arrivals`. Of a link, beside what it leads to, as SQLite does. */
   readonly path: string
   readonly log: Logger

@@ -57,6 +57,7 @@ export interface OwnArrivalsOptions {
   readonly pauseMs?: number | undefined
   readonly patienceMs?: number | undefined
   readonly deadlineMs?: number | undefined
+  readonly lateMs?: number | undefined
 }
 
 /**
@@ -133,10 +134,10 @@ export class OwnArrivals {
   }
 
   #hasTime(nowMs: number): boolean {
-    const { index, watch, recentMs = RECENT_MS } = this.#options
+    const { index, watch, recentMs = RECENT_MS, lateMs = LATE_MS } = this.#options
     if (this.#isClosed || !index.isReady || nowMs < this.#notBeforeMs || this.#sealed.length >= MAXIMUM_BATCHES) return false
     const oldest = this.#sealed[0] ?? this.#open
-    const isTakingMore = oldest === undefined ? nowMs - this.#committedMs < recentMs : !oldest.hasFailed && nowMs - oldest.sinceMs < LATE_MS
+    const isTakingMore = oldest === undefined ? nowMs - this.#committedMs < recentMs : !oldest.hasFailed && nowMs - oldest.sinceMs < lateMs
     return isTakingMore && watch.isQuick(nowMs)
   }
 
@@ -200,9 +201,9 @@ export class OwnArrivals {
   }
 
   async #write({ arrivals, sinceMs, refusals, failedSinceMs }: Batch): Promise<void> {
-    const { index, reindex, patienceMs = PATIENCE_MS } = this.#options
+    const { index, reindex, patienceMs = PATIENCE_MS, lateMs = LATE_MS } = this.#options
     const isPatient = refusals < MAXIMUM_REFUSALS || performance.now() - failedSinceMs < patienceMs
-    const isLate = (): boolean => performance.now() - sinceMs > LATE_MS
+    const isLate = (): boolean => performance.now() - sinceMs > lateMs
     // Another process may have taken this one for dead, and seen to these files itself, and removed some since: who
     // removes one does so with its row first.
     const reindexAll = async (): Promise<void> => {
