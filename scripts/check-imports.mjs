@@ -36,7 +36,7 @@ const QUERY_RETRIEVE_LAYERS = [
   ['matching/'],
   ['database/'],
   ['model/'],
-  ['text/', 'contained-path.ts', 'context.ts', 'storage-service.ts'],
+  ['text/', 'contained-path.ts', 'context.ts', 'is-running.ts', 'storage-service.ts'],
 ]
 
 const LAYERS = {

@@ -13,7 +13,7 @@ export interface AddedRow {
   readonly replaced: number
 }
 
-/** What comes with an instance is looked up at no level but its own. */
+/** It has no values of its own that the options want looked up. */
 export function isPlain({ instance }: Digested): boolean {
   return instance.instance.keyValues.length === 0
 }
@@ -34,7 +34,7 @@ export async function addToKnownSeries(backend: Backend, batch: readonly Digeste
   return new Set(rows.map((row) => row.path))
 }
 
-/** Rows that another file of the instance had. What values of its own that leaves behind, where nobody removes it, costs a look at an instance that does not match. */
+/** Rows that another file of the instance had, with values of its own. Where those stay, they cost a look at an instance that does not match. */
 export function replacedOf(rows: readonly AddedRow[]): readonly number[] {
   return rows.filter((row) => row.replaced > 0).map((row) => row.id)
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
+import { isRunning } from '../is-running.ts'
 import type { IndexSettings, Scanner } from '../maintenance/settings.ts'
 
 /** A scanner that has said nothing for so long is gone. */
@@ -64,10 +65,5 @@ function isAlive({ host, pid, token, atMs }: Scanner): boolean {
   if (Math.abs(Date.now() - atMs) > SILENT_MS) return false
   if (host !== hostname()) return true
   if (pid === process.pid) return held.has(token)
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
+  return isRunning(pid)
 }

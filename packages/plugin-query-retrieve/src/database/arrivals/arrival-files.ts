@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, statSync, unlinkSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { isRunning } from '../../is-running.ts'
 
 /** A process that lives has seen to its files before; what it did later it doubts itself. */
 export const LATE_MS = 1000
@@ -115,6 +116,11 @@ export class ArrivalFiles {
     return text.split('\n').flatMap((line) => pathOf(line) ?? [])
   }
 
+  /** What is left is of nobody any more: whoever finds it sees to it. */
+  close(): void {
+    OWN_PREFIXES.delete(this.#prefix)
+  }
+
   #make(): { readonly name: string; readonly descriptor: number } {
     const name = this.#prefix + String(++this.#count)
     const file = join(this.#folder, name)
@@ -146,14 +152,5 @@ function isOrphan(name: string): boolean {
   const [, space, pid] = NAME.exec(name) ?? []
   if (space !== SPACE) return false
   // One that was started anew may have the number that it had before.
-  return Number(pid) === process.pid ? ![...OWN_PREFIXES].some((prefix) => name.startsWith(prefix)) : !isAlive(Number(pid))
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH'
-  }
+  return Number(pid) === process.pid ? ![...OWN_PREFIXES].some((prefix) => name.startsWith(prefix)) : !isRunning(Number(pid))
 }

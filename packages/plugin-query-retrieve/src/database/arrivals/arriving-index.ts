@@ -29,6 +29,7 @@ export class ArrivingIndex implements InstanceIndex {
   /** Undefined where nothing arrives, in no process. */
   #foreign: ForeignArrivals | undefined
   #own: OwnArrivals | undefined
+  #files: ArrivalFiles | undefined
 
   constructor(index: HeadIndex, options: ArrivingIndexOptions) {
     this.#index = index
@@ -53,14 +54,13 @@ export class ArrivingIndex implements InstanceIndex {
     const path = await realpath(this.#options.path).catch(() => this.#options.path)
     const isLocal = await statfs(dirname(path)).then(({ type }) => isLocalFileSystemType(type), () => undefined)
     if (isLocal === false) return
-    const files = new ArrivalFiles(`${path}-arrivals`)
+    const files = (this.#files = new ArrivalFiles(`${path}-arrivals`))
     const reindex: Reindex | undefined = reindexOf && ((paths) => reindexOf(this.#index, paths))
     this.#foreign = new ForeignArrivals({ files, log, reindex })
     if (isLocal === undefined || access !== 'write' || reindex === undefined) return
     this.#own = new OwnArrivals({ ...this.#options, path, index: this.#index, files, reindex, watch })
-    // Whoever reads waits for it, and meets what goes wrong. The thread gets ready meanwhile.
+    // Whoever reads waits for it, and meets what goes wrong.
     void this.#foreign.settled().catch(() => undefined)
-    void this.#index.addHeads([]).catch(() => undefined)
   }
 
   addSoon(arrive: () => Arrival | undefined): boolean {
@@ -114,6 +114,7 @@ export class ArrivingIndex implements InstanceIndex {
 
   async close(): Promise<void> {
     await this.#own?.close()
+    this.#files?.close()
     await this.#index.close()
   }
 

@@ -61,7 +61,7 @@ export class SqliteThreads {
     await this.#writer.request({ type: how })
   }
 
-  /** See `InstanceIndex.addHeads`. */
+  /** See `HeadIndex.addHeads`. */
   async addHeads(heads: readonly ArrivedHead[]): Promise<readonly HeadOutcome[]> {
     const release = await this.#takeWriter()
     try {

@@ -1,7 +1,7 @@
 // The entry of the worker threads that SQLite runs in: its calls wait for the disk, and the service must not.
 import { parentPort, workerData } from 'node:worker_threads'
 import type { ArrivedHead } from '../instance-index.ts'
-import { addHeads as addHeadsTo } from './add-heads.ts'
+import { addHeads } from './add-heads.ts'
 import { endOf, inTransaction, openConnection, type Connection, type Cursor } from './connection.ts'
 import type { ArrivedHeads } from './heads.ts'
 import { NOTHING, type WorkerAnswer, type WorkerFailure, type WorkerOptions, type WorkerRequest, type WorkerRows } from './messages.ts'
@@ -24,37 +24,37 @@ const WARM = 4
 /** At the end, for others that write. */
 const LAST_WAIT_MS = 200
 
-port.on('message', (request: WorkerRequest) => {
-  if (request.type === 'heads') return void addHeads(request.heads).then(
-    (result) => port.postMessage({ id: request.id, result } satisfies WorkerAnswer),
-    (error: unknown) => port.postMessage({ id: request.id, error: failureOf(error) } satisfies WorkerAnswer),
-  )
+port.on('message', (request: WorkerRequest) => void respond(request))
+
+async function respond(request: WorkerRequest): Promise<void> {
   let answer: WorkerAnswer
   try {
-    answer = { id: request.id, result: perform(request) }
+    answer = { id: request.id, result: await perform(request) }
   } catch (error) {
     answer = { id: request.id, error: failureOf(error) }
   }
   port.postMessage(answer)
   if (request.type === 'close') port.close()
-})
+}
 
 /** Loaded when it is needed: who only queries has no use for it. */
 let arrivedHeads: Promise<ArrivedHeads> | undefined
 
 /** By the writer, of which nobody wants anything else meanwhile. */
-async function addHeads(heads: readonly ArrivedHead[]): Promise<WorkerRows> {
+async function addArrived(heads: readonly ArrivedHead[]): Promise<WorkerRows> {
   const { folder } = options
   if (folder === undefined) throw new Error('Nobody said where the files are')
   const known = await (arrivedHeads ??= import('./heads.ts').then(({ ArrivedHeads }) => ArrivedHeads.load(folder))).catch(() => undefined)
   // Another time it may be loaded: there may be no descriptors left, or no memory.
   if (known === undefined) arrivedHeads = undefined
-  const outcomes = known === undefined || heads.length === 0 ? heads.map(() => 'unread') : withConnection((connection) => addHeadsTo(connection, heads, known))
+  const outcomes = known === undefined ? heads.map(() => 'unread') : withConnection((connection) => addHeads(connection, heads, known))
   return { ...NOTHING, rows: outcomes.map((outcome) => [outcome]) }
 }
 
-function perform(request: Exclude<WorkerRequest, { readonly type: 'heads' }>): WorkerRows {
+function perform(request: WorkerRequest): WorkerRows | Promise<WorkerRows> {
   switch (request.type) {
+    case 'heads':
+      return addArrived(request.heads)
     case 'run':
       return withConnection((connection) => connection.run(request.sql, request.parameters))
     case 'write':
