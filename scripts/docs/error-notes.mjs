@@ -232,7 +232,7 @@ export const ERROR_NOTES = {
     remedy: 'The log line names the system call and the error.',
   },
   DICOMTAP_ERR_QR_DATABASE: {
-    cause: 'plugin-query-retrieve cannot use its index. At start: the folder or file of SQLite cannot be written, is damaged or no database; PostgreSQL refuses user, password or database; or the tables are those of a newer dicomtap. Later: the database is locked, full, read-only or does not answer. Then objects are not acknowledged and queries fail; one log line says that it is away, one that it is back.',
+    cause: 'plugin-query-retrieve cannot use its index. At start: the folder or file of SQLite cannot be written, is damaged or no database; PostgreSQL refuses user, password or database; or the tables are those of a newer dicomtap. Later: the database is locked, full, read-only or does not answer. Then objects are not acknowledged and queries fail; queries also fail while rows are due that cannot be added at present, see [what is in the index](query-retrieve.md#what-is-in-the-index). One log line says that it is away, one that it is back.',
     remedy: 'The message names the database and what to do. At start this stops the server, with exit code 78; while the database only does not answer, or is locked or full, the server starts and goes on trying. Nothing has to be restarted when it is back. A damaged index can be made anew with `dicomtap index rebuild`: it holds nothing that the files do not.',
   },
 }
