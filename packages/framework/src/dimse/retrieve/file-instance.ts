@@ -4,7 +4,7 @@ import type { DataSetBytes } from '../fragmenter.ts'
 import { madeWhole } from '../made-whole.ts'
 import type { FileToSend } from '../types.ts'
 import { StoreFile } from '../user/store-file.ts'
-import type { FileNaming } from '../user/store-file.ts'
+import type { FileOpening } from '../user/store-file.ts'
 import type { PulledInstance } from './pulled-instance.ts'
 
 /** A file of which it is known what is in it: opened when it is sent, and let go after. */
@@ -12,7 +12,7 @@ export class FileInstance implements PulledInstance {
   readonly isInMemory = false
   readonly sopInstanceUid: string
   readonly #path: string | URL
-  readonly #naming: FileNaming
+  readonly #opening: FileOpening
   #sopClassUid: string
   #transferSyntaxUid: string
   #file: StoreFile | undefined
@@ -20,7 +20,7 @@ export class FileInstance implements PulledInstance {
 
   constructor({ path, sopClassUid, sopInstanceUid, transferSyntaxUid, followsLinks = true }: FileToSend) {
     this.#path = path
-    this.#naming = { name: `The file of ${sopInstanceUid}`, followsLinks }
+    this.#opening = { name: `The file of ${sopInstanceUid}`, followsLinks }
     this.sopInstanceUid = sopInstanceUid
     this.#sopClassUid = sopClassUid
     this.#transferSyntaxUid = transferSyntaxUid
@@ -72,13 +72,13 @@ export class FileInstance implements PulledInstance {
   }
 
   async #open(): Promise<StoreFile> {
-    const file = StoreFile.openWhole(this.#path, {}, this.#naming) ?? (await StoreFile.open(this.#path, {}, this.#naming))
+    const file = StoreFile.openWhole(this.#path, {}, this.#opening) ?? (await StoreFile.open(this.#path, {}, this.#opening))
     if (file.head.sopInstanceUid === this.sopInstanceUid) return file
     await file.close()
     throw this.#unusable('another instance is in it')
   }
 
   #unusable(reason: string): DicomtapError {
-    return new DicomtapError('DICOMTAP_ERR_DIMSE_REQUEST', `${this.#naming.name} cannot be sent: ${reason}`)
+    return new DicomtapError('DICOMTAP_ERR_DIMSE_REQUEST', `${this.#opening.name} cannot be sent: ${reason}`)
   }
 }

@@ -65,14 +65,15 @@ function flagsFor(followsLinks: boolean): number {
 
 const IS_LINK = 'is a symbolic link'
 
-export interface FileNaming {
+/** How a file is opened, and what it is called. */
+export interface FileOpening {
   /** What it is called in errors; then they do not say its path. */
   readonly name?: string
   /** Default true. False: {@link FileToSend.followsLinks}. */
   readonly followsLinks?: boolean
 }
 
-/** How a file is opened, and what it is called in errors. */
+/** The same, all of it. */
 interface Called {
   readonly name: string
   readonly isPath: boolean
@@ -80,7 +81,7 @@ interface Called {
 }
 
 /** Quoted as JSON, so that it stays one line whatever the name. */
-function calledBy(path: string, { name, followsLinks = true }: FileNaming): Called {
+function calledBy(path: string, { name, followsLinks = true }: FileOpening): Called {
   return { name: name ?? JSON.stringify(path), isPath: name === undefined, followsLinks }
 }
 
@@ -105,9 +106,9 @@ export class StoreFile {
   }
 
   /** @throws DICOMTAP_ERR_DIMSE_REQUEST */
-  static async open(location: string | URL, options: CStoreOptions, naming: FileNaming = {}): Promise<StoreFile> {
+  static async open(location: string | URL, options: CStoreOptions, opening: FileOpening = {}): Promise<StoreFile> {
     const path = pathOf(location)
-    const called = calledBy(path, naming)
+    const called = calledBy(path, opening)
     return withReason(called, async () => {
       const file = await OpenFile.open(path, called.followsLinks)
       try {
@@ -129,9 +130,9 @@ export class StoreFile {
    * may be slow, and for what is no file.
    * @throws DICOMTAP_ERR_DIMSE_REQUEST
    */
-  static openWhole(location: string | URL, options: CStoreOptions, naming: FileNaming = {}): StoreFile | undefined {
+  static openWhole(location: string | URL, options: CStoreOptions, opening: FileOpening = {}): StoreFile | undefined {
     const path = pathOf(location)
-    const called = calledBy(path, naming)
+    const called = calledBy(path, opening)
     if (!called.followsLinks && NO_FOLLOW === undefined) return undefined
     try {
       return callsInline(path, () => {
