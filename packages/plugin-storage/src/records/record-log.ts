@@ -8,6 +8,7 @@ import { encodeRecord, type ObjectRecord } from './record.ts'
 export const RECORD_SYNC_MS: number = 1000
 
 const DAY_CHARACTERS = 10
+const DAY_MS = 86_400_000
 const APPEND = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND
 
 export interface RecordLogOptions {
@@ -39,7 +40,8 @@ export class RecordLog {
   #descriptor: number | undefined
   #file = ''
   #fileId = 0
-  #day = ''
+  /** Of UTC, since 1970. Undefined: the next record begins a file. */
+  #day: number | undefined
   #isNewFile = false
   /** Part of a line may have been written. */
   #isTorn = false
@@ -89,7 +91,7 @@ export class RecordLog {
     const lines = this.#pending
     this.#pending = ''
     try {
-      const descriptor = await this.#opened(new Date().toISOString().slice(0, DAY_CHARACTERS))
+      const descriptor = await this.#opened(Math.floor(Date.now() / DAY_MS))
       const bytes = Buffer.from(this.#isTorn ? `\n${lines}` : lines)
       this.#isTorn = true
       await writeAll(this.#options.fileSystem, descriptor, [bytes])
@@ -103,11 +105,11 @@ export class RecordLog {
     }
   }
 
-  async #opened(day: string): Promise<number> {
+  async #opened(day: number): Promise<number> {
     if (this.#descriptor !== undefined && day === this.#day) return this.#descriptor
     await this.#close()
     const { fileSystem, directory, name, fileMode, directoryMode } = this.#options
-    const file = path.join(directory, `${day}-${name}.records`)
+    const file = path.join(directory, `${new Date(day * DAY_MS).toISOString().slice(0, DAY_CHARACTERS)}-${name}.records`)
     let descriptor: number
     try {
       descriptor = await fileSystem.open(file, APPEND, fileMode)
@@ -143,7 +145,7 @@ export class RecordLog {
     await this.#sync()
     // Somebody tidied up under a running server: what is appended to a file without a name is lost.
     const status = await statusOf(this.#options.fileSystem, this.#file).catch(() => undefined)
-    if (status?.fileId !== this.#fileId) this.#day = ''
+    if (status?.fileId !== this.#fileId) this.#day = undefined
   }
 
   async #sync(): Promise<void> {
