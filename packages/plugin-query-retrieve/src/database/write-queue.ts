@@ -6,6 +6,9 @@ const MAXIMUM_BATCH_CHARACTERS = 4_194_304
 
 interface Addition {
   readonly instance: IndexedInstance
+  /** Of its row. */
+  readonly key: string
+  readonly characters: number
   readonly resolve: () => void
   readonly reject: (error: Error) => void
 }
@@ -31,7 +34,8 @@ export class WriteQueue {
   }
 
   add(instance: IndexedInstance): Promise<void> {
-    return new Promise((resolve, reject) => this.#push({ instance, resolve, reject }))
+    // What is no instance throws here, and not where it would end the queue.
+    return new Promise((resolve, reject) => this.#push({ instance, key: keyOf(instance), characters: charactersOf(instance), resolve, reject }))
   }
 
   /** In its turn, alone. */
@@ -81,16 +85,23 @@ function takeBatch(waiting: (Addition | Task)[]): readonly Addition[] {
   let characters = 0
   for (const entry of waiting) {
     if ('run' in entry || batch.length === MAXIMUM_BATCH || characters > MAXIMUM_BATCH_CHARACTERS) break
-    const { instance } = entry
-    const key = `${instance.studyInstanceUid}\n${instance.seriesInstanceUid}\n${instance.sopInstanceUid}`
+    const { instance, key } = entry
     const patient = patientOfStudy.get(instance.studyInstanceUid) ?? instance.patientKey
     if (paths.has(instance.path) || instances.has(key) || patient !== instance.patientKey) break
     paths.add(instance.path)
     instances.add(key)
     patientOfStudy.set(instance.studyInstanceUid, patient)
-    for (const { attributes } of [instance.patient, instance.study, instance.series, instance.instance]) characters += attributes.length
+    characters += entry.characters
     batch.push(entry)
   }
   waiting.splice(0, batch.length)
   return batch
+}
+
+function keyOf({ studyInstanceUid, seriesInstanceUid, sopInstanceUid }: IndexedInstance): string {
+  return `${studyInstanceUid}\n${seriesInstanceUid}\n${sopInstanceUid}`
+}
+
+function charactersOf({ patient, study, series, instance }: IndexedInstance): number {
+  return [patient, study, series, instance].reduce((sum, { attributes }) => sum + attributes.length, 0)
 }

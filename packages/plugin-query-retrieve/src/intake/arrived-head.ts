@@ -13,6 +13,6 @@ export function arrivedHead({ relativePath, transferSyntaxUid, dataSetHead, data
   if (transferSyntaxUid === undefined || dataSetHead === undefined || dataSetBytes === undefined) return undefined
   const pixelData = Buffer.from(dataSetHead.buffer, dataSetHead.byteOffset, dataSetHead.length).indexOf(PIXEL_DATA)
   const end = pixelData < 0 ? dataSetHead.length : pixelData + HEADER_BYTES
-  // In memory of its own: all that a view is of goes to the thread with it.
-  return { relativePath, transferSyntaxUid, dataSetHead: new Uint8Array(dataSetHead.subarray(0, end)), dataSetBytes, arrivedAtMs: Date.now() }
+  // A copy: a view would keep all that it is of, and take it along to the thread. Small ones share memory, which goes there once.
+  return { relativePath, transferSyntaxUid, dataSetHead: Buffer.from(dataSetHead.subarray(0, end)), dataSetBytes, arrivedAtMs: Date.now() }
 }

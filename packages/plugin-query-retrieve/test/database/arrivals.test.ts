@@ -44,14 +44,14 @@ interface Opened {
 async function open(t: ExecutionContext, file: string, options: Partial<ArrivingIndexOptions> & { readonly busyTimeoutMs?: number } = {}): Promise<Opened> {
   const log = silentLog()
   const reindexed: string[] = []
-  const { busyTimeoutMs = 100, access = 'write', ...others } = options
+  const { busyTimeoutMs = 100, access = 'write', limits, ...others } = options
   const reindex = async (inner: InstanceIndex, paths: readonly string[]): Promise<boolean> => {
     reindexed.push(...paths)
     await Promise.all(paths.map((one) => inner.add(instanceOf({ sop: path.basename(one, '.dcm'), path: one }))))
     return true
   }
   const index = new ArrivingIndex(new DatabaseIndex(sqliteBackend(file, { busyTimeoutMs }), log, access), {
-    path: file, log, access, reindex, watch: QUICK, lingerMs: FOR_EVER, recentMs: FOR_EVER, lateMs: FOR_EVER, ...others,
+    path: file, log, access, reindex, watch: QUICK, ...others, limits: { lingerMs: FOR_EVER, recentMs: FOR_EVER, lateMs: FOR_EVER, ...limits },
   })
   t.teardown(() => index.close())
   await index.start()
@@ -106,7 +106,7 @@ for (const [how, read] of [
 ] satisfies readonly (readonly [string, (index: InstanceIndex) => Promise<number>])[]) {
   local(`what has arrived is there for whoever reads, in this process and in others: ${how}`, async (t) => {
     for (const reader of ['this', 'another'] as const) {
-      const one = await openWithOne(t, reader === 'this' ? {} : { lingerMs: 50 })
+      const one = await openWithOne(t, reader === 'this' ? {} : { limits: { lingerMs: 50 } })
       const other = reader === 'this' ? one : await open(t, one.file)
       t.true(one.index.addSoon(arrival({ sop: '2' })))
       t.true(one.index.addSoon(arrival({ sop: '3' })))
@@ -134,7 +134,7 @@ local('its path is in a file before it is taken, in a folder that others cannot 
 })
 
 local('nobody has to ask: it is taken in after a moment, and when it is much', async (t) => {
-  const soon = await openWithOne(t, { lingerMs: 1 })
+  const soon = await openWithOne(t, { limits: { lingerMs: 1 } })
   t.true(soon.index.addSoon(arrival({ sop: '2' })))
   while ((await rowsIn(soon)) < 2 || filesOf(soon.file).length > 0) await new Promise((resolve) => setImmediate(resolve))
   const much = await openWithOne(t)
@@ -170,9 +170,9 @@ local('nothing arrives where that might not end well', async (t) => {
   const take = ({ index }: Opened): boolean => index.addSoon(arrival({ sop: '2' }))
   const none: readonly (readonly [string, Opened])[] = [
     ['nothing was written yet', await open(t, await temporaryFile(t))],
-    ['nothing was written for a while', await openWithOne(t, { recentMs: 0 })],
+    ['nothing was written for a while', await openWithOne(t, { limits: { recentMs: 0 } })],
     ['the disk is slow', await openWithOne(t, { watch: { ...QUICK, isQuick: () => false } })],
-    ['the disk is nearly full', await openWithOne(t, { minimumFreeBytes: Number.MAX_SAFE_INTEGER })],
+    ['the disk is nearly full', await openWithOne(t, { limits: { minimumFreeBytes: Number.MAX_SAFE_INTEGER } })],
     ['nobody knows where the files are', await openWithOne(t, { reindex: undefined })],
     ['who opened it only reads', await open(t, (await openWithOne(t)).file, { access: 'read' })],
   ]
@@ -243,7 +243,7 @@ local('the end takes in what has arrived', async (t) => {
 })
 
 local('one that the database does not take, though it takes others, is told, and keeps nobody waiting for ever', async (t) => {
-  const { index } = await openWithOne(t, { pauseMs: 1, patienceMs: 0 })
+  const { index } = await openWithOne(t, { limits: { pauseMs: 1, patienceMs: 0 } })
   const errors: string[] = []
   const broken = (): Promise<IndexedInstance> => Promise.reject(new Error('it cannot be described'))
   t.true(index.addSoon(arrival({ sop: '2' }, { read: broken, refused: ({ message }) => errors.push(message) })))
@@ -378,7 +378,7 @@ local('what cannot be seen to at present fails those who read, and is seen to la
 })
 
 local('what was late is doubted: another process may have seen to it, and removed it, meanwhile', async (t) => {
-  const { index, reindexed } = await openWithOne(t, { lateMs: 1000 })
+  const { index, reindexed } = await openWithOne(t, { limits: { lateMs: 1000 } })
   t.true(index.addSoon(arrivalAfter(new Promise((resolve) => setTimeout(resolve, 1100)), { sop: '2' })))
   t.deepEqual(await sopsOf(index), ['1', '2'])
   t.deepEqual(reindexed, ['P1/2.dcm', 'P1/2.dcm'])
@@ -394,7 +394,7 @@ local('a query that is called off does not wait for what has arrived', async (t)
 })
 
 local('a file that cannot be read, for its disk hangs, holds up neither queries nor the end for ever', async (t) => {
-  const { file, index } = await openWithOne(t, { deadlineMs: 100 })
+  const { file, index } = await openWithOne(t, { limits: { flushMs: 100, closeMs: 100 } })
   t.true(index.addSoon(arrivalAfter(new Promise(() => {}), { sop: '2' })))
   await t.throwsAsync(sopsOf(index), { code: 'DICOMTAP_ERR_QR_DATABASE', message: /does not answer/ })
   await index.close()

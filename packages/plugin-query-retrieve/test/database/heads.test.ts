@@ -100,14 +100,14 @@ test('a file that is not the one of which the beginning is has to be read', asyn
   t.deepEqual(await index.addHeads([]), [])
 })
 
-test('what goes to a thread ends where pixels begin, in memory of its own', async (t) => {
+test('what goes to a thread ends where pixels begin', async (t) => {
   const { index, arrive } = await bench(t)
   const { relativePath, transferSyntaxUid, dataSetHead, dataSetBytes } = await arrive('a.dcm', 1, { rows: 64, columns: 64 })
   const stored = { relativePath, transferSyntaxUid, dataSetBytes, sopInstanceUid: '', outcome: 'new' as const }
   const head = { ...(arrivedHead({ ...stored, dataSetHead }) as ArrivedHead), arrivedAtMs: Date.now() + A_MINUTE }
   t.true(head.dataSetHead.length < dataSetHead.length - 8000)
-  t.is(head.dataSetHead.buffer.byteLength, head.dataSetHead.length)
-  t.deepEqual(head.dataSetHead, new Uint8Array(dataSetHead.subarray(0, head.dataSetHead.length)))
+  t.deepEqual(head.dataSetHead, Buffer.from(dataSetHead.subarray(0, head.dataSetHead.length)))
+  t.not(head.dataSetHead.buffer, dataSetHead.buffer)
   const [instance] = await index.addHeads([head])
   t.like(instance, { sopInstanceUid: '2.25.3.1' })
   await index.add(instance as never)

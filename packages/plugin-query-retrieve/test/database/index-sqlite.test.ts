@@ -12,6 +12,7 @@ import { DatabaseIndex } from '../../dist/database/database-index.js'
 import type { InstanceIndex } from '../../dist/database/instance-index.js'
 import { sqliteBackend } from '../../dist/database/sqlite/backend.js'
 import { WriteQueue } from '../../dist/database/write-queue.js'
+import type { IndexedInstance } from '../../dist/model/instance.js'
 import { instanceOf, type Given } from './support/instances.js'
 import { silentLog, type TestLog } from './support/log.js'
 import { indexSuite, startIndex } from './support/suite.js'
@@ -273,4 +274,17 @@ test('what is added while a transaction runs goes into the next one together, in
   await add('x').then(() => add('y'))
   t.deepEqual(batches.slice(7), [['x'], ['y']])
   await queue.drained()
+})
+
+test('what is no instance is refused to whoever adds it, and to nobody else', async (t) => {
+  const written: string[] = []
+  const queue = new WriteQueue(async (instances) => {
+    written.push(...instances.map(({ path: name }) => name))
+    return instances.map(() => undefined)
+  })
+  const before = queue.add(instanceOf({ path: 'before' }))
+  const broken = queue.add({ path: 'broken' } as IndexedInstance)
+  await t.throwsAsync(broken, { instanceOf: TypeError })
+  await Promise.all([before, queue.add(instanceOf({ path: 'after', sop: 'other' }))])
+  t.deepEqual(written, ['before', 'after'])
 })

@@ -3,9 +3,6 @@ import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync
 import { join } from 'node:path'
 import { isRunning } from '../../is-running.ts'
 
-/** A process that lives has seen to its files before; what it did later it doubts itself. */
-export const LATE_MS = 1000
-
 const OWN: unique symbol = Symbol.for('dicomtap.query-retrieve.arrivals')
 const FOLDER_MODE = 0o750
 const FILE_MODE = 0o640
@@ -57,8 +54,8 @@ export class ArrivalFiles {
   /** With the operating system when it returns. */
   append(path: string): void {
     this.#open ??= this.#make()
-    const line = Buffer.from(`${JSON.stringify(path)}\n`)
-    if (writeSync(this.#open.descriptor, line) !== line.length) throw Object.assign(new Error('The line was cut'), { code: 'ENOSPC' })
+    const line = `${JSON.stringify(path)}\n`
+    if (writeSync(this.#open.descriptor, line) !== Buffer.byteLength(line)) throw Object.assign(new Error('The line was cut'), { code: 'ENOSPC' })
   }
 
   /** The name of the file that was appended to; the next line begins a new one. */

@@ -6,11 +6,12 @@ import type { IndexedInstance } from '../../model/instance.ts'
 import type { Arrival, DatabaseKind, IndexAccess, IndexCounts, HeadIndex, InstanceIndex, KnownFile, QueryWork, Removed } from '../instance-index.ts'
 import type { IndexSchema } from '../schema.ts'
 import { unlessAborted } from '../unless-aborted.ts'
-import { ArrivalFiles, LATE_MS } from './arrival-files.ts'
+import { ArrivalFiles } from './arrival-files.ts'
 import { ForeignArrivals, type Reindex } from './foreign-arrivals.ts'
+import { LATE_MS } from './limits.ts'
 import { OwnArrivals, type OwnArrivalsOptions } from './own-arrivals.ts'
 
-export interface ArrivingIndexOptions extends Pick<Partial<OwnArrivalsOptions>, 'watch' | 'lingerMs' | 'minimumFreeBytes' | 'recentMs' | 'pauseMs' | 'patienceMs' | 'deadlineMs' | 'lateMs'> {
+export interface ArrivingIndexOptions extends Pick<Partial<OwnArrivalsOptions>, 'watch' | 'limits'> {
   /** The file of the database: what arrives is beside it, in `<path>-arrivals`. Of a link, beside what it leads to, as SQLite does. */
   readonly path: string
   readonly log: Logger

@@ -1,7 +1,8 @@
 import type { Logger } from '@dicomtap/framework'
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import { databaseError } from '../database-error.ts'
-import { type ArrivalFiles, type ForeignFile, LATE_MS } from './arrival-files.ts'
+import type { ArrivalFiles, ForeignFile } from './arrival-files.ts'
+import { LATE_MS } from './limits.ts'
 
 const POLL_MS = 3
 /** Nobody appends to a file that is older: see `OwnArrivals.accept`. */

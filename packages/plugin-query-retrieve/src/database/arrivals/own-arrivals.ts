@@ -4,28 +4,17 @@ import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { databaseError } from '../database-error.ts'
 import type { Arrival, HeadIndex, HeadOutcome } from '../instance-index.ts'
-import { type ArrivalFiles, LATE_MS } from './arrival-files.ts'
+import type { ArrivalFiles } from './arrival-files.ts'
 import type { Reindex } from './foreign-arrivals.ts'
+import { ARRIVAL_LIMITS, type ArrivalLimits } from './limits.ts'
 
-/** How long others may come along before they are written together. */
-const LINGER_MS = 10
 const MAXIMUM_BATCH = 64
 /** That wait, or are being written: with more, who stores waits for the database. */
 const MAXIMUM_BATCHES = 8
-/** One that has just committed something will do so again; one that nobody wrote to may be locked, or full. */
-const RECENT_MS = 100
-/** After something went wrong. */
-const PAUSE_MS = 1000
-/** What an object is refused for so often and so long is its own fault, when others are not. */
+/** With `patienceMs`. */
 const MAXIMUM_REFUSALS = 3
-const PATIENCE_MS = 10_000
 /** More than is between the removal of a row and that of its file. */
 const REMOVAL_MS = 250
-/** Longer than anybody waits for a lock: the disk hangs. */
-const FLUSH_DEADLINE_MS = 15_000
-const CLOSE_DEADLINE_MS = 5000
-/** What was acknowledged must find room in the tables. */
-const MINIMUM_FREE_BYTES = 268_435_456
 
 interface Waiter {
   readonly resolve: () => void
@@ -51,13 +40,7 @@ export interface OwnArrivalsOptions {
   readonly path: string
   readonly reindex: Reindex
   readonly watch: Pick<StallWatch, 'isQuick' | 'report'>
-  readonly lingerMs?: number | undefined
-  readonly minimumFreeBytes?: number | undefined
-  readonly recentMs?: number | undefined
-  readonly pauseMs?: number | undefined
-  readonly patienceMs?: number | undefined
-  readonly deadlineMs?: number | undefined
-  readonly lateMs?: number | undefined
+  readonly limits?: Partial<ArrivalLimits> | undefined
 }
 
 /**
@@ -66,6 +49,7 @@ export interface OwnArrivalsOptions {
  */
 export class OwnArrivals {
   readonly #options: OwnArrivalsOptions
+  readonly #limits: ArrivalLimits
   #open: Batch | undefined
   /** The first one is being written. */
   readonly #sealed: Batch[] = []
@@ -80,6 +64,7 @@ export class OwnArrivals {
 
   constructor(options: OwnArrivalsOptions) {
     this.#options = options
+    this.#limits = { ...ARRIVAL_LIMITS, ...options.limits }
   }
 
   /** False: nothing was done, as it might take long, or not succeed. */
@@ -94,7 +79,7 @@ export class OwnArrivals {
       files.append(arrival.head.relativePath)
     } catch {
       // Nobody knows what is in the file: the next one begins another.
-      this.#notBeforeMs = startMs + PAUSE_MS
+      this.#notBeforeMs = startMs + this.#limits.pauseMs
       this.#seal()
       return false
     } finally {
@@ -103,7 +88,7 @@ export class OwnArrivals {
     const batch = (this.#open ??= { arrivals: [], sinceMs: startMs, waiters: [], file: undefined, hasFailed: false, refusals: 0, failedSinceMs: 0 })
     batch.arrivals.push(arrival)
     if (batch.arrivals.length >= MAXIMUM_BATCH) this.#seal()
-    else this.#timer ??= setTimeout(() => this.#seal(), this.#options.lingerMs ?? LINGER_MS).unref()
+    else this.#timer ??= setTimeout(() => this.#seal(), this.#limits.lingerMs).unref()
     return true
   }
 
@@ -113,7 +98,7 @@ export class OwnArrivals {
   }
 
   /** Resolves when the index has all that was accepted so far; rejects when that cannot be written at present, or takes too long. */
-  async flush(deadlineMs: number = this.#options.deadlineMs ?? FLUSH_DEADLINE_MS): Promise<void> {
+  async flush(deadlineMs: number = this.#limits.flushMs): Promise<void> {
     this.#seal()
     const last = this.#sealed.at(-1)
     if (last === undefined) return
@@ -129,12 +114,13 @@ export class OwnArrivals {
   /** Nothing is accepted any more. What cannot be written stays in its files. Never rejects. */
   async close(): Promise<void> {
     this.#isClosed = true
-    await this.flush(this.#options.deadlineMs ?? CLOSE_DEADLINE_MS).catch(() => undefined)
+    await this.flush(this.#limits.closeMs).catch(() => undefined)
     clearTimeout(this.#retry)
   }
 
   #hasTime(nowMs: number): boolean {
-    const { index, watch, recentMs = RECENT_MS, lateMs = LATE_MS } = this.#options
+    const { index, watch } = this.#options
+    const { recentMs, lateMs } = this.#limits
     if (this.#isClosed || !index.isReady || nowMs < this.#notBeforeMs || this.#sealed.length >= MAXIMUM_BATCHES) return false
     const oldest = this.#sealed[0] ?? this.#open
     const isTakingMore = oldest === undefined ? nowMs - this.#committedMs < recentMs : !oldest.hasFailed && nowMs - oldest.sinceMs < lateMs
@@ -143,7 +129,7 @@ export class OwnArrivals {
 
   #hasRoom(): boolean {
     const { bavail, bsize } = statfsSync(dirname(this.#options.path))
-    return bavail * bsize >= (this.#options.minimumFreeBytes ?? MINIMUM_FREE_BYTES)
+    return bavail * bsize >= this.#limits.minimumFreeBytes
   }
 
   #seal(): void {
@@ -187,7 +173,8 @@ export class OwnArrivals {
   }
 
   #hasFailed(batch: Batch, error: Error): void {
-    const { index, pauseMs = PAUSE_MS } = this.#options
+    const { index } = this.#options
+    const { pauseMs } = this.#limits
     const nowMs = performance.now()
     batch.hasFailed = true
     // Otherwise it can be tried as soon as the database answers.
@@ -201,7 +188,8 @@ export class OwnArrivals {
   }
 
   async #write({ arrivals, sinceMs, refusals, failedSinceMs }: Batch): Promise<void> {
-    const { index, reindex, patienceMs = PATIENCE_MS, lateMs = LATE_MS } = this.#options
+    const { index, reindex } = this.#options
+    const { patienceMs, lateMs } = this.#limits
     const isPatient = refusals < MAXIMUM_REFUSALS || performance.now() - failedSinceMs < patienceMs
     const isLate = (): boolean => performance.now() - sinceMs > lateMs
     // Another process may have taken this one for dead, and seen to these files itself, and removed some since: who

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { buildCatalogue } from '../../model/catalogue.ts'
 import { HeadDescriber } from '../../model/head-describer.ts'
 import type { IndexedInstance } from '../../model/instance.ts'
-import { LATE_MS } from '../arrivals/arrival-files.ts'
+import { LATE_MS } from '../arrivals/limits.ts'
 import type { ArrivedHead } from '../instance-index.ts'
 import type { StorageFolder } from './messages.ts'
 
