@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 const here = (path) => fileURLToPath(new URL(path, import.meta.url))
 const SCRIPT = here('../../scripts/stage-packages.mjs')
 const FOLDER = here('../data/published')
-const PACKAGES = ['framework', 'cli', 'plugin-logging', 'plugin-verification', 'plugin-storage', 'plugin-tls'].map((name) => `@dicomtap/${name}`)
+const PACKAGES = ['framework', 'cli', 'plugin-logging', 'plugin-verification', 'plugin-storage', 'plugin-tls', 'plugin-query-retrieve'].map((name) => `@dicomtap/${name}`)
 
 /** Where the command lies in each form of the project, and config files beside its plugins: as published, or of the clone, whose modules have their own names. */
 export const FORMS = {

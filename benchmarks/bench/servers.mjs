@@ -88,6 +88,11 @@ export const SERVERS = {
     needs: 'c',
     command: (port, directory) => sink(port, '--directory', directory, '--fsync'),
   },
+  'c-sink-file-safe': {
+    what: 'the same, which syncs the file under another name, then gives it its own, and syncs the folder: whole or not there, whenever the power fails',
+    needs: 'c',
+    command: (port, directory) => sink(port, '--directory', directory, '--safe'),
+  },
 }
 
 function node(script, port, ...options) {
@@ -108,8 +113,11 @@ function storescp(what, ...options) {
   }
 }
 
-/** As an operator starts it: the command, a YAML file, plugins by name, a log. */
-function commandLine({ port, directory, form = 'published', durability = 'close', workers, isTls = false }) {
+/**
+ * As an operator starts it: the command, a YAML file, plugins by name, a log.
+ * @param plugins `{ use, options }`: those besides logging, verification and storage
+ */
+export function commandLine({ port, directory, form = 'published', durability = 'close', workers, isTls = false, plugins = [] }) {
   const { cli, configs } = FORMS[form]
   // Plugins are looked up from the file's folder, so it stands beside them wherever the data go.
   mkdirSync(configs, { recursive: true })
@@ -125,6 +133,7 @@ function commandLine({ port, directory, form = 'published', durability = 'close'
     '  - "@dicomtap/plugin-verification"',
     '  - use: "@dicomtap/plugin-storage"',
     `    options: { directory: ${JSON.stringify(directory)}, durability: ${durability} }`,
+    ...plugins.flatMap(({ use, options }) => [`  - use: ${JSON.stringify(use)}`, ...(options === undefined ? [] : [`    options: ${JSON.stringify(options)}`])]),
     '',
   ].join('\n'))
   return { program: process.execPath, args: [cli, 'start', '--config', config, ...(workers === undefined ? [] : ['--workers', String(workers)])] }

@@ -21,7 +21,7 @@
 /* ---- options.c */
 struct options {
   const char *mode, *host, *called, *calling, *directory;
-  int port, n, associations, pid, is_synced, is_tls, is_held, window;
+  int port, n, associations, pid, is_synced, is_safe, is_tls, is_held, window;
   double wait_seconds, timeout_seconds;
   uint64_t size;
   uint32_t pdu;

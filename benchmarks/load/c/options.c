@@ -12,7 +12,7 @@ struct options options = {
 
 static const char *usage =
   "load <echo|assoc|store|idle|start> --port <number> [options] [-- <command> for start]\n"
-  "load sink [--port <number>] [--pdu <bytes>] [--window <n>] [--directory <path> [--fsync]]\n\n"
+  "load sink [--port <number>] [--pdu <bytes>] [--window <n>] [--directory <path> [--fsync | --safe]]\n\n"
   "  --host <address>      default 127.0.0.1\n"
   "  --n <count>           messages on each association, associations in a row for assoc; default 100\n"
   "  --associations <n>    at once; default 1, 500 for idle\n"
@@ -55,6 +55,7 @@ void read_options(int count, char **arguments) {
     const char *name = arguments[i];
     if (!strcmp(name, "--")) { options.command = arguments + i + 1; break; }
     if (!strcmp(name, "--fsync")) { options.is_synced = 1; continue; }
+    if (!strcmp(name, "--safe")) { options.is_safe = 1; continue; }
     if (!strcmp(name, "--held")) { options.is_held = 1; continue; }
     if (!strcmp(name, "--tls")) { options.is_tls = 1; continue; }
     if (i + 1 >= count) usage_error();
@@ -70,4 +71,5 @@ void read_options(int count, char **arguments) {
   }
   if (options.associations == 0) options.associations = strcmp(options.mode, "idle") ? 1 : 500;
   if (strcmp(options.mode, "sink") && options.port == 0) usage_error();
+  if (options.is_safe && options.directory == NULL) usage_error();
 }

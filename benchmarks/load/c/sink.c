@@ -1,7 +1,9 @@
 #define _GNU_SOURCE
 /*
  * sink: answers every request with 0000. Drops data sets, or writes each to a file (Part 10 header, slices of the read
- * buffer), closes it, and syncs it before that with --fsync: what a receiver that checks nothing takes at least.
+ * buffer), closes it, and syncs it before that with --fsync: what a receiver that checks nothing takes at least. With
+ * --safe a file gets its name when it is synced, and the folder is synced then: after a power failure it is there, whole,
+ * when it was answered, and never in part.
  */
 #include "load.h"
 #include <arpa/inet.h>
@@ -14,6 +16,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -32,6 +35,8 @@ struct association {
   double accepted_at, answered_at;
   unsigned char type, has_data_set;
   unsigned char command[1024];
+  /* Where the object is written, and where it is to be. */
+  char path[4096], name[4096];
   struct iovec slice[SLICES];
   struct bytes header;
   unsigned char buffer[READ_BYTES];
@@ -79,9 +84,9 @@ static void open_file(struct association *one) {
   while (uid != NULL && length > 0 && (uid[length - 1] == 0 || uid[length - 1] == ' ')) length--;
   if (uid == NULL || length == 0 || length > 64) fail("a request without a usable SOP Instance UID");
   for (size_t i = 0; i < length; i++) if (uid[i] != '.' && (uid[i] < '0' || uid[i] > '9')) fail("a SOP Instance UID that is none");
-  char path[4096];
-  snprintf(path, sizeof path, "%s/%.*s", options.directory, (int)length, (const char *)uid);
-  one->file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+  snprintf(one->name, sizeof one->name, "%s/%.*s", options.directory, (int)length, (const char *)uid);
+  snprintf(one->path, sizeof one->path, options.is_safe ? "%s/partial/%.*s" : "%s/%.*s", options.directory, (int)length, (const char *)uid);
+  one->file = open(one->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
   if (one->file < 0) fail("a file cannot be made");
   one->file_bytes = 0;
   struct bytes *header = &one->header;
@@ -99,12 +104,21 @@ static void open_file(struct association *one) {
   add_slice(one, header->at, header->length);
 }
 
+static void give_name(const struct association *one) {
+  if (link(one->path, one->name) != 0) fail("a file cannot be named");
+  int folder = open(options.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0 || fsync(folder) != 0) fail("a folder cannot be synced");
+  close(folder);
+}
+
 static void answer(struct association *one) {
-  if (one->file >= 0) {
+  int is_stored = one->file >= 0;
+  if (is_stored) {
     write_slices(one);
-    if (options.is_synced && fsync(one->file) != 0) fail("a file cannot be synced");
+    if ((options.is_synced || options.is_safe) && fsync(one->file) != 0) fail("a file cannot be synced");
     close(one->file);
     one->file = -1;
+    if (options.is_safe) give_name(one);
   }
   char sop_class[72] = "", sop_instance[72] = "";
   size_t length;
@@ -123,6 +137,7 @@ static void answer(struct association *one) {
   put_command(&bytes, one->context_id, &response);
   if (send(one->socket, bytes.at, bytes.length, MSG_NOSIGNAL) != (ssize_t)bytes.length) one->is_over = 1;
   free(bytes.at);
+  if (is_stored && options.is_safe) unlink(one->path);
   one->messages++;
   one->answered_at = now_seconds();
   one->command_length = 0;
@@ -225,6 +240,9 @@ static void *serve(void *argument) {
 }
 
 int run_sink(void) {
+  char partial[4096];
+  snprintf(partial, sizeof partial, "%s/partial", options.directory == NULL ? "" : options.directory);
+  if (options.is_safe && mkdir(partial, 0750) != 0) fail("%s cannot be made", partial);
   int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options.port)};
