@@ -1,7 +1,7 @@
 // A package as it is published: its modules joined to a few files. Reading hundreds of small ones is most of what a
 // start costs where Node keeps no compiled code. Names of entries, types and everything else stay as they are.
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative, sep } from 'node:path'
 import { ROOT } from './workspaces.mjs'
@@ -88,8 +88,21 @@ function keepUrls(dist) {
 }
 
 function esbuild() {
-  if (!existsSync(join(TOOLS, 'node_modules/esbuild'))) {
-    execFileSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', TOOLS], { stdio: 'inherit' })
-  }
+  if (!existsSync(join(TOOLS, 'node_modules'))) installTools()
   return createRequire(join(TOOLS, 'package.json'))('esbuild')
+}
+
+/** All of it or nothing: two may begin at once, and one be broken off. */
+function installTools() {
+  const place = join(TOOLS, 'data', String(process.pid))
+  mkdirSync(place, { recursive: true })
+  try {
+    for (const name of ['package.json', 'package-lock.json']) cpSync(join(TOOLS, name), join(place, name))
+    execFileSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', place], { stdio: 'inherit' })
+    renameSync(join(place, 'node_modules'), join(TOOLS, 'node_modules'))
+  } catch (error) {
+    if (!existsSync(join(TOOLS, 'node_modules'))) throw error
+  } finally {
+    rmSync(place, { recursive: true, force: true })
+  }
 }

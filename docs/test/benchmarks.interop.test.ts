@@ -10,7 +10,8 @@ import { ROOT } from './pages.js'
 const isInstalled = spawnSync('dcmqrscp', ['--version']).error === undefined
 if (!isInstalled && process.env['DICOMTAP_REQUIRE_DCMTK'] === '1') throw new Error('DCMTK is not installed')
 if (!isInstalled) process.stderr.write('SKIPPED: DCMTK is not installed, the benchmark of retrievals is not tried out beside it\n')
-const interop = isInstalled ? test : test.skip
+// Not at once: each has servers and a generator, and the machine may have two cores.
+const interop = isInstalled ? test.serial : test.skip
 
 const folder = mkdtempSync(join(tmpdir(), 'dicomtap-benchmarks-'))
 test.after.always(() => rmSync(folder, { recursive: true, force: true }))

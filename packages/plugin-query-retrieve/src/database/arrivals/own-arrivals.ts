@@ -11,7 +11,7 @@ import { ARRIVAL_LIMITS, type ArrivalLimits } from './limits.ts'
 const MAXIMUM_BATCH = 64
 /** That wait, or are being written: with more, who stores waits for the database. */
 const MAXIMUM_BATCHES = 8
-/** With `patienceMs`. */
+/** And so often: see `patienceMs`. */
 const MAXIMUM_REFUSALS = 3
 /** More than is between the removal of a row and that of its file. */
 const REMOVAL_MS = 250
