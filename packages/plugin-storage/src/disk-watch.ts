@@ -2,8 +2,9 @@ import { StallWatch } from '@dicomtap/framework'
 
 /** A sync that takes longer says that the disk is slow; calls into the page cache may have to wait for it. */
 const SLOW_SYNC_MS = 10
-/** After a slow sync. */
-const PAUSE_MS = 1000
+/** After a slow sync calls stay in threads for so many times as long as it took: on a busy disk one of hundreds takes a little longer. */
+const PAUSE_FACTOR = 10
+const LONGEST_PAUSE_MS = 1000
 /** After so long without a call it is not known how the disk is. */
 const KNOWN_FOR_MS = 1000
 
@@ -44,7 +45,8 @@ export class DiskWatch {
     return (endMs) => {
       this.#syncs.delete(sync)
       this.#answeredAtMs = endMs
-      if (endMs - startMs > SLOW_SYNC_MS) this.#slowUntilMs = endMs + PAUSE_MS
+      const tookMs = endMs - startMs
+      if (tookMs > SLOW_SYNC_MS) this.#slowUntilMs = Math.max(this.#slowUntilMs, endMs + Math.min(PAUSE_FACTOR * tookMs, LONGEST_PAUSE_MS))
     }
   }
 }

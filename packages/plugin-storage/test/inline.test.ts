@@ -126,9 +126,14 @@ test('a sync that is long under way, or took long, sends calls to the thread poo
   t.true(watch.isQuick(2018))
   t.false(watch.isQuick(2019), 'the next one is, too')
   second(2019)
-  watch.answered(3018)
-  t.false(watch.isQuick(3018))
-  t.true(watch.isQuick(3019), 'forgotten after a second')
+  t.false(watch.isQuick(2128))
+  t.true(watch.isQuick(2129), 'forgotten after ten times as long as it took')
+  const [long, short] = [watch.syncs(2200), watch.syncs(2690)]
+  long(2700)
+  short(2701)
+  watch.answered(3699)
+  t.false(watch.isQuick(3699), 'nor by one that took less')
+  t.true(watch.isQuick(3700), 'or after a second')
 })
 
 test('a call that stalls sends the next ones to the thread pool', async (t) => {
