@@ -2,8 +2,8 @@
 // The dicomtap server that the benchmarks measure: verification and storage, nothing logged.
 //   node server.mjs --port 11112 --directory ./data --durability close
 //   node server.mjs --port 11112 --discard            takes objects and drops their bytes
-//   node server.mjs --port 11112 --directory ./data --index ./index.sqlite --destination SINK:11113
-// --index <file or postgres:// URL> answers queries and retrieval; --destination is where C-MOVE sends to.
+//   node server.mjs --port 11112 --directory ./data --index ./index.sqlite
+// --index <file or postgres:// URL> answers queries.
 // --window <n> negotiates asynchronous operations; --pause-ms <n> has the sink of --discard take its time after
 // each --pause-every bytes. --cold leaves out the warm-up that `dicomtap start` does.
 import { setTimeout as delay } from 'node:timers/promises'
@@ -18,7 +18,6 @@ const { values } = parseArgs({
     'durability': { type: 'string', default: 'fsync' },
     'discard': { type: 'boolean', default: false },
     'index': { type: 'string' },
-    'destination': { type: 'string' },
     'window': { type: 'string' },
     'pause-ms': { type: 'string', default: '0' },
     'pause-every': { type: 'string', default: '1048576' },
@@ -62,7 +61,7 @@ const ae = new ApplicationEntity({
   limits: { maximumAssociations: MAXIMUM_ASSOCIATIONS, maximumPendingAssociations: MAXIMUM_ASSOCIATIONS },
 })
 await ae.use(verification(), values.discard ? discard() : await storagePlugin())
-if (values.index !== undefined) await ae.use(await queryRetrievePlugin(), destination())
+if (values.index !== undefined) await ae.use(await queryRetrievePlugin())
 if (values.window !== undefined) {
   const { asyncOperations } = await import('@dicomtap/plugin-async-operations')
   await ae.use(asyncOperations({ acceptor: { performed: Number(values.window) } }))
@@ -84,15 +83,4 @@ async function queryRetrievePlugin() {
     // A synthetic index has no files.
     scanAtStart: false,
   })
-}
-
-/** The address book: one entry. */
-function destination() {
-  return definePlugin({
-    name: 'destination',
-    apply(api) {
-      const [aeTitle, port] = (values.destination ?? '').split(':')
-      api.hooks.moveDestination.tapPromise(async (title) => (title === aeTitle ? { host: '127.0.0.1', port: Number(port) } : undefined))
-    },
-  })()
 }
